@@ -1,0 +1,5 @@
+# STUB until generated
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options: {}
+"""

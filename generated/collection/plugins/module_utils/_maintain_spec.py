@@ -1,0 +1,2 @@
+# STUB until generated
+ARGUMENT_SPEC = {"create_only": {"type": "bool", "default": False}}

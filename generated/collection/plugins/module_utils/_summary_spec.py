@@ -1,0 +1,2 @@
+# STUB until generated
+ARGUMENT_SPEC = {"register": {"type": "str", "required": True}}

@@ -1,0 +1,36 @@
+# STUB until generated
+# An image's variables, as an argument spec for ArgumentSpecValidator.
+VARIABLES = {
+    "nspawn_runner_chroot_suite": {"type": "str"},
+    "nspawn_runner_bootstrap": {"type": "str", "choices": ["mmdebstrap", "debootstrap", "command", "tarball"]},
+    "nspawn_runner_create_command": {"type": "list", "elements": "str"},
+    "nspawn_runner_tarball": {"type": "path"},
+    "nspawn_runner_tarball_checksum": {"type": "str"},
+    "nspawn_runner_mirror": {"type": "str"},
+    "nspawn_runner_components": {"type": "list", "elements": "str", "default": ["main"]},
+    "nspawn_runner_architecture": {"type": "str"},
+    "nspawn_runner_variant": {"type": "str", "choices": ["minbase", "buildd"], "default": "minbase"},
+    "nspawn_runner_packages": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_keyring": {"type": "path"},
+    "nspawn_runner_maint_recreate": {"type": "bool", "default": False},
+    "nspawn_runner_keep_generations": {"type": "int", "default": 2},
+    "nspawn_runner_keep_days": {"type": "int", "default": 7},
+    "nspawn_runner_keep_failed": {"type": "bool", "default": False},
+    "nspawn_runner_binds": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_environment": {"type": "dict", "default": {}},
+    "nspawn_runner_network": {"type": "str", "choices": ["host", "none"], "default": "host"},
+    "nspawn_runner_seccomp": {"type": "bool", "default": True},
+    "nspawn_runner_capabilities": {"type": "list", "elements": "str", "default": []},
+}
+# Lowest value of the numbers that have one.
+MINIMUM = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
+# Set by the collection; refused in a playbook.
+DERIVED = (
+    "nspawn_runner_error",
+    "nspawn_runner_os",
+    "nspawn_runner_path",
+    "nspawn_runner_playbook",
+    "nspawn_runner_present",
+    "nspawn_runner_root",
+    "nspawn_runner_tree",
+)

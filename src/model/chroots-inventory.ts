@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Options of the inventory plugin.
+
+import type { Fqcn, Glob, Path } from "./types.ts";
+
+/**
+ * Lists the images of a runner host as Ansible hosts.
+ *
+ * The configuration file's name ends in `nspawn_runner.yml` or `nspawn_runner.yaml`.
+ * A file in a playbook directory is an image's playbook when a tree of that name exists, or when its first play's `vars` has a key
+ * that begins with `nspawn_runner_`.
+ * An image whose playbook cannot be used stays listed, with its reason in `nspawn_runner_error`.
+ * Nothing inside a tree is executed, and no symbolic link in it is followed.
+ *
+ * @kind inventory
+ * @name chroots
+ * @since 0.1.0
+ * @constructed
+ */
+export interface ChrootsInventory {
+  /** The name of this plugin. */
+  plugin: "nspawn.runner.chroots";
+  /**
+   * Directory that holds one tree per image. It need not exist yet: then all images are missing.
+   *
+   * @default /var/lib/nspawn-runner
+   * @env NSPAWN_RUNNER_ROOT
+   */
+  root?: Path;
+  /**
+   * Directories that are searched for playbooks, each named after its image. The first match wins, and `.yaml` wins over `.yml`
+   * in one directory. A relative path starts at the inventory file's directory.
+   * Without this option: the directory of the inventory file, then `/etc/nspawn-runner`, then the root directory.
+   */
+  playbook_dirs?: Path[];
+  /**
+   * Connection plugin that the images are entered by.
+   *
+   * @default community.general.chroot
+   */
+  connection?: Fqcn;
+  /**
+   * Only images whose name matches one of these globs are listed.
+   *
+   * @default ["*"]
+   */
+  include?: Glob[];
+  /**
+   * Images whose name matches one of these globs are not listed.
+   *
+   * @default []
+   */
+  exclude?: Glob[];
+}

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// What Galaxy is told of the collection, and the names that more than one language needs.
+
+/** galaxy.yml. The version is package.json's. */
+export const collection = {
+  namespace: "nspawn",
+  name: "runner",
+  description: "Keeps the systemd-nspawn CI images of a host up to date, one playbook per image.",
+  authors: ["The nspawn.runner authors (@nspawn-runner)"],
+  license: ["GPL-3.0-or-later"],
+  readme: "README.md",
+  tags: ["linux", "tools", "debian", "systemd", "nspawn", "container", "chroot", "ci", "runner"],
+  repository: "https://example.org/nspawn-runner",
+  build_ignore: [".gitignore", "changelogs/.plugin-cache.yaml", "*.tar.gz", "__pycache__", "*.pyc"],
+  requires_ansible: ">=2.14.0",
+} as const;
+
+/** Names in the file system. */
+export const layout = {
+  /** Default of every `root`. */
+  root: "/var/lib/nspawn-runner",
+  /** Directory of the private state in the root, one directory per image in it, mode 0700. */
+  state_directory: ".nspawn-runner",
+  /** Where playbooks are looked for after the inventory's own directory. */
+  playbook_directory: "/etc/nspawn-runner",
+  /** Prefix of an image's variables. */
+  variable_prefix: "nspawn_runner_",
+  /** Group of all images. */
+  group: "nspawn_runner",
+  /** In an image's state directory: the container's own options for the wrapper, one per line. */
+  container_file: "container",
+  /** In an image's state directory: what the last run of its playbook printed. */
+  log_file: "last.log",
+} as const;

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// The variables that describe an image: set by the user in the playbook's first play, in group_vars, in host_vars or by -e.
+
+import type { Path, Url } from "./types.ts";
+
+/**
+ * Variables of an image, all optional.
+ *
+ * They stand in the `vars` of the first play of the image's playbook, in group_vars or host_vars beside the inventory, or on the
+ * command line.
+ *
+ * @kind variables
+ * @since 0.1.0
+ */
+export interface ImageVariables {
+  /** Suite that the image is made of, such as `trixie` or `sid`. */
+  nspawn_runner_chroot_suite?: string;
+  /**
+   * How the tree is made: by a tool's name, by `command` (see `nspawn_runner_create_command`) or from a `tarball`
+   * (see `nspawn_runner_tarball`).
+   * Without this variable: `command` or `tarball` when their variable is set, else the first installed tool that can make the suite.
+   */
+  nspawn_runner_bootstrap?: "mmdebstrap" | "debootstrap" | "command" | "tarball";
+  /**
+   * Program and arguments that fill the directory `{{ nspawn_runner_tree }}`, which exists and is empty.
+   * This is how distributions other than Debian are made.
+   *
+   * @example ["dnf", "--assumeyes", "--installroot={{ nspawn_runner_tree }}", "--releasever=42", "install", "bash", "python3", "systemd"]
+   */
+  nspawn_runner_create_command?: string[];
+  /** Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd. */
+  nspawn_runner_tarball?: Path;
+  /**
+   * Checksum that the archive must have, as `ALGORITHM:HEX`.
+   *
+   * @example sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+   */
+  nspawn_runner_tarball_checksum?: string;
+  /** Package archive that the tree is made from. Without it, the bootstrap tool chooses. */
+  nspawn_runner_mirror?: Url;
+  /**
+   * Components of the package archive.
+   *
+   * @default ["main"]
+   */
+  nspawn_runner_components?: string[];
+  /** Debian architecture of the tree, such as `amd64`. Without it, the host's. */
+  nspawn_runner_architecture?: string;
+  /**
+   * How much the bootstrap tool installs.
+   *
+   * @default minbase
+   */
+  nspawn_runner_variant?: "minbase" | "buildd";
+  /**
+   * Packages that creation installs beside what every image gets, which is what Ansible and a booted job need.
+   *
+   * @default []
+   */
+  nspawn_runner_packages?: string[];
+  /** Keyring that the package archive's signature is checked with. Without it, the bootstrap tool chooses. */
+  nspawn_runner_keyring?: Path;
+  /**
+   * Makes the tree anew at each maintenance, before its playbook runs.
+   *
+   * @default false
+   */
+  nspawn_runner_maint_recreate?: boolean;
+  /**
+   * How many earlier trees are kept. Checked and reserved: maintenance works in place in this version and makes no generations.
+   *
+   * @default 2
+   * @minimum 0
+   */
+  nspawn_runner_keep_generations?: number;
+  /**
+   * How many days an earlier tree is kept. Checked and reserved, like `nspawn_runner_keep_generations`.
+   *
+   * @default 7
+   * @minimum 0
+   */
+  nspawn_runner_keep_days?: number;
+  /**
+   * Keeps the tree of a failed maintenance for a look. Checked and reserved, like `nspawn_runner_keep_generations`.
+   *
+   * @default false
+   */
+  nspawn_runner_keep_failed?: boolean;
+  /**
+   * Host directories and files that the container sees, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
+   * A target that the tree lacks is made in the tree, empty.
+   *
+   * @default []
+   * @example ["/srv/cache/apt:/var/cache/apt/archives", "/etc/ci:/etc/ci:ro"]
+   */
+  nspawn_runner_binds?: string[];
+  /**
+   * Environment of the container.
+   *
+   * @default {}
+   */
+  nspawn_runner_environment?: Record<string, string>;
+  /**
+   * Network of the container: the host's, or none but loopback.
+   *
+   * @default host
+   */
+  nspawn_runner_network?: "host" | "none";
+  /**
+   * Filters system calls. Turn it off where an old host's filter breaks a newer guest.
+   *
+   * @default true
+   */
+  nspawn_runner_seccomp?: boolean;
+  /**
+   * Capabilities that the container gets beside systemd-nspawn's own, such as `CAP_NET_ADMIN`. `CAP_MKNOD` is never given.
+   *
+   * @default []
+   */
+  nspawn_runner_capabilities?: string[];
+}
+
+/**
+ * Variables that the collection sets. A playbook that sets one is refused.
+ *
+ * @kind variables
+ * @derived
+ * @since 0.1.0
+ */
+export interface DerivedVariables {
+  /** Directory that holds the trees. */
+  nspawn_runner_root: Path;
+  /** Path of the image's tree. */
+  nspawn_runner_path: Path;
+  /** Whether the tree exists. */
+  nspawn_runner_present: boolean;
+  /** Path of the image's playbook. Not set for an unmanaged image. */
+  nspawn_runner_playbook?: Path;
+  /** `id`, `version_id`, `version_codename` and `pretty_name` from the tree's os-release, as far as it has them. */
+  nspawn_runner_os?: Record<string, string>;
+  /** Why the image cannot be created or maintained. Set only then. */
+  nspawn_runner_error?: string;
+  /** Directory that `nspawn_runner_create_command` fills. Set only while it is rendered. */
+  nspawn_runner_tree?: Path;
+}

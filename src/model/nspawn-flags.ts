@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// The systemd-nspawn command line: one table for the wrapper (sh) and for Python.
+
+export interface NspawnFlag {
+  /** The flag as it is written. `{name}` (the image), `{machine}` (a unique name) and `{value}` (one value of the variable) are replaced. */
+  readonly flag: string;
+  /** Why it is there. */
+  readonly why: string;
+  /** Lowest systemd version that has it. */
+  readonly systemd: number;
+  /** Set in systemd-nspawn's environment instead of given as an argument. */
+  readonly environment?: true;
+  /** Only with this image variable: one flag for each of its values, or for the one value that `when` names. */
+  readonly variable?: string;
+  /** The value of the variable that this flag is for. */
+  readonly when?: string | boolean;
+  /** A pattern that a value must match for this flag; of several flags of one variable the first that matches is taken. */
+  readonly pattern?: string;
+  readonly source?: string;
+}
+
+export const nspawnFlags: readonly NspawnFlag[] = [
+  {
+    flag: "--register=no",
+    why: "Registration needs machined and D-Bus, and quick registered calls in a row fail.",
+    systemd: 209,
+    source: "https://github.com/systemd/systemd/issues/39670",
+  },
+  {
+    flag: "--keep-unit",
+    why: "No scope is made, so that neither systemd as PID 1 nor D-Bus is needed.",
+    systemd: 209,
+  },
+  {
+    flag: "--settings=no",
+    why: "A file NAME.nspawn beside the tree or in /etc/systemd/nspawn is not obeyed.",
+    systemd: 226,
+    source: "https://www.freedesktop.org/software/systemd/man/systemd-nspawn.html#--settings=MODE",
+  },
+  { flag: "--quiet", why: "Standard error belongs to the command.", systemd: 209 },
+  { flag: "--console=pipe", why: "Standard input and output pass through byte for byte, without a terminal.", systemd: 242 },
+  { flag: "--as-pid2", why: "A stub init reaps what the command leaves behind and passes signals on.", systemd: 229 },
+  { flag: "--link-journal=no", why: "No journal directory of the host is linked into the tree.", systemd: 187 },
+  { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
+  { flag: "--resolv-conf=off", why: "The wrapper gives DNS itself, without leaving a file in the tree.", systemd: 239 },
+  { flag: "--machine={machine}", why: "A unique name for each call: two calls at once do not meet.", systemd: 206 },
+  { flag: "--hostname={name}", why: "Inside, the host name is the image's.", systemd: 239 },
+  {
+    flag: "--drop-capability=CAP_MKNOD",
+    why: "Without a scope there is no device policy: a container that can make a device node can write the host's disks.",
+    systemd: 209,
+  },
+  { flag: "--setenv=SYSTEMD_OFFLINE=1", why: "Units can be enabled although systemd does not run.", systemd: 209 },
+  {
+    flag: "SYSTEMD_NSPAWN_TMPFS_TMP=0",
+    environment: true,
+    why: "/tmp is kept between two calls, which tasks rely on.",
+    systemd: 248,
+  },
+  {
+    flag: "--bind-ro={value}",
+    variable: "nspawn_runner_binds",
+    pattern: "^(.+):ro$",
+    why: "A read-only directory or file of the host.",
+    systemd: 198,
+  },
+  { flag: "--bind={value}", variable: "nspawn_runner_binds", pattern: "^(.+)$", why: "A directory or file of the host.", systemd: 198 },
+  { flag: "--setenv={value}", variable: "nspawn_runner_environment", why: "The image's own environment.", systemd: 209 },
+  {
+    flag: "--private-network",
+    variable: "nspawn_runner_network",
+    when: "none",
+    why: "The container has a loopback device only.",
+    systemd: 187,
+  },
+  {
+    flag: "SYSTEMD_SECCOMP=0",
+    environment: true,
+    variable: "nspawn_runner_seccomp",
+    when: false,
+    why: "An old host's system call filter breaks newer guests.",
+    systemd: 247,
+  },
+  { flag: "--capability={value}", variable: "nspawn_runner_capabilities", why: "The image's own capabilities.", systemd: 187 },
+];

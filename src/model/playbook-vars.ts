@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Options of the vars plugin.
+
+import type { Path } from "./types.ts";
+
+/**
+ * Gives the `nspawn_runner_*` variables of an image's playbook to the host of that name.
+ *
+ * For static inventories: it serves the hosts of the group `nspawn_runner`. The inventory plugin `nspawn.runner.chroots` needs it not.
+ * Enable it with `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
+ * It never sets a connection or a path.
+ *
+ * @kind vars
+ * @name playbook_vars
+ * @since 0.1.0
+ * @staging
+ */
+export interface PlaybookVars {
+  /**
+   * Directory that holds one tree per image.
+   *
+   * @default /var/lib/nspawn-runner
+   * @env NSPAWN_RUNNER_ROOT
+   * @ini nspawn_runner root
+   */
+  root?: Path;
+  /**
+   * Directories that are searched for playbooks, each named after its image. The first match wins.
+   * Without this option: the directory of the inventory, then `/etc/nspawn-runner`, then the root directory.
+   *
+   * @env NSPAWN_RUNNER_PLAYBOOK_DIRS
+   * @ini nspawn_runner playbook_dirs
+   */
+  playbook_dirs?: Path[];
+}

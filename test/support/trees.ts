@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Trees for tests: a real Debian, made once and kept in the cache, and one of a few files for what needs no Debian.
+
+import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { cached } from "../../src/tool/cache.ts";
+
+const packages = ["dbus", "git", "python3", "python3-apt", "systemd"];
+
+/** Copies a Debian tree, such as a creation makes it, to a path that does not exist yet. */
+export async function debianTree(target: string, suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
+  await mkdir(dirname(target), { recursive: true });
+  await execa("cp", ["--archive", "--reflink=auto", await debianSource(suite), target]);
+  return target;
+}
+
+/** The cached Debian tree itself, not to be changed. */
+export function debianSource(suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
+  return cached(`tree-${suite}-1`, async (directory) => {
+    await execa("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, suite, directory]);
+    for (const file of ["etc/hostname", "etc/resolv.conf"]) await execa("rm", ["--force", join(directory, file)]);
+  });
+}
+
+/** Makes a tree of busybox alone: a shell and the usual tools, no Python, in a few milliseconds. */
+export async function busyboxTree(target: string): Promise<string> {
+  for (const directory of ["usr/bin", "usr/lib", "etc", "proc", "sys", "dev", "run", "tmp", "root", "var"]) {
+    await mkdir(join(target, directory), { recursive: true });
+  }
+  await copyFile("/bin/busybox", join(target, "usr/bin/busybox"));
+  await symlink("usr/bin", join(target, "bin"));
+  const { stdout } = await execa("/bin/busybox", ["--list"]);
+  for (const applet of stdout.split("\n")) {
+    if (applet !== "busybox") await symlink("busybox", join(target, "usr/bin", applet));
+  }
+  await writeFile(join(target, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
+  await writeFile(join(target, "etc/os-release"), 'ID=busybox\nVERSION_ID=1\nPRETTY_NAME="Busybox 1"\n');
+  return target;
+}
