@@ -21,7 +21,14 @@ export interface AnsibleResult {
   stderr: string;
 }
 
-export type AnsibleProgram = "ansible" | "ansible-doc" | "ansible-inventory" | "ansible-playbook" | "ansible-pull" | "ansible-galaxy" | "ansible-vault";
+export type AnsibleProgram =
+  | "ansible"
+  | "ansible-doc"
+  | "ansible-inventory"
+  | "ansible-playbook"
+  | "ansible-pull"
+  | "ansible-galaxy"
+  | "ansible-vault";
 
 /** Directory of the installed collection. */
 export const collectionPath = (): string => join(inject("collections"), "ansible_collections/nspawn/runner");
@@ -48,7 +55,11 @@ export function ansibleEnvironment(): Record<string, string> {
 }
 
 /** Runs an Ansible program to its end; never throws for its exit status. Standard input is empty, as in a job. */
-export async function ansible(program: AnsibleProgram, args: readonly string[], options: AnsibleOptions): Promise<AnsibleResult> {
+export async function ansible(
+  program: AnsibleProgram,
+  args: readonly string[],
+  options: AnsibleOptions,
+): Promise<AnsibleResult> {
   const [command, ...rest] = [...(options.under ?? []), ansibleProgram(program), ...args] as [string, ...string[]];
   const { exitCode, stdout, stderr } = await execa(command, rest, {
     cwd: options.cwd,

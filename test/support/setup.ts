@@ -21,8 +21,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await execa("chmod", ["755", collections]);
   await execa("npm", ["run", "--silent", "build"], { stdout: "ignore" });
   const artifact = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
-  if (artifact.length !== 1) throw new Error(`dist/ must hold one artifact after a build; it holds: ${artifact.join(", ")}`);
-  await execa("ansible-galaxy", ["collection", "install", "--force", "--collections-path", collections, join("dist", artifact[0] as string)]);
+  if (artifact.length !== 1)
+    throw new Error(`dist/ must hold one artifact after a build; it holds: ${artifact.join(", ")}`);
+  await execa("ansible-galaxy", [
+    "collection",
+    "install",
+    "--force",
+    "--collections-path",
+    collections,
+    join("dist", artifact[0] as string),
+  ]);
   project.provide("collections", collections);
   return () => rm(collections, { recursive: true, force: true });
 }

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// `npm run demo`: the README's quick start, on this machine, in directories of its own.
+
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { execa } from "execa";
+import { ansibleOnTerminal, type PlaybookRun } from "../tool/ansible.ts";
+import { asRoot, hostPackages, installPackages } from "../tool/apt.ts";
+import { build } from "./build.ts";
+
+const images = ["bookworm", "trixie"];
+
+/**
+ * Builds and installs the artifact, creates two images, maintains them twice, and checks that the second time changed nothing.
+ *
+ * @returns 0 when both images are up to date and unchanged, else 1.
+ */
+export async function demo(print: (line: string) => void): Promise<number> {
+  const started = performance.now();
+  const base = resolve("build/demo");
+  const collections = join(base, "collections");
+  const root = join(base, "images");
+  const step = (text: string): void => print(`\n[${seconds(started)} s] ${text}`);
+
+  step("Debian packages of a runner host");
+  await installPackages(hostPackages, print);
+
+  step(`The artifact, installed by ansible-galaxy in ${collections}`);
+  const built = await build(print);
+  if (built !== 0) return built;
+  await rm(collections, { recursive: true, force: true });
+  await mkdir(collections, { recursive: true });
+  const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
+  await execa(
+    "ansible-galaxy",
+    ["collection", "install", "--collections-path", collections, join("dist", artifact as string)],
+    {
+      stdout: process.stderr,
+      stderr: "inherit",
+    },
+  );
+
+  const examples = join(collections, "ansible_collections/nspawn/runner/examples");
+  const env = {
+    ANSIBLE_COLLECTIONS_PATH: collections,
+    ANSIBLE_FORCE_COLOR: process.stdout.isTTY ? "1" : "0",
+    NSPAWN_RUNNER_ROOT: root,
+  };
+  await asRoot("mkdir", ["--parents", "--mode=0700", root], {});
+  const run = async (argv: readonly [string, ...string[]]): Promise<PlaybookRun> => {
+    print(`\n$ ${argv.join(" ")}`);
+    return ansibleOnTerminal(argv, { cwd: examples, env });
+  };
+  const playbook = (name: string): Promise<PlaybookRun> =>
+    run(["ansible-playbook", "-i", "nspawn_runner.yml", name, "--limit", images.join(",")]);
+
+  step(`Missing images of ${images.join(" and ")}, created in parallel in ${root}`);
+  const created = await playbook("nspawn.runner.create");
+  if (created.exitCode !== 0) return failed(print, "The creation failed; its messages are above.");
+
+  step("Maintenance: each image's own playbook, inside the image");
+  const first = await playbook("site.yml");
+  if (!isClean(first)) return failed(print, "The maintenance failed; its messages are above.");
+
+  step("The images as Ansible sees them");
+  await run(["ansible-inventory", "-i", "nspawn_runner.yml", "--graph"]);
+
+  step("Maintenance again, which has nothing to do");
+  const second = await playbook("site.yml");
+  if (!isClean(second)) return failed(print, "The second maintenance failed; its messages are above.");
+  const changed = images.filter((image) => second.recap.get(image)?.changed !== 0);
+  if (changed.length > 0) return failed(print, `The second maintenance changed ${changed.join(" and ")}.`);
+
+  print(`\nBoth images are up to date, and the second run changed nothing. ${seconds(started)} s in all.`);
+  print(
+    `The files are in ${examples},\nthe trees in ${root} (sudo rm -rf --one-file-system ${base} removes everything).`,
+  );
+  return 0;
+}
+
+const isClean = ({ exitCode, recap }: PlaybookRun): boolean =>
+  exitCode === 0 && images.every((image) => recap.get(image)?.failed === 0 && recap.get(image)?.unreachable === 0);
+
+function failed(print: (line: string) => void, sentence: string): number {
+  print(`\n${sentence}`);
+  return 1;
+}
+
+const seconds = (started: number): string => ((performance.now() - started) / 1000).toFixed(0);

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Debian packages that the development commands need: looked up by dpkg-query, installed by apt-get.
+
+import { execa } from "execa";
+
+/** Packages of a runner host: what the collection itself works with. */
+export const hostPackages: readonly string[] = ["ansible", "mmdebstrap", "systemd-container"];
+
+/** Packages that the tests need beside those. */
+export const testPackages: readonly string[] = [
+  ...hostPackages,
+  "acl",
+  "attr",
+  "btrfs-progs",
+  "busybox-static",
+  "debootstrap",
+  "eatmydata",
+  "iproute2",
+  "shellcheck",
+  "xz-utils",
+  "zstd",
+];
+
+/**
+ * Installs the packages that are not installed yet, by sudo when this is not root, and says which.
+ *
+ * @throws {Error} when there is no apt-get, or when it fails; its own output has gone to the terminal.
+ */
+export async function installPackages(packages: readonly string[], print: (line: string) => void): Promise<void> {
+  const missing = [];
+  for (const name of packages) if (!(await isInstalled(name))) missing.push(name);
+  if (missing.length === 0) return;
+  print(`Installing Debian packages: ${missing.join(" ")}`);
+  await aptGet(["update", "--quiet=2"]);
+  await aptGet(["install", "--quiet=2", "--yes", "--no-install-recommends", ...missing]);
+}
+
+async function isInstalled(name: string): Promise<boolean> {
+  const { stdout } = await execa("dpkg-query", ["--show", "--showformat=${db:Status-Status}", name], { reject: false });
+  return stdout === "installed";
+}
+
+async function aptGet(args: readonly string[]): Promise<void> {
+  await asRoot("apt-get", args, { DEBIAN_FRONTEND: "noninteractive" });
+}
+
+/** Runs a program as root on the terminal: as it is for root, else by sudo. */
+export async function asRoot(program: string, args: readonly string[], env: Record<string, string>): Promise<void> {
+  const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const [command, ...rest] = [...(process.getuid?.() === 0 ? [] : ["sudo"]), "env", ...assignments, program, ...args];
+  await execa(command as string, rest, { stdin: "inherit", stdout: process.stderr, stderr: "inherit" });
+}

@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Virtual environments with Python programs from PyPI, each made once and kept in the cache.
+
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { cacheDirectory } from "./cache.ts";
+
+/**
+ * Makes a virtual environment with these exact requirements, or takes the one that exists.
+ *
+ * @returns The directory of its programs.
+ * @throws {Error} when PyPI cannot be reached or lacks a package.
+ */
+export async function virtualEnvironment(
+  requirements: readonly string[],
+  print: (line: string) => void,
+): Promise<string> {
+  const directory = join(cacheDirectory(), `venv-${requirements.join("-").replace(/[^A-Za-z0-9.-]+/g, "-")}`);
+  const complete = join(directory, "complete");
+  // A virtual environment's scripts hold its path, so it cannot be made elsewhere and renamed: a mark says that it is whole.
+  if ((await stat(complete).catch(() => null)) === null) {
+    print(`Installing from PyPI: ${requirements.join(" ")}`);
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(cacheDirectory(), { recursive: true, mode: 0o700 });
+    await execa("python3", ["-m", "venv", directory]);
+    await execa(join(directory, "bin/pip"), ["install", "--quiet", ...requirements], { stderr: "inherit" });
+    await writeFile(complete, "");
+  }
+  return join(directory, "bin");
+}
