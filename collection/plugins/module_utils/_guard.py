@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: programs that die with the run that started them. Names can change at any time.
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import select
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable
+
+TAIL_LINES = 20
+LINE_LENGTH = 2000
+_PR_SET_PDEATHSIG = 1
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Nothing but text reaches the user's terminal: package scripts may print anything.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def guarded(argv: list[str]) -> list[str]:
+    """The command in a PID and mount namespace of its own: it dies with this process, with all it started and mounted.
+
+    Call it in the thread and process that starts the command: the kernel watches that thread.
+    """
+    # When this process died before setpriv asked for the signal, the shell sees another parent.
+    return [
+        *("setpriv", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())),
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *argv),
+    ]
+
+
+def run(argv: list[str], log: Callable[[str], None], stdin: int = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:
+    """Runs a program from /, without a terminal; gives each line of its output to `log`, and returns its exit status and last lines."""
+    with subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        umask=0o022,
+        start_new_session=True,
+        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}".lstrip(":"), **environment},
+    ) as process:
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        try:
+            for line in _lines(process.stdout.fileno()):
+                tail.append(line)
+                log(line)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, list(tail)
+
+
+def _lines(descriptor: int):
+    """Lines as they come, of bounded length; of a progress line its last state."""
+    rest = b""
+    while chunk := os.read(descriptor, 65536):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from map(_clean, whole)
+        if len(rest) > 2 * LINE_LENGTH:
+            rest = rest[-LINE_LENGTH:]
+    if rest:
+        yield _clean(rest)
+
+
+def _clean(line: bytes) -> str:
+    return _CONTROL.sub("", line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace"))[:LINE_LENGTH]
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Has the kernel kill this process when its parent ends. `parent`: its process id, where it is known from before the fork."""
+    parent = parent or os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_ansible() -> None:
+    """The same for a module: it ends when any process ends that leads from it up to the `ansible*` command that runs on this host.
+
+    Between the two stand shells and Ansible's worker, and none of them ends with the one above it.
+    """
+    die_with_parent()
+    watched = [descriptor for descriptor in map(_pidfd, _ancestors()) if descriptor is not None]
+    if watched:
+        threading.Thread(target=_watch, args=(watched,), daemon=True).start()
+
+
+def _watch(descriptors: list[int]) -> None:
+    select.select(descriptors, [], [])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _ancestors() -> list[int]:
+    """Process ids up to the main process of Ansible, whose workers are forks with its command line; none over SSH."""
+    above: list[tuple[int, list[bytes]]] = []
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                above.append((pid, file.read().split(b"\0")))
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            break
+    last = max((n for n, (pid, line) in enumerate(above) if _is_ansible(line)), default=-1)
+    return [pid for pid, line in above[: last + 1]]
+
+
+def _is_ansible(line: list[bytes]) -> bool:
+    return any(os.path.basename(word).startswith(b"ansible") for word in line[:3])

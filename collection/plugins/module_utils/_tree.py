@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: files in a tree, without ever following a symbolic link of it. Names can change at any time.
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What a path in a tree can be instead of what was looked for.
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def open_beneath(tree: str, relpath: str, flags: int, mode: int = 0o644) -> int:
+    """Opens `relpath` in the tree, one component after the other; a symbolic link anywhere is an OSError (ELOOP or ENOTDIR)."""
+    parts = relpath.split("/")
+    if not all(parts) or ".." in parts or "." in parts:
+        raise ValueError(f"not a plain relative path: {relpath!r}")
+    directory = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            beneath = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            os.close(directory)
+            directory = beneath
+        return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
+    """A regular file of at most `limit` bytes; None for anything else. A missing right is a PermissionError."""
+    try:
+        handle = open_beneath(tree, relpath, os.O_PATH)
+    except OSError as exc:
+        if exc.errno in _NOT_THERE:
+            return None
+        raise
+    try:
+        # Only now is it known to be no FIFO or device, whose opening alone can block or do things.
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        with open(f"/proc/self/fd/{handle}", "rb") as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(handle)
+    return content if len(content) <= limit else None
+
+
+@contextmanager
+def directory_beneath(tree: str, relpath: str) -> Iterator[int | None]:
+    """A descriptor of a directory in the tree ('' is the tree itself), or None when it is not there or no directory."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = open_beneath(tree, relpath, flags) if relpath else os.open(tree, flags)
+    except OSError as exc:
+        if exc.errno not in _NOT_THERE:
+            raise
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def remove_files(tree: str, pattern: str) -> None:
+    """Removes files and links, never directories, that match; only the last component of the pattern may be a glob."""
+    where, _slash, glob = pattern.rpartition("/")
+    with directory_beneath(tree, where) as directory:
+        if directory is None:
+            return
+        for name in os.listdir(directory):
+            if fnmatch.fnmatchcase(name, glob) and not stat.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode):
+                os.unlink(name, dir_fd=directory)
+
+
+def empty_file(tree: str, relpath: str) -> None:
+    """Puts an empty regular file there, where its directory exists."""
+    where, _slash, name = relpath.rpartition("/")
+    remove_files(tree, relpath)
+    with directory_beneath(tree, where) as directory:
+        if directory is not None:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o444, dir_fd=directory))
