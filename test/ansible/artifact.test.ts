@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The artifact as ansible-galaxy installed it: complete, documented, and sufficient by itself.
+
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ansible, collectionPath } from "../support/ansible.ts";
+import { scratch } from "../support/scratch.ts";
+
+describe("the installed artifact", () => {
+  test.each([
+    ["inventory", "chroots", "playbook_dirs"],
+    ["vars", "playbook_vars", "playbook_dirs"],
+    ["module", "chroot", "tarball"],
+    ["module", "maintain", "create_only"],
+    ["module", "summary", "register"],
+    ["callback", "inner_result", "NSPAWN_RUNNER_RESULT"],
+  ])("documents the %s plugin nspawn.runner.%s with its options", async (type, name, option) => {
+    const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], { cwd: scratch() });
+    expect(stderr).not.toMatch(/warning|error/i);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`nspawn.runner.${name}`.toUpperCase());
+    expect(stdout).toContain(option);
+  });
+
+  test("has a description for every option, and no option without a type", async () => {
+    const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], { cwd: scratch() });
+    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as { options: Record<string, { description: string[]; type?: string }> };
+    for (const [name, option] of Object.entries(options)) {
+      expect(option.description.join(""), name).not.toBe("");
+    }
+    expect(options["root"]).toMatchObject({ type: "path", default: "/var/lib/nspawn-runner" });
+    expect(Object.keys(options)).toEqual(expect.arrayContaining(["compose", "groups", "keyed_groups", "strict"]));
+  });
+
+  test("keeps the run bit of the wrapper and of nothing that is not a program", async () => {
+    const mode = async (path: string) => ((await stat(join(collectionPath(), path))).mode & 0o111) !== 0;
+    expect(await mode("playbooks/files/nspawn-chroot")).toBe(true);
+    expect(await mode("playbooks/files/nspawn-flags.sh")).toBe(false);
+    expect(await mode("plugins/modules/chroot.py")).toBe(false);
+  });
+
+  test("depends on no other collection and brings its README, licence, examples", async () => {
+    const manifest = JSON.parse(await readFile(join(collectionPath(), "MANIFEST.json"), "utf8"));
+    expect(manifest.collection_info.dependencies).toEqual({});
+    for (const file of ["README.md", "LICENSE", "examples/site.yml", "examples/nspawn_runner.yml", "changelogs/config.yaml"]) {
+      expect((await stat(join(collectionPath(), file))).size, file).toBeGreaterThan(0);
+    }
+  });
+});
