@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: chroots
+short_description: Images of a systemd-nspawn runner host
+version_added: 0.1.0
+author:
+  - The nspawn.runner authors (@nspawn-runner)
+description:
+  - Lists the CI images of this host as Ansible hosts, by their short names.
+  - An image has a tree, the directory of its name in O(root), or a playbook of its name in one of O(playbook_dirs), or both.
+  - A file counts as an image's playbook when a tree of that name exists, or when the C(vars) of its first play has a key that begins
+    with C(nspawn_runner_).
+  - All images are in the group C(nspawn_runner), and in those of its children that apply. C(nspawn_runner_declared) has a playbook,
+    C(nspawn_runner_present) has a tree, C(nspawn_runner_missing) has a playbook and no tree, C(nspawn_runner_unmanaged) has a tree
+    and no playbook.
+  - The C(nspawn_runner_*) variables of the playbook become host variables.
+  - An image whose playbook cannot be used stays listed. Its variable C(nspawn_runner_error) and a warning say why.
+  - The name of the inventory file must end in C(nspawn_runner.yml) or C(nspawn_runner.yaml).
+notes:
+  - Nothing inside a tree is executed and no symbolic link in it is followed. What is read from a tree is never rendered as a template.
+  - Files and directories whose name begins with a dot are private. Those whose name cannot be a host name are skipped with a warning.
+extends_documentation_fragment:
+  - nspawn.runner._chroots
+  - ansible.builtin.constructed
+"""
+
+EXAMPLES = r"""
+# nspawn_runner.yml: the images in /var/lib/nspawn-runner, with playbooks beside this file or in /etc/nspawn-runner.
+plugin: nspawn.runner.chroots
+---
+# Another place for the trees, and only some of the images.
+plugin: nspawn.runner.chroots
+root: /srv/images
+exclude: [scratch-*]
+---
+# A group per distribution, such as os_debian.
+plugin: nspawn.runner.chroots
+keyed_groups:
+  - key: nspawn_runner_os.id
+    prefix: os
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
+from ansible.plugins.loader import connection_loader
+from ansible.utils.path import unfrackpath
+
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
+    CONFIG_SUFFIXES,
+    SUBGROUPS,
+    find_playbooks,
+    find_trees,
+    playbook_directories,
+)
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook
+from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import has_python, os_release
+from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+
+_DECLARED, _PRESENT, _MISSING, _UNMANAGED = SUBGROUPS
+_WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable):
+    NAME = "nspawn.runner.chroots"
+
+    def verify_file(self, path: str) -> bool:
+        return super().verify_file(path) and path.endswith(CONFIG_SUFFIXES)
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        super().parse(inventory, loader, path, cache)
+        config = self._read_config(path)
+        beside = os.path.dirname(os.path.abspath(path))
+        # Ansible takes a relative path of a file from the current directory.
+        root = unfrackpath(config["root"], follow=False, basedir=beside) if config.get("root") else self.get_option("root")
+        directories = playbook_directories(
+            self.get_option("playbook_dirs"), beside, root, lambda directory: unfrackpath(directory, follow=False, basedir=beside)
+        )
+        self._check_connection()
+        warn = self.display.warning
+        try:
+            trees, others = find_trees(root, self._wanted, warn)
+        except OSError as exc:
+            raise AnsibleParserError(
+                f"Cannot list the images in the root directory {root}: {exc.strerror}; "
+                "run as root or as a user who may read it, or set another root in the inventory file"
+            ) from exc
+        playbooks = find_playbooks(directories, loader, trees, self._wanted, warn)
+        self._skip_others(root, others, playbooks)
+
+        inventory.add_group(GROUP)
+        for group in SUBGROUPS:
+            inventory.add_group(group)
+            inventory.add_child(GROUP, group)
+        for name in sorted(trees.union(playbooks)):
+            self._add_image(name, root, name in trees, playbooks.get(name))
+
+    def _read_config(self, path: str) -> Mapping[str, Any]:
+        try:
+            config = self._read_config_data(path)
+        except AttributeError as exc:  # Ansible looks for the key `plugin` before it looks at what it has.
+            raise AnsibleParserError(f"{path} must be a mapping of options such as `plugin: {self.NAME}`") from exc
+        known = C.config.get_configuration_definitions("inventory", self._load_name)
+        for option in config:
+            if option not in known:
+                near = difflib.get_close_matches(str(option), known, 1)
+                raise AnsibleParserError(f"{path}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
+        for option in ("playbook_dirs", "include", "exclude"):
+            for value in self.get_option(option) or ():
+                if not isinstance(value, str):
+                    raise AnsibleParserError(f"{path}: option '{option}' must be a list of strings, and {value!r} is none")
+        return config
+
+    def _wanted(self, name: str) -> bool:
+        return any(fnmatchcase(name, glob) for glob in self.get_option("include")) and not any(
+            fnmatchcase(name, glob) for glob in self.get_option("exclude")
+        )
+
+    def _check_connection(self) -> None:
+        connection = self.get_option("connection")
+        collection, _dot, _name = connection.rpartition(".")
+        try:
+            # Asked for a plugin of a collection that is not there, the loader prints a warning of its own.
+            found = import_module(f"ansible_collections.{collection}") if collection else True
+        except ImportError:
+            found = None
+        if not found or not connection_loader.has_plugin(connection):
+            install = "choose another one by the option 'connection'"
+            if collection == "community.general":
+                install = "install Debian's package 'ansible', or run 'ansible-galaxy collection install community.general'"
+            self.display.warning(f"Images cannot be entered: the connection plugin {connection} is not installed; {install}")
+
+    def _skip_others(self, root: str, others: Mapping[str, str], playbooks: dict[str, Playbook]) -> None:
+        for name, what in others.items():
+            reason = f"{os.path.join(root, name)} is {what}, not a tree"
+            if name in playbooks:
+                playbooks[name] = Playbook(playbooks[name].path, {}, unsafe(reason))
+            # Playbooks, archives and the like may lie in the root.
+            elif "." not in name or what != "a file":
+                self.display.warning(f"Skipping {os.path.join(root, name)!r}: it is {what}, not a tree")
+
+    def _add_image(self, name: str, root: str, present: bool, playbook: Playbook | None) -> None:
+        path = os.path.join(root, name)
+        variables: dict[str, Any] = dict(playbook.variables) if playbook else {}
+        if playbook:
+            variables["nspawn_runner_playbook"] = unsafe(playbook.path)
+            if playbook.error:
+                variables["nspawn_runner_error"] = playbook.error
+                self.display.warning(f"Image {name}: {playbook.error}")
+        if present:
+            if release := os_release(path):
+                variables["nspawn_runner_os"] = release
+            if has_python(path):
+                variables["ansible_python_interpreter"] = unsafe("/usr/bin/python3")
+        # Last, so that nothing above can take their place.
+        variables.update(
+            nspawn_runner_root=unsafe(root),
+            nspawn_runner_path=unsafe(path),
+            nspawn_runner_present=present,
+            ansible_host=unsafe(path),
+            ansible_connection=unsafe(self.get_option("connection")),
+            ansible_chroot_exe=unsafe(_WRAPPER),
+            ansible_pipelining=True,
+        )
+
+        self.inventory.add_host(name)
+        for variable, value in variables.items():
+            self.inventory.set_variable(name, variable, value)
+        if playbook:
+            self.inventory.add_child(_DECLARED, name)
+        if present and not playbook:
+            self.inventory.add_child(_UNMANAGED, name)
+        self.inventory.add_child(_PRESENT if present else _MISSING, name)
+        self._construct(name)
+
+    def _construct(self, name: str) -> None:
+        strict = self.get_option("strict")
+        host = self.inventory.get_host(name)
+        if compose := self.get_option("compose"):
+            self._set_composite_vars(compose, host.get_vars(), name, strict)
+        if groups := self.get_option("groups"):
+            self._add_host_to_composed_groups(groups, host.get_vars(), name, strict, fetch_hostvars=False)
+        if keyed_groups := self.get_option("keyed_groups"):
+            self._add_host_to_keyed_groups(keyed_groups, host.get_vars(), name, strict, fetch_hostvars=False)

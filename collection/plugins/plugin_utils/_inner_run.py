@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the ansible-playbook that runs one image's playbook, with the outer run's options. Names can change at any time.
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible import constants as C
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _guard
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+
+CALLBACK = "nspawn.runner.inner_result"
+RESULT_VARIABLE = "NSPAWN_RUNNER_INNER_RESULT"
+_COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
+
+# Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.
+_SWITCHES = {"become": "--become", "check": "--check", "diff": "--diff", "force_handlers": "--force-handlers"}
+_VALUES = {
+    "become_method": "--become-method",
+    "become_user": "--become-user",
+    "become_password_file": "--become-password-file",
+    "connection_password_file": "--connection-password-file",
+    "forks": "--forks",
+    "private_key_file": "--private-key",
+    "remote_user": "--user",
+    "timeout": "--timeout",
+}
+_LISTS = {
+    "inventory": "--inventory",
+    "extra_vars": "--extra-vars",
+    "vault_ids": "--vault-id",
+    "vault_password_files": "--vault-password-file",
+    "module_path": "--module-path",
+}
+_PROMPTS = {"ask_pass": "--ask-pass", "become_ask_pass": "--ask-become-pass", "ask_vault_pass": "--ask-vault-pass"}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuses what asks at the terminal: an image's run has none, and a password is not passed on by argument."""
+    for name, flag in _PROMPTS.items():
+        if options.get(name):
+            raise ImageError(f"{flag} cannot be passed on to the image's own run: use {_instead(name)}")
+    for identity in [*(options.get("vault_ids") or ()), *C.DEFAULT_VAULT_IDENTITY_LIST]:
+        if identity.rpartition("@")[2] in ("prompt", "prompt_ask_vault_pass"):
+            raise ImageError(f"--vault-id {identity} cannot be passed on to the image's own run: use {_instead('ask_vault_pass')}")
+    for path in _password_files(options):
+        with suppress(OSError):
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise ImageError(f"the password file {path} can be read only once: use a regular file, or a program that prints the password")
+
+
+def _instead(option: str) -> str:
+    return {
+        "ask_pass": "--connection-password-file",
+        "become_ask_pass": "--become-password-file",
+        "ask_vault_pass": "--vault-password-file",
+    }[option]
+
+
+def _password_files(options: Mapping[str, Any]) -> list[str]:
+    files = [options.get("become_password_file"), options.get("connection_password_file"), *(options.get("vault_password_files") or ())]
+    files += [identity.rpartition("@")[2] for identity in options.get("vault_ids") or ()]
+    return [file for file in files if file]
+
+
+def inner_argv(image: Image, options: Mapping[str, Any], pinned: Mapping[str, str]) -> list[str]:
+    """The command for the image's playbook. `pinned` are variables that no fact may override."""
+    argv = [*_ansible_playbook(), "--limit", image.name]
+    for name, flag in _LISTS.items():
+        for value in options.get(name) or ():
+            argv += [flag, value]
+    for name, flag in _VALUES.items():
+        if options.get(name) is not None:
+            argv += [flag, str(options[name])]
+    argv += [flag for name, flag in _SWITCHES.items() if options.get(name)]
+    for name, flag in (("tags", "--tags"), ("skip_tags", "--skip-tags")):
+        if options.get(name) and list(options[name]) != ["all"]:
+            argv += [flag, ",".join(sorted(options[name]))]
+    # ansible-playbook counts from the configured verbosity, and so does the inner one.
+    verbosity = options.get("verbosity", 0) - C.DEFAULT_VERBOSITY
+    if verbosity > 0:
+        argv.append(f"-{'v' * verbosity}")
+    # The last extra variables win.
+    return [*argv, "--extra-vars", json.dumps(pinned), image.playbook]
+
+
+def _ansible_playbook() -> list[str]:
+    """The ansible-playbook that runs now, or the one beside its Python: never another version of PATH's when that can be helped."""
+    running = os.path.abspath(sys.argv[0])
+    beside = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
+    if os.path.basename(running) == "ansible-playbook" and os.path.isfile(running):
+        return [sys.executable, running]
+    if os.path.isfile(beside):
+        return [sys.executable, beside]
+    found = shutil.which("ansible-playbook")
+    if not found:
+        raise ImageError("ansible-playbook was not found, neither beside this Python nor on PATH")
+    return [found]
+
+
+def inner_environment(result_file: str) -> dict[str, str]:
+    collections = [str(path) for path in C.COLLECTIONS_PATHS]
+    environment = {
+        **os.environ,
+        "ANSIBLE_CALLBACKS_ENABLED": ",".join([*C.CALLBACKS_ENABLED, CALLBACK]),
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_NOCOLOR": "1",
+        RESULT_VARIABLE: result_file,
+        # Each line as it comes.
+        "PYTHONUNBUFFERED": "1",
+    }
+    if _COLLECTIONS not in collections:  # found beside the outer playbook, say
+        environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([_COLLECTIONS, *collections])
+    if C.CONFIG_FILE:
+        environment["ANSIBLE_CONFIG"] = str(C.CONFIG_FILE)
+    return environment
+
+
+def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> int:
+    """Runs the command to its end, without a terminal, in this directory; whatever ends this process ends it and all it started."""
+    with subprocess.Popen(
+        _guard.guarded(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)
+    ) as process:
+        try:
+            for line in process.stdout:
+                log(line)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode
+
+
+def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> dict[str, Any]:
+    """What the run did, by the callback's word: an exit status of 0 alone may mean that nothing ran at all."""
+    try:
+        with open(result_file, encoding="utf-8") as file:
+            result = json.load(file)
+    except FileNotFoundError:
+        reason = f": {errors[0]}" if errors else ""
+        return _failed(f"the run of {image.playbook} {_ending(status)} before its end{reason}", log)
+    stats = result["stats"].get(image.name, {})
+    changed = stats.get("changed", 0)
+    if status != 0 or stats.get("failures") or stats.get("unreachable"):
+        last = result.get("failure")
+        reason = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}"
+        return _failed(reason, log, changed)
+    if not result["plays"]:
+        hosts = "; ".join(result["unmatched"]) or "none"
+        return _failed(f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log)
+    return {"changed": changed > 0, "tasks_changed": changed}
+
+
+def _failed(reason: str, log: str, changed: int = 0) -> dict[str, Any]:
+    return {"failed": True, "changed": changed > 0, "tasks_changed": changed, "msg": f"{reason} (all output: {log})"}
+
+
+def _ending(status: int) -> str:
+    number = -status if status < 0 else status - 128
+    with suppress(ValueError):
+        if number > 0:
+            return f"was ended by signal {signal.Signals(number).name}"
+    return f"ended with exit status {status}"

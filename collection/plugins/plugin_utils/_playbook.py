@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: an image's variables in the first play of its playbook. Names can change at any time.
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from typing import Any, NamedTuple
+
+from ansible.errors import AnsibleError
+from yaml import MappingNode, Node, SequenceNode, YAMLError
+
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import VARIABLE_PREFIX
+from ansible_collections.nspawn.runner.plugins.module_utils._variables import DERIVED, VARIABLES
+from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe, user_yaml
+
+_LIMIT = 1 << 20
+_NULL = "tag:yaml.org,2002:null"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class Playbook(NamedTuple):
+    """A file that counts as an image's playbook. With an error it has no variables."""
+
+    path: str
+    variables: dict[str, Any]
+    error: str | None = None
+
+
+class _Bad(Exception):
+    """Why a playbook cannot be used: the file, the line where there is one, and what is wrong."""
+
+
+_cache: dict[tuple[Any, ...], Playbook | None] = {}
+
+
+def read_playbook(path: str, loader: Any, has_tree: bool) -> Playbook | None:
+    """The image's playbook at `path`, read again only when the file changes; None when the file is not there or counts for no image.
+
+    A file counts when its image has a tree, or when the `vars` of its first play has a key of ours.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as exc:
+        missing = isinstance(exc, FileNotFoundError) and not os.path.islink(path)
+        return None if missing else Playbook(path, {}, unsafe(f"{path}: cannot be read: {exc.strerror}"))
+    key = (path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, has_tree)
+    if key not in _cache:
+        try:
+            variables = _variables(path, loader, has_tree)
+            _cache[key] = None if variables is None else Playbook(path, variables)
+        except _Bad as bad:
+            _cache[key] = Playbook(path, {}, unsafe(str(bad)))
+    return _cache[key]
+
+
+def _variables(path: str, loader: Any, has_tree: bool) -> dict[str, Any] | None:
+    content = _content(path)
+    if content is None:
+        if has_tree:
+            raise _bad(path, "is not a regular file")
+        return None
+    # Files that have nothing to do with images are not looked at any closer, and never complained about.
+    if not has_tree and VARIABLE_PREFIX.encode() not in content:
+        return None
+    if len(content) > _LIMIT:
+        raise _bad(path, f"is larger than {_LIMIT >> 20} MiB")
+    if content.startswith(b"$ANSIBLE_VAULT;"):  # ansible-playbook can open it; it is for nobody else.
+        return {}
+    yaml = user_yaml(_text(path, content), path, loader)
+    try:
+        node = _first_vars(path, yaml.get_single_node(), has_tree)
+        if node is None:
+            return {} if has_tree else None
+        # Only what is ours is constructed; `<<` may bring some in.
+        pairs = [pair for pair in node.value if pair[0].tag == _MERGE or str(pair[0].value).startswith(VARIABLE_PREFIX)]
+        ours = yaml.construct_document(MappingNode(node.tag, pairs, node.start_mark, node.end_mark))
+    except YAMLError as exc:
+        raise _bad(path, f"is not valid YAML: {_problem(exc)}", _error_line(exc)) from exc
+    except (AnsibleError, TypeError, ValueError, RecursionError) as exc:
+        raise _bad(path, f"the vars of its first play cannot be read: {exc}") from exc
+    variables = {key: value for key, value in ours.items() if str(key).startswith(VARIABLE_PREFIX)}
+    if not variables and not has_tree:
+        return None
+    _check(path, variables, node)
+    return variables
+
+
+def _content(path: str) -> bytes | None:
+    """The file's beginning, one byte more than allowed at most; None when it is no regular file. Never waits for a FIFO."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+            return file.read(_LIMIT + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except IsADirectoryError:
+        return None
+    except OSError as exc:
+        raise _bad(path, f"cannot be read: {exc.strerror}") from exc
+
+
+def _text(path: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise _bad(path, "is not UTF-8", content.count(b"\n", 0, exc.start) + 1) from exc
+
+
+def _first_vars(path: str, document: Node | None, has_tree: bool) -> MappingNode | None:
+    if document is None or document.tag == _NULL or (isinstance(document, SequenceNode) and not document.value):
+        raise _bad(path, "is empty; an image's playbook is a list of plays")
+    play = document.value[0] if isinstance(document, SequenceNode) else document
+    node = _value(play, "vars") if isinstance(play, MappingNode) else None
+    # Something else that has our names in it, such as a file of variables, is nobody's playbook.
+    meant = has_tree or (isinstance(node, MappingNode) and any(str(key.value).startswith(VARIABLE_PREFIX) for key, _value in node.value))
+    if not isinstance(document, SequenceNode) and meant:
+        raise _bad(path, "is not a list of plays", document.start_mark.line + 1)
+    if not isinstance(play, MappingNode) and meant:
+        raise _bad(path, "its first entry is not a play", play.start_mark.line + 1)
+    if node is None or node.tag == _NULL or not isinstance(document, SequenceNode):
+        return None
+    if not isinstance(node, MappingNode):
+        raise _bad(path, "the vars of its first play are not a mapping", node.start_mark.line + 1)
+    return node
+
+
+def _value(mapping: MappingNode, name: str) -> Node | None:
+    # Of a key that is there twice Ansible takes the last.
+    return next((value for key, value in reversed(mapping.value) if key.value == name), None)
+
+
+def _check(path: str, variables: dict[str, Any], node: MappingNode) -> None:
+    lines = {str(key.value): key.start_mark.line + 1 for key, _value in node.value}
+    problems = []
+    for name in variables:
+        line = lines.get(name, node.start_mark.line + 1)
+        if name in DERIVED:
+            problems.append(str(_bad(path, f"{name} is set by the collection and cannot be set here", line)))
+        elif name not in VARIABLES:
+            problems.append(str(_bad(path, f"unknown variable {name}{_nearest(name)}", line)))
+    if problems:
+        raise _Bad("; ".join(problems))
+
+
+def _nearest(name: str) -> str:
+    # Without the prefix, which would make every name look near.
+    known = [variable[len(VARIABLE_PREFIX) :] for variable in VARIABLES]
+    near = difflib.get_close_matches(name[len(VARIABLE_PREFIX) :], known, 1, 0.5)
+    return f"; the nearest known one is {VARIABLE_PREFIX}{near[0]}" if near else ""
+
+
+def _problem(exc: YAMLError) -> str:
+    return str(getattr(exc, "problem", None) or getattr(exc, "reason", None) or exc)
+
+
+def _error_line(exc: YAMLError) -> int | None:
+    mark = getattr(exc, "problem_mark", None)
+    return mark.line + 1 if mark else None
+
+
+def _bad(path: str, what: str, line: int | None = None) -> _Bad:
+    return _Bad(f"{path}:{line}: {what}" if line else f"{path}: {what}")

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: what the inventory looks at inside a tree. The tree can be hostile. Names can change at any time.
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import open_beneath, read_file
+from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+
+_LIMIT = 64 << 10
+_KEYS = {"ID": "id", "VERSION_ID": "version_id", "VERSION_CODENAME": "version_codename", "PRETTY_NAME": "pretty_name"}
+
+
+def os_release(tree: str) -> dict[str, str]:
+    """What the tree says it is, marked unsafe. Empty when nothing can be read without following a link."""
+    for path in ("etc/os-release", "usr/lib/os-release"):
+        try:
+            content = read_file(tree, path, _LIMIT)
+        except OSError:
+            continue
+        if content is not None:
+            return _parse(content.decode("utf-8", "replace"))
+    return {}
+
+
+def has_python(tree: str) -> bool:
+    """Whether usr/bin has an entry python3. It may be a link, which is not followed."""
+    try:
+        directory = open_beneath(tree, "usr/bin", os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        os.stat("python3", dir_fd=directory, follow_symlinks=False)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+
+
+def _parse(text: str) -> dict[str, str]:
+    values = {}
+    for line in text.splitlines():
+        name, separator, quoted = line.strip().partition("=")
+        if separator and name in _KEYS:
+            try:
+                words = shlex.split(quoted)
+            except ValueError:  # An open quote.
+                continue
+            if len(words) == 1:
+                values[_KEYS[name]] = unsafe(words[0])
+    return values

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: playbook_vars
+short_description: Variables of images from their playbooks, for static inventories
+version_added: 0.1.0
+author:
+  - The nspawn.runner authors (@nspawn-runner)
+description:
+  - Gives the hosts of the group C(nspawn_runner) the C(nspawn_runner_*) variables that the first play of their playbook has in its C(vars).
+  - The playbook of a host is the file with the host's name in one of O(playbook_dirs).
+  - It never gives a connection or a path. The inventory plugin P(nspawn.runner.chroots#inventory) gives the same variables by itself.
+  - A playbook that cannot be used gives the variable C(nspawn_runner_error) instead, and a warning.
+  - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars).
+extends_documentation_fragment:
+  - nspawn.runner._playbook_vars
+  - ansible.builtin.vars_plugin_staging
+"""
+
+import os
+from typing import Any
+
+from ansible.inventory.host import Host
+from ansible.plugins.vars import BaseVarsPlugin
+from ansible.utils.path import unfrackpath
+
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image import find_playbook, image_name_problem, playbook_directories
+
+
+class VarsModule(BaseVarsPlugin):
+    def get_vars(self, loader: Any, path: str, entities: Any, cache: Any = None) -> dict[str, Any]:
+        super().get_vars(loader, path, entities)
+        variables: dict[str, Any] = {}
+        for entity in entities if isinstance(entities, list) else [entities]:
+            # A name that is no image's could be a path.
+            if isinstance(entity, Host) and not image_name_problem(entity.name) and any(group.name == GROUP for group in entity.get_groups()):
+                variables.update(self._image_vars(loader, entity))
+        return variables
+
+    def _image_vars(self, loader: Any, host: Host) -> dict[str, Any]:
+        root = self.get_option("root")
+        # Ansible calls this for the inventory's directory and for the playbook's: both get the same answer.
+        beside = host.vars.get("inventory_dir")
+        has_tree = _is_directory(os.path.join(root, host.name))
+        for directory in playbook_directories(
+            self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)
+        ):
+            if playbook := find_playbook(host.name, directory, loader, has_tree, self._display.warning):
+                if playbook.error:
+                    self._display.warning(f"Image {host.name}: {playbook.error}")
+                    return {"nspawn_runner_error": playbook.error}
+                return dict(playbook.variables)
+        return {}
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
