@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// `npm run demo`, as the README's reader runs it: real images from the archive.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, test } from "vitest";
+import { readRecap } from "../../src/tool/ansible.ts";
+import { mountsBeneath } from "../support/scratch.ts";
+
+const demo = () => execa("npm", ["run", "--silent", "demo"], { all: true, reject: false, stdin: "ignore" });
+
+test("the demo makes two images, and finds nothing to do when it is run again", async () => {
+  const first = await demo();
+  expect(first.exitCode, first.all).toBe(0);
+  for (const suite of ["bookworm", "trixie"]) {
+    const release = await readFile(join("build/demo/images", suite, "usr/lib/os-release"), "utf8");
+    expect(release).toContain(`VERSION_CODENAME=${suite}`);
+  }
+  const again = await demo();
+  expect(again.exitCode, again.all).toBe(0);
+  const recap = readRecap(again.stdout);
+  expect([...recap.keys()].sort()).toEqual(["bookworm", "trixie"]);
+  for (const counts of recap.values()) expect(counts).toMatchObject({ changed: 0, failed: 0, unreachable: 0 });
+  // No image was made a second time.
+  expect(again.stdout).not.toMatch(/\| I: /);
+  expect(mountsBeneath(join(process.cwd(), "build"))).toEqual([]);
+});
