@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: an image's own container options, in the file that the wrapper nspawn-chroot reads. The format can change at any time.
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import CONTAINER_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import VARIABLE_FLAGS
+
+
+def container_lines(variables: Mapping[str, Any]) -> list[str]:
+    """systemd-nspawn's arguments for these variables, one a line; a line without a leading dash is NAME=VALUE for its environment."""
+    seen: set[tuple[str, str]] = set()
+    lines = []
+    for entry in VARIABLE_FLAGS:
+        for value in _values(variables.get(entry["variable"]), entry["when"]):
+            match = re.fullmatch(entry["pattern"] or "(.*)", value)
+            # Of several flags of one variable the first that matches a value is taken.
+            if match and (entry["variable"], value) not in seen:
+                seen.add((entry["variable"], value))
+                lines.append(entry["flag"].replace("{value}", match.group(1)))
+    return lines
+
+
+def _values(value: Any, when: Any) -> Iterator[str]:
+    if when is not None:
+        if value == when:
+            yield str(value)
+    elif isinstance(value, Mapping):
+        yield from (f"{name}={content}" for name, content in value.items())
+    elif value is not None:
+        yield from value
+
+
+def write_container_file(state: str, variables: Mapping[str, Any]) -> None:
+    """Replaces the file as a whole: a container that starts meanwhile reads the old options or the new ones."""
+    descriptor, path = tempfile.mkstemp(dir=state, prefix=f"{CONTAINER_FILE}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in container_lines(variables))
+        os.replace(path, os.path.join(state, CONTAINER_FILE))
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        raise

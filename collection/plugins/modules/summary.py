@@ -1,0 +1,41 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+# The documentation of the action plugin of the same name, which does the work on the controller.
+DOCUMENTATION = r"""
+module: summary
+author: The nspawn.runner authors (@nspawn-runner)
+extends_documentation_fragment: nspawn.runner._summary
+seealso:
+  - module: nspawn.runner.maintain
+"""
+
+EXAMPLES = r"""
+- name: Maintain every declared image
+  hosts: nspawn_runner_declared
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Maintain, and show the table also when an image fails
+      block:
+        - name: Create the image when it is missing, and run its playbook
+          nspawn.runner.maintain:
+          register: nspawn_runner_result
+      always:
+        - name: Show what was done
+          nspawn.runner.summary:
+            register: nspawn_runner_result
+          run_once: true
+"""
+
+RETURN = r"""
+images:
+  description: The word of each image's line, such as V(created), V(changed), V(unchanged) or V(failed).
+  returned: success
+  type: dict
+  sample: {bookworm: unchanged, trixie: changed}
+"""
