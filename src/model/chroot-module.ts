@@ -25,7 +25,7 @@ export interface ChrootModule {
   /**
    * Directory that holds the trees. It is made, with mode 0700, when it does not exist.
    *
-   * @default /var/lib/nspawn-runner
+   * @default {layout.root}
    */
   root?: Path;
   /**

@@ -25,7 +25,7 @@ export interface ChrootsInventory {
   /**
    * Directory that holds one tree per image. It need not exist yet: then all images are missing.
    *
-   * @default /var/lib/nspawn-runner
+   * @default {layout.root}
    * @env NSPAWN_RUNNER_ROOT
    */
   root?: Path;

@@ -17,11 +17,15 @@ export const collection = {
   requires_ansible: ">=2.14.0",
 } as const;
 
-/** Names in the file system. */
+/** Names that more than one language needs; `@sh`: the wrapper too. */
 export const layout = {
   /** Default of every `root`. */
   root: "/var/lib/nspawn-runner",
-  /** Directory of the private state in the root, one directory per image in it, mode 0700. */
+  /**
+   * Directory of the private state in the root, one directory per image in it, mode 0700.
+   *
+   * @sh
+   */
   state_directory: ".nspawn-runner",
   /** Where playbooks are looked for after the inventory's own directory. */
   playbook_directory: "/etc/nspawn-runner",
@@ -29,7 +33,11 @@ export const layout = {
   variable_prefix: "nspawn_runner_",
   /** Group of all images. */
   group: "nspawn_runner",
-  /** In an image's state directory: the container's own options for the wrapper, one per line. */
+  /**
+   * In an image's state directory: the container's own options for the wrapper, one per line.
+   *
+   * @sh
+   */
   container_file: "container",
   /** In an image's state directory: what the last run of its playbook printed. */
   log_file: "last.log",

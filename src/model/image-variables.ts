@@ -123,7 +123,9 @@ export interface ImageVariables {
 }
 
 /**
- * Variables that the collection sets. A playbook that sets one is refused.
+ * Variables that the collection sets.
+ *
+ * A playbook that sets one is refused.
  *
  * @kind variables
  * @derived

@@ -21,7 +21,7 @@ export interface PlaybookVars {
   /**
    * Directory that holds one tree per image.
    *
-   * @default /var/lib/nspawn-runner
+   * @default {layout.root}
    * @env NSPAWN_RUNNER_ROOT
    * @ini nspawn_runner root
    */

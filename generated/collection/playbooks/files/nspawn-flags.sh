@@ -1,12 +1,25 @@
-# STUB until generated
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Generated from src/model/nspawn-flags.ts and src/model/collection.ts: edit that, then run "npm run generate".
+#
 # Sourced by nspawn-chroot.
+# shellcheck shell=sh disable=SC2034
+
 nspawn_state_directory=.nspawn-runner
 nspawn_container_file=container
-# nspawn_environment NAME=VALUE...: exported before the call. nspawn_flags NAME MACHINE: sets the positional parameters' flags
+# Lowest version of systemd that has all that is used here.
+nspawn_minimum=248
+
+# /tmp is kept between two calls, which tasks rely on.
 export SYSTEMD_NSPAWN_TMPFS_TMP=0
-# nspawn TREE ... : runs systemd-nspawn with the flags of every call; needs $name (the image) and $machine (a unique name).
-nspawn() {
-  systemd-nspawn \
+
+# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
+# Needs $name (the image) and $machine (a unique name).
+nspawn_flags() {
+  nspawn_command=$1
+  shift
+  "$nspawn_command" \
     --register=no \
     --keep-unit \
     --settings=no \
@@ -16,8 +29,8 @@ nspawn() {
     --link-journal=no \
     --timezone=off \
     --resolv-conf=off \
-    --machine="$machine" \
-    --hostname="$name" \
+    --machine="${machine:?}" \
+    --hostname="${name:?}" \
     --drop-capability=CAP_MKNOD \
     --setenv=SYSTEMD_OFFLINE=1 \
     "$@"

@@ -1,5 +1,34 @@
-# STUB until generated
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/maintain-action.ts: edit that, then run "npm run generate".
+#
+# Options of summary.
+
+from __future__ import annotations
+
+
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-options: {}
+short_description: Shows the table of what C(nspawn.runner.maintain) did, one line per image
+version_added: 0.1.0
+description:
+  - Shows the table of what C(nspawn.runner.maintain) did, one line per image.
+attributes:
+  check_mode:
+    support: full
+    description:
+      - Can run in check mode and return the changed status without modifying the target.
+  diff_mode:
+    support: none
+    description:
+      - Returns what has changed, or would change, in diff mode.
+options:
+  register:
+    description:
+      - Name of the variable that C(nspawn.runner.maintain) was registered as.
+    type: str
+    required: true
 """

@@ -1,13 +1,34 @@
-# STUB until generated
-BOOTSTRAP_TOOLS = (
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/bootstrap-tools.ts: edit that, then run "npm run generate".
+#
+# The programs that make a tree, in order of preference.
+
+from __future__ import annotations
+
+from typing import Any
+
+# Of an argument, {suite}, {tree}, {mirror} and so on are replaced; without a value the argument is left out.
+BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "mmdebstrap",
         "program": "mmdebstrap",
         "package": "mmdebstrap",
         "under": None,
         "arguments": (
-            "--mode=root", "--format=directory", "--variant={variant}", "--architectures={architecture}",
-            "--components={components}", "--include={packages}", "--keyring={keyring}", "{suite}", "{tree}", "{mirror}",
+            "--mode=root",
+            "--format=directory",
+            "--variant={variant}",
+            "--architectures={architecture}",
+            "--components={components}",
+            "--include={packages}",
+            "--keyring={keyring}",
+            "{suite}",
+            "{tree}",
+            "{mirror}",
         ),
         "suite_files": (),
     },
@@ -17,10 +38,18 @@ BOOTSTRAP_TOOLS = (
         "package": "debootstrap",
         "under": "eatmydata",
         "arguments": (
-            "--variant={variant}", "--arch={architecture}", "--components={components}", "--include={packages}",
-            "--keyring={keyring}", "{suite}", "{tree}", "{mirror}",
+            "--variant={variant}",
+            "--arch={architecture}",
+            "--components={components}",
+            "--include={packages}",
+            "--keyring={keyring}",
+            "{suite}",
+            "{tree}",
+            "{mirror}",
         ),
         "suite_files": ("/usr/share/debootstrap/scripts/{suite}",),
     },
 )
-BASE_PACKAGES = ("dbus", "git", "python3", "python3-apt", "systemd")
+
+# What every image gets.
+BASE_PACKAGES: tuple[str, ...] = ("dbus", "git", "python3", "python3-apt", "systemd")

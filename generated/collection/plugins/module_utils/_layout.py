@@ -1,8 +1,31 @@
-# STUB until generated
-ROOT = "/var/lib/nspawn-runner"
-STATE_DIRECTORY = ".nspawn-runner"
-PLAYBOOK_DIRECTORY = "/etc/nspawn-runner"
-VARIABLE_PREFIX = "nspawn_runner_"
-GROUP = "nspawn_runner"
-CONTAINER_FILE = "container"
-LOG_FILE = "last.log"
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/collection.ts: edit that, then run "npm run generate".
+#
+# Names that more than one language needs.
+
+from __future__ import annotations
+
+# Default of every `root`.
+ROOT: str = "/var/lib/nspawn-runner"
+
+# Directory of the private state in the root, one directory per image in it, mode 0700.
+STATE_DIRECTORY: str = ".nspawn-runner"
+
+# Where playbooks are looked for after the inventory's own directory.
+PLAYBOOK_DIRECTORY: str = "/etc/nspawn-runner"
+
+# Prefix of an image's variables.
+VARIABLE_PREFIX: str = "nspawn_runner_"
+
+# Group of all images.
+GROUP: str = "nspawn_runner"
+
+# In an image's state directory: the container's own options for the wrapper, one per line.
+CONTAINER_FILE: str = "container"
+
+# In an image's state directory: what the last run of its playbook printed.
+LOG_FILE: str = "last.log"

@@ -1,6 +1,18 @@
-# STUB until generated
-# An image's variables, as an argument spec for ArgumentSpecValidator.
-VARIABLES = {
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/image-variables.ts: edit that, then run "npm run generate".
+#
+# Variables of an image.
+
+from __future__ import annotations
+
+from typing import Any
+
+# For ArgumentSpecValidator.
+VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_chroot_suite": {"type": "str"},
     "nspawn_runner_bootstrap": {"type": "str", "choices": ["mmdebstrap", "debootstrap", "command", "tarball"]},
     "nspawn_runner_create_command": {"type": "list", "elements": "str"},
@@ -22,10 +34,12 @@ VARIABLES = {
     "nspawn_runner_seccomp": {"type": "bool", "default": True},
     "nspawn_runner_capabilities": {"type": "list", "elements": "str", "default": []},
 }
+
 # Lowest value of the numbers that have one.
-MINIMUM = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
-# Set by the collection; refused in a playbook.
-DERIVED = (
+MINIMUM: dict[str, int] = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
+
+# Set by the collection, refused in a playbook.
+DERIVED: tuple[str, ...] = (
     "nspawn_runner_error",
     "nspawn_runner_os",
     "nspawn_runner_path",

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole spec, in a fixed order: all that the writers know.
+
+import { type Document, KINDS, type Kind } from "./document.ts";
+import type { BootstrapTool, Collection, Name, NspawnFlag, Playbook, Table } from "./tables.ts";
+
+export interface Spec {
+  readonly collection: Collection & { readonly source: string };
+  readonly layout: Table<Name>;
+  readonly documents: readonly Document[];
+  readonly nspawn_flags: Table<NspawnFlag>;
+  readonly bootstrap_tools: Table<BootstrapTool>;
+  readonly base_packages: Table<string>;
+  readonly playbooks: Table<Playbook>;
+}
+
+/** Puts into a fixed order what has none of its own. Options and tables keep theirs: it has a meaning. */
+export function arrange(spec: Spec): Spec {
+  const rank = (document: Document) => `${KINDS.indexOf(document.kind)} ${document.derived} ${document.name}`;
+  return { ...spec, documents: [...spec.documents].sort((a, b) => (rank(a) < rank(b) ? -1 : 1)) };
+}
+
+/** Name that Ansible knows the content by. */
+export const fqcn = (spec: Spec, name: string): string => `${spec.collection.namespace}.${spec.collection.name}.${name}`;
+
+export const ofKind = (spec: Spec, ...kinds: readonly Kind[]): readonly Document[] =>
+  spec.documents.filter((document) => kinds.includes(document.kind));
+
+/** The user's variables, or those that the collection sets. */
+export const variables = (spec: Spec, derived: boolean): readonly Document[] =>
+  ofKind(spec, "variables").filter((document) => document.derived === derived);
+
+/** A value of the layout. The reader has made sure of the names that it is asked for. */
+export function layoutValue(spec: Spec, name: LayoutName): string {
+  const found = spec.layout.rows.find((row) => row.name === name);
+  if (!found) throw new Error(`layout has no ${name}`);
+  return found.value;
+}
+
+/** Names of the layout that the writers themselves use. */
+export const LAYOUT_NAMES = ["playbook_directory", "root", "variable_prefix"] as const;
+export type LayoutName = (typeof LAYOUT_NAMES)[number];

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Tables of the model.
+
+/** What Galaxy is told. */
+export interface Collection {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly authors: readonly string[];
+  readonly license: readonly string[];
+  readonly readme: string;
+  readonly tags: readonly string[];
+  readonly repository: string;
+  readonly build_ignore: readonly string[];
+  readonly requires_ansible: string;
+}
+
+/** A name in the file system that several languages need. */
+export interface Name {
+  readonly name: string;
+  readonly value: string;
+  /** Sentences. */
+  readonly description: readonly string[];
+  /** Whether the wrapper needs it. */
+  readonly sh: boolean;
+}
+
+export interface NspawnFlag {
+  readonly flag: string;
+  readonly why: string;
+  readonly systemd: number;
+  readonly environment: boolean;
+  readonly variable: string | null;
+  readonly when: string | boolean | null;
+  readonly pattern: string | null;
+  readonly source: string | null;
+}
+
+export interface BootstrapTool {
+  readonly name: string;
+  readonly why: string;
+  readonly program: string;
+  readonly package: string;
+  readonly under: string | null;
+  readonly arguments: readonly string[];
+  readonly suite_files: readonly string[];
+}
+
+export interface Playbook {
+  readonly name: string;
+  readonly does: string;
+  readonly hosts: string;
+  readonly example: string;
+}
+
+/** A table and the file in the model that holds it. */
+export interface Table<Row> {
+  readonly source: string;
+  readonly rows: readonly Row[];
+}

@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Brings the disk to a plan: the only place that writes.
+
+import { chmod, mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Difference } from "./compare.ts";
+
+/** Writes what differs, and deletes orphans: these lie in the directory that `compare` was told is ours. */
+export async function apply(root: string, differences: readonly Difference[]): Promise<void> {
+  // First what is in the way, such as a link where a directory is to be.
+  for (const { path, want } of differences) {
+    if (want) continue;
+    await rm(join(root, path), { force: true });
+    await removeEmpty(root, dirname(path));
+  }
+  for (const { path, want } of differences) {
+    if (!want) continue;
+    const target = join(root, path);
+    await mkdir(dirname(target), { recursive: true });
+    const fresh = `${target}.new`;
+    await writeFile(fresh, want.content);
+    await chmod(fresh, want.mode);
+    await rename(fresh, target);
+  }
+}
+
+/** Directories that hold nothing any more go too. */
+async function removeEmpty(root: string, directory: string): Promise<void> {
+  if (directory === ".") return;
+  try {
+    await rmdir(join(root, directory));
+  } catch {
+    return;
+  }
+  await removeEmpty(root, dirname(directory));
+}

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The model's files to the IR.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { type InterfaceDeclaration, Project, type SourceFile, SyntaxKind, type VariableDeclaration } from "ts-morph";
+import { arrange, type Spec } from "../ir/spec.ts";
+import { checkDocuments, checkTables } from "./check.ts";
+import { isDocument, readDocument } from "./document.ts";
+import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
+import { readCollection, readFlags, readLayout, readPlaybooks, readTexts, readTools } from "./tables.ts";
+import type { Aliases } from "./type.ts";
+
+const MODEL = "src/model";
+
+/** Constants that the model must have. */
+const TABLES = ["collection", "layout", "nspawnFlags", "bootstrapTools", "basePackages", "playbooks"] as const;
+export type Tables = Readonly<Record<(typeof TABLES)[number], VariableDeclaration>>;
+
+/** Reads the model of a checkout: `src/model` and the version in package.json. Throws a SpecError with all mistakes. */
+export function readModel(root: string): Spec {
+  const { found, report } = problemList(root);
+  // A mistake of one step makes the next one's messages worthless, so each is a place to stop.
+  const stop = () => {
+    if (found.length > 0) throw new SpecError([...found].sort(byPosition));
+  };
+  const version = readVersion(root, found);
+  const files = sourceFiles(join(root, MODEL));
+  found.push(...files.flatMap((file) => syntaxProblems(file, root)));
+  stop();
+  const tables = findTables(files, found);
+  const interfaces = documentInterfaces(files, report);
+  stop();
+  const layout = readLayout(tables.layout, report);
+  const constants = new Map(layout.rows.map(({ name, value }) => [`layout.${name}`, value]));
+  const context = { aliases: typeAliases(files), constants, report };
+  const read = interfaces.map((declaration) => ({ declaration, document: readDocument(declaration, context) }));
+  const spec: Spec = {
+    collection: readCollection(tables.collection, version, report),
+    layout,
+    documents: read.map(({ document }) => document),
+    nspawn_flags: readFlags(tables.nspawnFlags, report),
+    bootstrap_tools: readTools(tables.bootstrapTools, report),
+    base_packages: readTexts(tables.basePackages, report),
+    playbooks: readPlaybooks(tables.playbooks, report),
+  };
+  checkDocuments(read, report);
+  stop();
+  checkTables(spec, tables, report);
+  stop();
+  return arrange(spec);
+}
+
+function readVersion(root: string, found: Problem[]): string {
+  const path = join(root, "package.json");
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const version = text.match(/"version":\s*"(\d+\.\d+\.\d+)"/)?.[1];
+  if (!version) found.push(problemAt("package.json", text, 0, 0, 'There is no "version" such as "1.0.0".'));
+  return version ?? "0.0.0";
+}
+
+function sourceFiles(directory: string): readonly SourceFile[] {
+  const project = new Project({ skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
+  const files = project.addSourceFilesAtPaths(join(directory, "**/*.ts"));
+  return [...files].sort((a, b) => (a.getFilePath() < b.getFilePath() ? -1 : 1));
+}
+
+function syntaxProblems(file: SourceFile, root: string): readonly Problem[] {
+  const name = relative(root, file.getFilePath());
+  const diagnostics = file.getProject().getProgram().getSyntacticDiagnostics(file);
+  return diagnostics.map((diagnostic) => {
+    const start = diagnostic.getStart();
+    const message = diagnostic.getMessageText();
+    const text = typeof message === "string" ? message : message.getMessageText();
+    return problemAt(name, file.getFullText(), start, start + diagnostic.getLength(), text);
+  });
+}
+
+function findTables(files: readonly SourceFile[], found: Problem[]): Tables {
+  const constants = files.flatMap((file) => file.getVariableDeclarations());
+  const entries = TABLES.map((name) => [name, constants.find((constant) => constant.getName() === name)] as const);
+  for (const [name, declaration] of entries) {
+    if (!declaration) found.push(problemAt(MODEL, "", 0, 0, `No file of the model has the constant ${name}.`));
+  }
+  // Whoever called stops when one is missing.
+  return Object.fromEntries(entries) as Tables;
+}
+
+/** Interfaces that describe content of the collection: all but the types of the tables' rows. */
+function documentInterfaces(files: readonly SourceFile[], report: Report): readonly InterfaceDeclaration[] {
+  const rowTypes = files
+    .flatMap((file) => file.getVariableDeclarations())
+    .flatMap((constant) => constant.getTypeNode()?.getDescendantsOfKind(SyntaxKind.TypeReference) ?? [])
+    .map((type) => type.getText());
+  const interfaces = files.flatMap((file) => file.getInterfaces()).filter((one) => !rowTypes.includes(one.getName()));
+  for (const one of interfaces) {
+    if (!isDocument(one)) report(one.getNameNode(), `${one.getName()} has no @kind, and no table has rows of this type.`);
+  }
+  return interfaces;
+}
+
+const typeAliases = (files: readonly SourceFile[]): Aliases =>
+  new Map(files.flatMap((file) => file.getTypeAliases()).map((alias) => [alias.getName(), alias]));

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A property of an interface to an option.
+
+import type { PropertySignature } from "ts-morph";
+import { completeOption, type Kind, type Option, type Type, type Value } from "../ir/document.ts";
+import { type Comment, readComment, type Tag, tagNamed } from "./jsdoc.ts";
+import type { Report } from "./problem.ts";
+import { sentences } from "./sentence.ts";
+import { type Aliases, readType } from "./type.ts";
+import { type Constants, parseValue } from "./value.ts";
+
+/** What reading needs beside the declaration. */
+export interface Context {
+  readonly aliases: Aliases;
+  readonly constants: Constants;
+  readonly report: Report;
+}
+
+const TAGS = ["default", "example", "minimum", "since"];
+const SOURCE_TAGS = ["env", "ini", "var"];
+export const VERSION = /^\d+\.\d+\.\d+$/;
+
+export function readOption(property: PropertySignature, kind: Kind, since: string, context: Context): Option {
+  const { report } = context;
+  const name = property.getName();
+  // Only plugins look for their options in the environment and in ansible.cfg.
+  const allowed = kind === "inventory" || kind === "vars" ? [...TAGS, ...SOURCE_TAGS] : TAGS;
+  const comment = readComment(property, name, allowed, SOURCE_TAGS, report);
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) report(property.getNameNode(), `${name}: a name is of a-z, 0-9 and _.`);
+
+  const typeNode = property.getTypeNode();
+  if (!typeNode) report(property.getNameNode(), `${name} has no type.`);
+  const type: Type = typeNode
+    ? readType(typeNode, context.aliases, report)
+    : { type: "str", elements: null, choices: [] };
+  const required = !property.hasQuestionToken();
+  const defaultTag = tagNamed(comment, "default");
+  if (required && defaultTag) report(defaultTag.node, `${name} is required, so it cannot have a default.`);
+  const minimum = readMinimum(tagNamed(comment, "minimum"), type, report);
+  const defaultValue = readValue(defaultTag, type, context);
+  if (defaultTag && minimum !== null && typeof defaultValue === "number" && defaultValue < minimum) {
+    report(defaultTag.node, `${defaultValue} is below the minimum, ${minimum}.`);
+  }
+  return completeOption({
+    ...type,
+    name,
+    description: comment.paragraphs.flatMap(sentences),
+    required,
+    default: defaultValue,
+    minimum,
+    example: readValue(tagNamed(comment, "example"), type, context),
+    ...readSources(comment, report),
+    since: readVersion(tagNamed(comment, "since"), report) ?? since,
+  });
+}
+
+function readValue(tag: Tag | undefined, type: Type, { constants, report }: Context): Value {
+  if (!tag) return null;
+  const parsed = parseValue(tag.text, type, constants);
+  if ("value" in parsed) return parsed.value;
+  report(tag.node, `@${tag.name}: ${parsed.problem}`);
+  return null;
+}
+
+function readMinimum(tag: Tag | undefined, type: Type, report: Report): number | null {
+  if (!tag) return null;
+  if (type.type !== "int") report(tag.node, "@minimum is for numbers.");
+  if (!/^-?\d+$/.test(tag.text)) report(tag.node, "@minimum is a whole number.");
+  return Number.parseInt(tag.text, 10);
+}
+
+function readSources(comment: Comment, report: Report): Pick<Option, "env" | "ini" | "vars"> {
+  const texts = (name: string, pattern: RegExp, want: string): string[] =>
+    comment.tags
+      .filter((tag) => tag.name === name)
+      .map((tag) => {
+        if (!pattern.test(tag.text)) report(tag.node, `@${name} is ${want}.`);
+        return tag.text;
+      });
+  return {
+    env: texts("env", /^[A-Z][A-Z0-9_]*$/, "the name of an environment variable"),
+    ini: texts("ini", /^\S+ \S+$/, "a section of ansible.cfg and a key in it").map((text) => {
+      const [section = "", key = ""] = text.split(" ");
+      return { section, key };
+    }),
+    vars: texts("var", /^[a-z][a-z0-9_]*$/, "the name of a variable"),
+  };
+}
+
+/** A version in a tag, or null. */
+export function readVersion(tag: Tag | undefined, report: Report): string | null {
+  if (tag && !VERSION.test(tag.text)) report(tag.node, `@${tag.name} is a version such as 1.0.0.`);
+  return tag?.text ?? null;
+}

@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The model's tables: rows of literals to rows of the IR.
+
+import type { Node, VariableDeclaration } from "ts-morph";
+import type { BootstrapTool, Collection, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import { type Fields, fieldsOf } from "./fields.ts";
+import { readComment, tagNamed } from "./jsdoc.ts";
+import { type Literal, readLiteral } from "./literal.ts";
+import type { Report } from "./problem.ts";
+import { sentences } from "./sentence.ts";
+
+export function readFlags(declaration: VariableDeclaration, report: Report): Table<NspawnFlag> {
+  return readRows(declaration, "A flag", report, (fields) => ({
+    flag: fields.text("flag"),
+    why: fields.sentence("why"),
+    systemd: fields.integer("systemd"),
+    environment: fields.flag("environment"),
+    variable: fields.optionalText("variable"),
+    when: fields.optionalScalar("when"),
+    pattern: fields.optionalText("pattern"),
+    source: fields.optionalText("source"),
+  }));
+}
+
+export function readTools(declaration: VariableDeclaration, report: Report): Table<BootstrapTool> {
+  return readRows(declaration, "A bootstrap tool", report, (fields) => ({
+    name: fields.text("name"),
+    why: fields.sentence("why"),
+    program: fields.text("program"),
+    package: fields.text("package"),
+    under: fields.optionalText("under"),
+    arguments: fields.texts("arguments"),
+    suite_files: fields.optionalTexts("suite_files"),
+  }));
+}
+
+export function readPlaybooks(declaration: VariableDeclaration, report: Report): Table<Playbook> {
+  return readRows(declaration, "A playbook", report, (fields) => ({
+    name: fields.text("name"),
+    does: fields.sentence("does"),
+    hosts: fields.text("hosts"),
+    example: fields.text("example"),
+  }));
+}
+
+export function readTexts(declaration: VariableDeclaration, report: Report): Table<string> {
+  const literal = literalOf(declaration, report);
+  if (literal?.kind !== "list") report(declaration, `${declaration.getName()} is a list of strings.`);
+  const items = literal?.kind === "list" ? literal.items : [];
+  const rows = items.map((item) => {
+    if (item.kind === "scalar" && typeof item.value === "string" && item.value !== "") return item.value;
+    report(item.node, `Each of ${declaration.getName()} is a string with something in it.`);
+    return "";
+  });
+  return { source: sourceOf(declaration), rows };
+}
+
+export function readCollection(
+  declaration: VariableDeclaration,
+  version: string,
+  report: Report,
+): Collection & { readonly source: string } {
+  const fields = fieldsOf(literalOf(declaration, report) ?? emptyRecord(declaration), "The collection", report);
+  const collection = {
+    namespace: fields.text("namespace"),
+    name: fields.text("name"),
+    version,
+    description: fields.sentence("description"),
+    authors: fields.texts("authors"),
+    license: fields.texts("license"),
+    readme: fields.text("readme"),
+    tags: fields.texts("tags"),
+    repository: fields.text("repository"),
+    build_ignore: fields.texts("build_ignore"),
+    requires_ansible: fields.text("requires_ansible"),
+    source: sourceOf(declaration),
+  };
+  fields.done();
+  // What Galaxy demands, see `ansible-galaxy collection publish`.
+  for (const name of ["namespace", "name"] as const) {
+    if (!/^(?!.*__)[a-z][0-9a-z_]*$/.test(collection[name])) report(fields.at(name), `${name} is of a-z, 0-9 and _.`);
+  }
+  for (const tag of collection.tags) {
+    if (!/^[a-z][0-9a-z_]*$/.test(tag)) report(fields.at("tags"), `Tag ${tag} is of a-z, 0-9 and _.`);
+  }
+  return collection;
+}
+
+export function readLayout(declaration: VariableDeclaration, report: Report): Table<Name> {
+  const literal = literalOf(declaration, report);
+  if (literal?.kind !== "record") report(declaration, "The layout is an object of strings.");
+  const entries = literal?.kind === "record" ? [...literal.entries] : [];
+  const rows = entries.map(([name, { property, literal: value }]) => {
+    const comment = readComment(property, name, ["sh"], [], report);
+    if (value.kind !== "scalar" || typeof value.value !== "string") report(value.node, `${name} is a string.`);
+    return {
+      name,
+      value: value.kind === "scalar" ? String(value.value) : "",
+      description: comment.paragraphs.flatMap(sentences),
+      sh: tagNamed(comment, "sh") !== undefined,
+    };
+  });
+  return { source: sourceOf(declaration), rows };
+}
+
+function readRows<Row>(
+  declaration: VariableDeclaration,
+  what: string,
+  report: Report,
+  read: (fields: Fields) => Row,
+): Table<Row> {
+  const literal = literalOf(declaration, report);
+  if (literal && literal.kind !== "list") report(declaration, `${declaration.getName()} is a list.`);
+  const items = literal?.kind === "list" ? literal.items : [];
+  const rows = items.map((item) => {
+    const fields = fieldsOf(item, what, report);
+    const row = read(fields);
+    fields.done();
+    return row;
+  });
+  return { source: sourceOf(declaration), rows };
+}
+
+function literalOf(declaration: VariableDeclaration, report: Report): Literal | null {
+  const initializer = declaration.getInitializer();
+  if (initializer) return readLiteral(initializer, report);
+  report(declaration, `${declaration.getName()} has no value.`);
+  return null;
+}
+
+const emptyRecord = (node: Node): Literal => ({ kind: "record", entries: new Map(), node });
+
+const sourceOf = (declaration: VariableDeclaration): string => declaration.getSourceFile().getBaseName();

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A doc fragment: the options of a plugin, module or action for its DOCUMENTATION.
+
+import type { Document, Option, Support } from "../ir/document.ts";
+import { ansibleMarkup } from "./literal/ansible-markup.ts";
+import { pythonText } from "./literal/python.ts";
+import { yamlText } from "./literal/yaml.ts";
+import { pythonModule } from "./python-module.ts";
+
+/** `plugins/doc_fragments/_NAME.py`. */
+export function docFragmentFile(document: Document): string {
+  const documentation = yamlText({ ...about(document), ...attributes(document), options: optionDocs(document) });
+  const body = `\nclass ModuleDocFragment:\n    DOCUMENTATION = ${pythonText(`\n${documentation}`)}\n`;
+  return pythonModule([document.source], `Options of ${document.name}.`, body);
+}
+
+/** A module is its documentation, so all of it is here. A plugin says in its own file what it is. */
+function about({ kind, short, description, since }: Document): Record<string, unknown> {
+  if (kind !== "module" && kind !== "action") return {};
+  return {
+    // By custom without a period.
+    short_description: ansibleMarkup(short).replace(/\.$/, ""),
+    version_added: since,
+    description: [short, ...description].map(ansibleMarkup),
+  };
+}
+
+const optionDocs = (document: Document): Record<string, unknown> =>
+  Object.fromEntries(document.options.map((option) => [option.name, optionDoc(option, document.since)]));
+
+function optionDoc(option: Option, since: string): Record<string, unknown> {
+  return {
+    description: option.description.map(ansibleMarkup),
+    type: option.type,
+    ...(option.elements ? { elements: option.elements } : {}),
+    ...(option.required ? { required: true } : {}),
+    ...(option.choices.length > 0 ? { choices: option.choices } : {}),
+    ...(option.default === null ? {} : { default: option.default }),
+    ...named("env", option.env.map((name) => ({ name }))),
+    ...named("ini", option.ini),
+    ...named("vars", option.vars.map((name) => ({ name }))),
+    // An option as old as its plugin does not say so.
+    ...(option.since === since ? {} : { version_added: option.since }),
+  };
+}
+
+const named = (key: string, items: readonly unknown[]): Record<string, unknown> => (items.length > 0 ? { [key]: items } : {});
+
+function attributes({ check_mode, diff_mode }: Document): Record<string, unknown> {
+  if (!check_mode || !diff_mode) return {};
+  const attribute = (support: Support, what: string) => ({ support, description: [what] });
+  return {
+    attributes: {
+      check_mode: attribute(check_mode, "Can run in check mode and return the changed status without modifying the target."),
+      diff_mode: attribute(diff_mode, "Returns what has changed, or would change, in diff mode."),
+    },
+  };
+}

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Python literals: the one place that quotes and breaks lines for Python.
+
+const TUPLE = Symbol("tuple");
+
+/** A value of Python; `null` is None, a list of TypeScript a list, and `tuple()` makes a tuple. */
+export type Python =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Python[]
+  | { readonly [TUPLE]: readonly Python[] }
+  | { readonly [key: string]: Python };
+
+export const tuple = (items: readonly Python[]): Python => ({ [TUPLE]: items });
+
+const WIDTH = 120;
+
+/** `NAME: TYPE = VALUE`. */
+export const assignment = (name: string, type: string, value: Python): string => {
+  const start = `${name}: ${type} = `;
+  return `${start}${pythonValue(value, 0, start.length)}\n`;
+};
+
+/** A value on one line if it fits, else one item per line. `used`: columns taken before it on its first line. */
+export function pythonValue(value: Python, indent = 0, used = indent): string {
+  const short = flat(value);
+  const [open, close, items] = parts(value);
+  // One column is for the comma that may follow.
+  if (items.length === 0 || used + short.length < WIDTH) return short;
+  const inner = indent + 4;
+  const lines = items.map(({ key, value: item }) => {
+    const start = " ".repeat(inner) + keyText(key);
+    return `${start}${pythonValue(item, inner, start.length)},\n`;
+  });
+  return `${open}\n${lines.join("")}${" ".repeat(indent)}${close}`;
+}
+
+interface Item {
+  readonly key: string | null;
+  readonly value: Python;
+}
+
+function flat(value: Python): string {
+  const [open, close, items] = parts(value);
+  if (open === "") return scalar(value);
+  const texts = items.map(({ key, value: item }) => keyText(key) + flat(item));
+  return `${open}${texts.join(", ")}${open === "(" && items.length === 1 ? "," : ""}${close}`;
+}
+
+const keyText = (key: string | null): string => (key === null ? "" : `${pythonString(key)}: `);
+
+function parts(value: Python): readonly [open: string, close: string, items: readonly Item[]] {
+  if (value === null || typeof value !== "object") return ["", "", []];
+  if (Array.isArray(value)) return ["[", "]", value.map((item) => ({ key: null, value: item }))];
+  if (TUPLE in value) return ["(", ")", (value[TUPLE] as readonly Python[]).map((item) => ({ key: null, value: item }))];
+  return ["{", "}", Object.entries(value).map(([key, item]) => ({ key, value: item as Python }))];
+}
+
+function scalar(value: Python): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  return typeof value === "number" ? String(value) : pythonString(String(value));
+}
+
+/** A string in double quotes, in ASCII. */
+export const pythonString = (text: string): string => `"${escape(text)}"`;
+
+/** Long text: raw between triple quotes where that is possible, so that it can be read. */
+export function pythonText(text: string): string {
+  const raw = !text.includes('"""') && !/[\\"]$/.test(text) && !/[^\n\x20-\x7e]/.test(text);
+  return raw ? `r"""${text}"""` : pythonString(text);
+}
+
+function escape(text: string): string {
+  const named: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+  return text.replace(/[^\x20-\x7e]|["\\]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const hex = code > 0xffff ? `\\U${hexOf(code, 8)}` : code > 0xff ? `\\u${hexOf(code, 4)}` : `\\x${hexOf(code, 2)}`;
+    return named[character] ?? hex;
+  });
+}
+
+const hexOf = (code: number, digits: number): string => code.toString(16).padStart(digits, "0");

@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The systemd-nspawn command line, for Python and for sh.
+
+import type { Spec } from "../ir/spec.ts";
+import type { NspawnFlag } from "../ir/tables.ts";
+import { hashHeader } from "./header.ts";
+import { assignment, tuple } from "./literal/python.ts";
+import { shTemplate, shWord } from "./literal/sh.ts";
+import { pythonModule } from "./python-module.ts";
+
+/** `module_utils/_nspawn_flags.py`. */
+export function nspawnFlagsPython(spec: Spec): string {
+  const { flags, environment, ofVariables } = split(spec.nspawn_flags.rows);
+  const variableFlags = ofVariables.map(({ variable, flag, environment, when, pattern }) => ({
+    variable,
+    flag,
+    environment,
+    when,
+    pattern,
+  }));
+  return pythonModule(
+    [spec.nspawn_flags.source],
+    "The systemd-nspawn command line.",
+    [
+      "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
+      assignment("FLAGS", "tuple[str, ...]", tuple(flags.map(({ flag }) => flag))),
+      "\n# systemd-nspawn's own environment in every call.\n",
+      assignment("ENVIRONMENT", "dict[str, str]", Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag)))),
+      "\n# Lowest version of systemd that has all of these.\n",
+      assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
+      "\n# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.\n",
+      assignment("VARIABLE_FLAGS", "tuple[dict[str, Any], ...]", tuple(variableFlags)),
+    ].join(""),
+  );
+}
+
+/** `playbooks/files/nspawn-flags.sh`, which the wrapper sources. */
+export function nspawnFlagsSh(spec: Spec): string {
+  const { flags, environment } = split(spec.nspawn_flags.rows);
+  const names = spec.layout.rows.filter(({ sh }) => sh);
+  const assignments = names.map(({ name, value }) => `nspawn_${name}=${shWord(value)}\n`);
+  return [
+    hashHeader([...new Set([spec.nspawn_flags.source, ...names.map(() => spec.layout.source)])]),
+    "#\n# Sourced by nspawn-chroot.\n",
+    "# shellcheck shell=sh disable=SC2034\n\n",
+    ...assignments,
+    "# Lowest version of systemd that has all that is used here.\n",
+    `nspawn_minimum=${minimumSystemd(spec)}\n\n`,
+    ...environment.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]),
+    "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
+    "# Needs $name (the image) and $machine (a unique name).\n",
+    'nspawn_flags() {\n  nspawn_command=$1\n  shift\n  "$nspawn_command" \\\n',
+    ...flags.map(({ flag }) => `    ${shTemplate(flag)} \\\n`),
+    '    "$@"\n}\n',
+  ].join("");
+}
+
+/** Lowest version of systemd that has every flag of every call. */
+export const minimumSystemd = (spec: Spec): number =>
+  Math.max(0, ...spec.nspawn_flags.rows.filter(({ variable }) => variable === null).map(({ systemd }) => systemd));
+
+function split(rows: readonly NspawnFlag[]) {
+  const always = rows.filter(({ variable }) => variable === null);
+  return {
+    flags: always.filter(({ environment }) => !environment),
+    environment: always.filter(({ environment }) => environment),
+    ofVariables: rows.filter(({ variable }) => variable !== null),
+  };
+}
+
+function assignmentOf({ flag }: NspawnFlag): string {
+  const [name, value] = nameAndValue(flag);
+  return `${name}=${shTemplate(value)}`;
+}
+
+function nameAndValue(flag: string): readonly [name: string, value: string] {
+  const at = flag.indexOf("=");
+  return [flag.slice(0, at), flag.slice(at + 1)];
+}

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The reference pages of the tables: playbooks, systemd-nspawn's command line, bootstrap tools.
+
+import type { Spec } from "../../ir/spec.ts";
+import type { NspawnFlag } from "../../ir/tables.ts";
+import { htmlHeader } from "../header.ts";
+import { mdBlock, mdCode, mdTable, mdText } from "../literal/markdown.ts";
+import { minimumSystemd } from "../nspawn-flags.ts";
+
+export function playbooksPage({ playbooks }: Spec): string {
+  const sections = playbooks.rows.map(
+    ({ name, does, hosts, example }) =>
+      `## ${name}\n\n${mdText(does)} Hosts: ${mdCode(hosts)}.\n\n${mdBlock("console", `# ${example}`)}`,
+  );
+  return [htmlHeader([playbooks.source]), "# Playbooks\n", ...sections].join("\n");
+}
+
+export function nspawnPage(spec: Spec): string {
+  const { source, rows } = spec.nspawn_flags;
+  return [
+    htmlHeader([source]),
+    "# The systemd-nspawn command line\n",
+    `What the collection starts containers with, and why. systemd ${minimumSystemd(spec)} or later is needed.\n`,
+    "## In every call\n",
+    flagTable(rows.filter(({ variable }) => variable === null)),
+    "## By an image's variables\n",
+    flagTable(rows.filter(({ variable }) => variable !== null)),
+  ].join("\n");
+}
+
+function flagTable(rows: readonly NspawnFlag[]): string {
+  const byVariable = rows.some(({ variable }) => variable !== null);
+  const heading = ["Flag", ...(byVariable ? ["Variable"] : []), "Why", "systemd", "Source"];
+  const cells = rows.map((row) => [
+    `${mdCode(row.flag)}${row.environment ? " (environment)" : ""}`,
+    ...(byVariable ? [condition(row)] : []),
+    mdText(row.why),
+    `${row.systemd}`,
+    row.source ? `<${row.source}>` : "",
+  ]);
+  return mdTable(heading, cells);
+}
+
+function condition({ variable, when, pattern }: NspawnFlag): string {
+  const value = when === null ? "" : ` is ${mdCode(String(when))}`;
+  return `${mdCode(variable ?? "")}${value}${pattern === null ? "" : `, each value that matches ${mdCode(pattern)}`}`;
+}
+
+export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string {
+  const rows = bootstrap_tools.rows.map((tool) => [
+    mdCode(tool.name),
+    mdCode(tool.package),
+    mdText(tool.why),
+    [tool.program, ...tool.arguments].map(mdCode).join(" "),
+  ]);
+  return [
+    htmlHeader([...new Set([bootstrap_tools.source, base_packages.source])]),
+    "# Bootstrap tools\n",
+    "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
+    mdTable(["Tool", "Debian package", "What it is", "Command"], rows),
+    `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
+  ].join("\n");
+}

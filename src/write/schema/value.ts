@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// JSON Schema of one value.
+
+import type { Option, ScalarType } from "../../ir/document.ts";
+
+export type Schema = { readonly [key: string]: unknown };
+
+/** Of draft 7, which editors know best. */
+export const DRAFT = "http://json-schema.org/draft-07/schema#";
+
+/** What YAML 1.1, which Ansible reads, takes for a boolean and an editor for a string. */
+const BOOLEAN_WORD = "^(y|Y|[Yy]es|YES|n|N|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$";
+
+export function valueSchema({ type, elements, choices, minimum }: Option): Schema {
+  if (type === "list") return { type: "array", items: scalarSchema(elements ?? "str", choices, null) };
+  if (type === "dict") return { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } };
+  return scalarSchema(type, choices, minimum);
+}
+
+/** What an editor shows of an option. */
+export const annotations = (option: Option): Record<string, unknown> => ({
+  description: option.description.join(" "),
+  ...(option.default === null ? {} : { default: option.default }),
+  ...(option.example === null ? {} : { examples: [option.example] }),
+});
+
+function scalarSchema(type: ScalarType, choices: readonly string[], minimum: number | null): Schema {
+  if (type === "int") return { type: "integer", ...(minimum === null ? {} : { minimum }) };
+  if (type === "bool") return { anyOf: [{ type: "boolean" }, { type: "string", pattern: BOOLEAN_WORD }] };
+  return choices.length > 0 ? { enum: choices } : { type: "string" };
+}

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// All outputs of the spec: path in the checkout -> text.
+
+import { ofKind, type Spec } from "../ir/spec.ts";
+import { argumentSpecFile } from "./argument-spec.ts";
+import { bootstrapToolsFile } from "./bootstrap-tools.ts";
+import { docFragmentFile } from "./doc-fragment.ts";
+import { galaxyFile, runtimeFile } from "./galaxy.ts";
+import { layoutFile } from "./layout.ts";
+import { jsonText } from "./literal/json.ts";
+import { nspawnFlagsPython, nspawnFlagsSh } from "./nspawn-flags.ts";
+import { referencePages } from "./reference/index.ts";
+import { inventorySchema } from "./schema/inventory.ts";
+import { playbookSchema } from "./schema/playbook.ts";
+import { specFile } from "./spec-json.ts";
+import { variablesFile } from "./variables.ts";
+
+export type Output = readonly [path: string, content: string];
+
+export function writeSpec(spec: Spec): readonly Output[] {
+  const outputs: Output[] = [
+    ["spec.json", specFile(spec)],
+    ["schema/playbook.schema.json", jsonText(playbookSchema(spec))],
+    ...ofKind(spec, "inventory").map((document) => inventorySchemaOutput(spec, document)),
+    ...referencePages(spec).map(([name, content]): Output => [`reference/${name}`, content]),
+    ...collectionOutputs(spec).map(([path, content]): Output => [`collection/${path}`, content]),
+  ];
+  return outputs.map(([path, content]) => [`generated/${path}`, content]);
+}
+
+function inventorySchemaOutput(spec: Spec, document: Parameters<typeof inventorySchema>[1]): Output {
+  return ["schema/nspawn_runner.schema.json", jsonText(inventorySchema(spec, document))];
+}
+
+function collectionOutputs(spec: Spec): readonly Output[] {
+  const utils: Output[] = [
+    ["_layout.py", layoutFile(spec)],
+    ["_variables.py", variablesFile(spec)],
+    ["_bootstrap_tools.py", bootstrapToolsFile(spec)],
+    ["_nspawn_flags.py", nspawnFlagsPython(spec)],
+    ...ofKind(spec, "module", "action").map((document): Output => [`_${document.name}_spec.py`, argumentSpecFile(document)]),
+  ];
+  const fragments = ofKind(spec, "inventory", "vars", "module", "action").map(
+    (document): Output => [`_${document.name}.py`, docFragmentFile(document)],
+  );
+  return [
+    ["galaxy.yml", galaxyFile(spec)],
+    ["meta/runtime.yml", runtimeFile(spec)],
+    ["playbooks/files/nspawn-flags.sh", nspawnFlagsSh(spec)],
+    ...utils.map(([name, content]): Output => [`plugins/module_utils/${name}`, content]),
+    ...fragments.map(([name, content]): Output => [`plugins/doc_fragments/${name}`, content]),
+  ];
+}
