@@ -91,13 +91,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         )
         self._check_connection()
         warn = self.display.warning
+        for directory in directories if self.get_option("playbook_dirs") else ():
+            if not os.path.isdir(directory):
+                warn(f"There is no directory {directory}, which the option 'playbook_dirs' of {path} names")
         try:
             trees, others = find_trees(root, self._wanted, warn)
         except OSError as exc:
-            raise AnsibleParserError(
-                f"Cannot list the images in the root directory {root}: {exc.strerror}; "
-                "run as root or as a user who may read it, or set another root in the inventory file"
-            ) from exc
+            hint = "; run as root, or as a user who may read it" if isinstance(exc, PermissionError) else ""
+            raise AnsibleParserError(f"Cannot list the images in the root directory {root}: {exc.strerror}{hint}") from None
         playbooks = find_playbooks(directories, loader, trees, self._wanted, warn)
         self._skip_others(root, others, playbooks)
 

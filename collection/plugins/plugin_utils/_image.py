@@ -51,7 +51,7 @@ def find_trees(root: str, wanted: Wanted, warn: Warn) -> tuple[set[str], dict[st
     trees: set[str] = set()
     others: dict[str, str] = {}
     try:
-        entries = list(os.scandir(root))
+        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except FileNotFoundError:
         return trees, others
     for entry in entries:
@@ -104,7 +104,7 @@ def _candidates(directory: str, warn: Warn) -> dict[str, list[str]]:
     """Names that a playbook in the directory can have, each with the suffixes it is there with."""
     found: dict[str, list[str]] = {}
     try:
-        names = os.listdir(directory)
+        names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return found
     except OSError as exc:

@@ -76,7 +76,10 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
 
 def settings(image: Image, variables: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
     """The image's own variables, templated, converted and checked. `tree` is what {{ nspawn_runner_tree }} stands for."""
-    templar = Templar(loader=loader, variables={**variables, f"{VARIABLE_PREFIX}tree": tree})
+    beside = os.path.dirname(image.playbook)
+    # What these mean in the playbook's own run, not in the collection's playbook.
+    places = {"playbook_dir": beside, "ansible_search_path": [beside]}
+    templar = Templar(loader=loader, variables={**variables, **places, f"{VARIABLE_PREFIX}tree": tree})
     given = {name: variables[name] for name in VARIABLES if name in variables}
     values = {name: _templated(templar, name, value) for name, value in given.items()}
     values = {name: value for name, value in values.items() if value is not None}
@@ -88,7 +91,8 @@ def settings(image: Image, variables: Mapping[str, Any], tree: str, loader: Any)
     checked = ArgumentSpecValidator(VARIABLES).validate(values)
     if checked.error_messages:
         raise ImageError(f"image {image.name}: {checked.error_messages[0]}")
-    return checked.validated_parameters
+    paths = (name for name, spec in VARIABLES.items() if spec["type"] == "path" and checked.validated_parameters.get(name))
+    return {**checked.validated_parameters, **{name: os.path.join(beside, checked.validated_parameters[name]) for name in paths}}
 
 
 def _templated(templar: Templar, name: str, value: Any) -> Any:

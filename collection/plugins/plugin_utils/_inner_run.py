@@ -22,7 +22,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils import _guard
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 
 CALLBACK = "nspawn.runner.inner_result"
-RESULT_VARIABLE = "NSPAWN_RUNNER_INNER_RESULT"
+RESULT_VARIABLE = "NSPAWN_RUNNER_RESULT"
 _COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 
 # Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.

@@ -79,7 +79,7 @@ def _variables(path: str, loader: Any, has_tree: bool) -> dict[str, Any] | None:
         pairs = [pair for pair in node.value if pair[0].tag == _MERGE or str(pair[0].value).startswith(VARIABLE_PREFIX)]
         ours = yaml.construct_document(MappingNode(node.tag, pairs, node.start_mark, node.end_mark))
     except YAMLError as exc:
-        raise _bad(path, f"is not valid YAML: {_problem(exc)}", _error_line(exc)) from exc
+        raise _bad(path, f"is not valid YAML: {_problem(exc)}", _error_line(exc, content)) from exc
     except (AnsibleError, TypeError, ValueError, RecursionError) as exc:
         raise _bad(path, f"the vars of its first play cannot be read: {exc}") from exc
     variables = {key: value for key, value in ours.items() if str(key).startswith(VARIABLE_PREFIX)}
@@ -151,12 +151,15 @@ def _nearest(name: str) -> str:
 
 
 def _problem(exc: YAMLError) -> str:
-    return str(getattr(exc, "problem", None) or getattr(exc, "reason", None) or exc)
+    told = [text for text in (getattr(exc, "context", None), getattr(exc, "problem", None), getattr(exc, "reason", None)) if text]
+    return ", ".join(told) or str(exc)
 
 
-def _error_line(exc: YAMLError) -> int | None:
-    mark = getattr(exc, "problem_mark", None)
-    return mark.line + 1 if mark else None
+def _error_line(exc: YAMLError, content: bytes) -> int | None:
+    if mark := getattr(exc, "problem_mark", None):
+        return mark.line + 1
+    position = getattr(exc, "position", None)  # Of a character that YAML does not allow.
+    return None if position is None else content.count(b"\n", 0, position) + 1
 
 
 def _bad(path: str, what: str, line: int | None = None) -> _Bad:

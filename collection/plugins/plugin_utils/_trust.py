@@ -19,7 +19,7 @@ except ImportError:  # Before ansible-core 2.19 every string is rendered that is
     trust_as_template = None
 
 # Words and at most one pair of parentheses around words: no template, whatever delimiters a task sets.
-_PLAIN = re.compile(r"[\w ./:,;'+~=-]*(?:\([\w .+-]*\))?", re.ASCII)
+_PLAIN = re.compile(r"[\w ./:,;!'\"+~=-]*(?:\([\w .+-]*\))?", re.ASCII)
 
 
 def unsafe(value: str) -> str:

@@ -39,13 +39,15 @@ class VarsModule(BaseVarsPlugin):
         for entity in entities if isinstance(entities, list) else [entities]:
             # A name that is no image's could be a path.
             if isinstance(entity, Host) and not image_name_problem(entity.name) and any(group.name == GROUP for group in entity.get_groups()):
-                variables.update(self._image_vars(loader, entity))
+                variables.update(self._image_vars(loader, path, entity))
         return variables
 
-    def _image_vars(self, loader: Any, host: Host) -> dict[str, Any]:
-        root = self.get_option("root")
-        # Ansible calls this for the inventory's directory and for the playbook's: both get the same answer.
+    def _image_vars(self, loader: Any, path: str, host: Host) -> dict[str, Any]:
         beside = host.vars.get("inventory_dir")
+        # Ansible asks for the inventory's directory and for the playbook's. A second answer would outrank the inventory's host_vars.
+        if beside and os.path.commonpath((beside, path)) != os.path.normpath(path):
+            return {}
+        root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))
         for directory in playbook_directories(
             self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)
