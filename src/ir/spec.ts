@@ -22,7 +22,8 @@ export function arrange(spec: Spec): Spec {
 }
 
 /** Name that Ansible knows the content by. */
-export const fqcn = (spec: Spec, name: string): string => `${spec.collection.namespace}.${spec.collection.name}.${name}`;
+export const fqcn = (spec: Spec, name: string): string =>
+  `${spec.collection.namespace}.${spec.collection.name}.${name}`;
 
 export const ofKind = (spec: Spec, ...kinds: readonly Kind[]): readonly Document[] =>
   spec.documents.filter((document) => kinds.includes(document.kind));

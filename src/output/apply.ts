@@ -18,7 +18,7 @@ export async function apply(root: string, differences: readonly Difference[]): P
     if (!want) continue;
     const target = join(root, path);
     await mkdir(dirname(target), { recursive: true });
-    const fresh = `${target}.new`;
+    const fresh = `${target}.new-${process.pid}`;
     await writeFile(fresh, want.content);
     await chmod(fresh, want.mode);
     await rename(fresh, target);

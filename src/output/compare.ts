@@ -23,8 +23,12 @@ export async function compare(root: string, plan: Plan, owned: string): Promise<
   );
   const orphans = (await listFiles(root, owned)).filter((path) => !plan.has(path));
   return [
-    ...planned.filter(({ want, have }) => !have || have.mode !== want.mode || !have.content.equals(Buffer.from(want.content))),
-    ...(await Promise.all(orphans.map(async (path) => ({ path, want: null, have: await readPlain(join(root, path)) })))),
+    ...planned.filter(
+      ({ want, have }) => !have || have.mode !== want.mode || !have.content.equals(Buffer.from(want.content)),
+    ),
+    ...(await Promise.all(
+      orphans.map(async (path) => ({ path, want: null, have: await readPlain(join(root, path)) })),
+    )),
   ];
 }
 
@@ -34,12 +38,18 @@ export function unifiedDiff(differences: readonly Difference[]): string {
 }
 
 function patch({ path, want, have }: Difference): string {
-  const mode = want && have && want.mode !== have.mode ? `old mode ${octal(have.mode)}\nnew mode ${octal(want.mode)}\n` : "";
+  const mode =
+    want && have && want.mode !== have.mode ? `old mode ${octal(have.mode)}\nnew mode ${octal(want.mode)}\n` : "";
   const oldText = have?.content.toString() ?? "";
   const newText = want ? Buffer.from(want.content).toString() : "";
   const heading = mode === "" ? "" : `diff --git a/${path} b/${path}\n${mode}`;
   if (oldText === newText && have) return want ? heading : `${heading}deleted: ${path}\n`;
-  const text = createTwoFilesPatch(have ? `a/${path}` : "/dev/null", want ? `b/${path}` : "/dev/null", oldText, newText);
+  const text = createTwoFilesPatch(
+    have ? `a/${path}` : "/dev/null",
+    want ? `b/${path}` : "/dev/null",
+    oldText,
+    newText,
+  );
   return heading + text.replace(/^=+\n/, "");
 }
 

@@ -5,15 +5,17 @@
 import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-morph";
 import type { Document, Option } from "../ir/document.ts";
 import { fqcn, LAYOUT_NAMES, type Spec, variables } from "../ir/spec.ts";
-import type { NspawnFlag } from "../ir/tables.ts";
+import type { BootstrapTool, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
 import type { Tables } from "./model.ts";
 import type { Report } from "./problem.ts";
 
-/** Names that stand once in the whole collection. */
+/** Names stand once in the whole collection, and a variable's begins with the prefix. */
 export function checkDocuments(
   read: readonly { readonly declaration: InterfaceDeclaration; readonly document: Document }[],
+  layout: Table<Name>,
   report: Report,
 ): void {
+  const prefix = layout.rows.find(({ name }) => name === "variable_prefix")?.value ?? "";
   const documents = new Set<string>();
   const names = new Set<string>();
   for (const { declaration, document } of read) {
@@ -22,52 +24,50 @@ export function checkDocuments(
     documents.add(document.name);
     if (document.kind !== "variables") continue;
     for (const { name } of document.options) {
-      if (names.has(name)) report(declaration.getPropertyOrThrow(name), `The variable ${name} stands twice.`);
+      const property = declaration.getPropertyOrThrow(name);
+      if (names.has(name)) report(property, `The variable ${name} stands twice.`);
+      if (!name.startsWith(prefix)) report(property, `The name of a variable begins with ${prefix}.`);
       names.add(name);
     }
   }
 }
 
 export function checkTables(spec: Spec, tables: Tables, report: Report): void {
-  for (const name of LAYOUT_NAMES) {
-    if (!spec.layout.rows.some((row) => row.name === name)) report(tables.layout, `The layout has no ${name}.`);
-  }
-  const prefix = spec.layout.rows.find(({ name }) => name === "variable_prefix")?.value ?? "";
-  for (const document of spec.documents.filter(({ kind }) => kind === "variables")) {
-    const file = tables.layout.getProject().getSourceFiles().find((one) => one.getBaseName() === document.source);
-    const wrong = document.options.filter(({ name }) => !name.startsWith(prefix));
-    for (const { name } of wrong) {
-      const property = file?.getInterfaces().flatMap((one) => one.getProperties()).find((one) => one.getName() === name);
-      report(property ?? tables.layout, `The name of a variable begins with ${prefix}.`);
-    }
-  }
+  const missing = LAYOUT_NAMES.filter((name) => !spec.layout.rows.some((row) => row.name === name));
+  if (missing.length > 0) report(tables.layout.getNameNode(), `The layout has no ${missing.join(", no ")}.`);
+  checkRows(tables.bootstrapTools, spec.bootstrap_tools.rows, toolProblems, report);
+  checkRows(tables.playbooks, spec.playbooks.rows, (playbook) => playbookProblems(playbook, fqcn(spec, "")), report);
   const options = variables(spec, false).flatMap((document) => document.options);
-  for (const [index, flag] of spec.nspawn_flags.rows.entries()) {
-    for (const message of flagProblems(flag, options)) report(rowNode(tables.nspawnFlags, index), message);
-  }
-  const placeholders = ["suite", "tree", "mirror", "components", "architecture", "variant", "packages", "keyring"];
-  for (const [index, tool] of spec.bootstrap_tools.rows.entries()) {
-    const used = [...tool.arguments, ...tool.suite_files].flatMap(placeholdersOf);
-    for (const name of used.filter((one) => !placeholders.includes(one))) {
-      report(rowNode(tables.bootstrapTools, index), `Nothing replaces {${name}}. There is: ${placeholders.join(", ")}.`);
-    }
-  }
-  for (const [index, { name }] of spec.playbooks.rows.entries()) {
-    if (!name.startsWith(fqcn(spec, ""))) {
-      report(rowNode(tables.playbooks, index), `A playbook's name begins with ${fqcn(spec, "")}`);
-    }
+  checkRows(tables.nspawnFlags, spec.nspawn_flags.rows, (flag) => flagProblems(flag, options), report);
+}
+
+function checkRows<Row>(
+  table: VariableDeclaration,
+  rows: readonly Row[],
+  problems: (row: Row) => readonly string[],
+  report: Report,
+): void {
+  for (const [index, row] of rows.entries()) {
+    for (const problem of problems(row)) report(rowNode(table, index), problem);
   }
 }
+
+const TOOL_PLACEHOLDERS = ["suite", "tree", "mirror", "components", "architecture", "variant", "packages", "keyring"];
+
+const toolProblems = (tool: BootstrapTool): readonly string[] =>
+  [...tool.arguments, ...tool.suite_files].flatMap((text) => placeholderProblems(text, TOOL_PLACEHOLDERS));
+
+const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
+  name.startsWith(namespace) ? [] : [`${name}: the name of a playbook begins with ${namespace}`];
 
 function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly string[] {
   const problems: string[] = [];
   const form = flag.environment ? /^[A-Z][A-Z0-9_]*=/ : /^--[a-z]/;
-  if (!form.test(flag.flag)) problems.push(`${flag.flag} is not written as ${flag.environment ? "NAME=VALUE" : "--flag"}.`);
+  if (!form.test(flag.flag))
+    problems.push(`${flag.flag} is not written as ${flag.environment ? "NAME=VALUE" : "--flag"}.`);
   const each = flag.variable !== null && flag.when === null;
   const placeholders = each ? ["name", "machine", "value"] : ["name", "machine"];
-  for (const name of placeholdersOf(flag.flag).filter((one) => !placeholders.includes(one))) {
-    problems.push(`Nothing replaces {${name}} here. There is: ${placeholders.join(", ")}.`);
-  }
+  problems.push(...placeholderProblems(flag.flag, placeholders));
   if (flag.variable === null) {
     if (flag.when !== null || flag.pattern !== null) problems.push("when and pattern need a variable.");
     return problems;
@@ -80,7 +80,10 @@ function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly st
   return problems;
 }
 
-const placeholdersOf = (text: string): readonly string[] => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
+const placeholderProblems = (text: string, known: readonly string[]): readonly string[] =>
+  [...text.matchAll(/\{(\w+)\}/g)]
+    .filter(([, name]) => !known.includes(name ?? ""))
+    .map(([placeholder]) => `${text}: nothing replaces ${placeholder}. There is: ${known.join(", ")}.`);
 
 function isPattern(text: string): boolean {
   try {

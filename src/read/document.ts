@@ -31,7 +31,8 @@ export function readDocument(declaration: InterfaceDeclaration, context: Context
     if (!tagNamed(comment, tag)) report(nameNode, `${declaration.getName()} has no @${tag}.`);
   }
   const [short = "", ...description] = comment.paragraphs;
-  if (sentences(short).length > 1) report(nameNode, "The first paragraph is one sentence; the others follow an empty line.");
+  if (sentences(short).length > 1)
+    report(nameNode, "The first paragraph is one sentence; the others follow an empty line.");
   const since = readVersion(tagNamed(comment, "since"), report) ?? "0.0.0";
   return {
     kind,
@@ -101,7 +102,8 @@ function readOptions(
     }
     const option = readOption(member, kind, since, context);
     if (options.some(({ name }) => name === option.name)) report(member.getNameNode(), `${option.name} stands twice.`);
-    if (constructed && CONSTRUCTED.includes(option.name)) report(member.getNameNode(), `${option.name} is an option of Ansible's own.`);
+    if (constructed && CONSTRUCTED.includes(option.name))
+      report(member.getNameNode(), `${option.name} is an option of Ansible's own.`);
     options.push(option);
   }
   return options;

@@ -45,7 +45,8 @@ export function readComment(
 /** Text of a tag that stands at most once. */
 export const tagText = (comment: Comment, name: string): string | undefined => tagNamed(comment, name)?.text;
 
-export const tagNamed = (comment: Comment, name: string): Tag | undefined => comment.tags.find((tag) => tag.name === name);
+export const tagNamed = (comment: Comment, name: string): Tag | undefined =>
+  comment.tags.find((tag) => tag.name === name);
 
 // ts-morph has no method for the comments of an object's properties.
 const docsOf = (node: Node): JSDoc[] =>

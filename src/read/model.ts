@@ -45,7 +45,7 @@ export function readModel(root: string): Spec {
     base_packages: readTexts(tables.basePackages, report),
     playbooks: readPlaybooks(tables.playbooks, report),
   };
-  checkDocuments(read, report);
+  checkDocuments(read, layout, report);
   stop();
   checkTables(spec, tables, report);
   stop();
@@ -95,7 +95,8 @@ function documentInterfaces(files: readonly SourceFile[], report: Report): reado
     .map((type) => type.getText());
   const interfaces = files.flatMap((file) => file.getInterfaces()).filter((one) => !rowTypes.includes(one.getName()));
   for (const one of interfaces) {
-    if (!isDocument(one)) report(one.getNameNode(), `${one.getName()} has no @kind, and no table has rows of this type.`);
+    if (!isDocument(one))
+      report(one.getNameNode(), `${one.getName()} has no @kind, and no table has rows of this type.`);
   }
   return interfaces;
 }

@@ -8,7 +8,8 @@ import type { Report } from "./problem.ts";
 
 export type Aliases = ReadonlyMap<string, TypeAliasDeclaration>;
 
-const SUPPORTED = "Use string, boolean, number, a union of string literals, a type of types.ts, an array of one, or Record<string, string>";
+const SUPPORTED =
+  "Use string, boolean, number, a union of string literals, a type of types.ts, an array of one, or Record<string, string>";
 
 /** Reads the type of an option. A type that Ansible has no match for is a mistake, and read as a string. */
 export function readType(node: TypeNode, aliases: Aliases, report: Report): Type {

@@ -26,7 +26,12 @@ function plain(text: string): Value {
   return /^-?(0|[1-9]\d*)$/.test(text) ? Number(text) : text;
 }
 
-function parseJson(text: string, type: "list" | "dict", elements: Type["elements"], choices: readonly string[]): Parsed {
+function parseJson(
+  text: string,
+  type: "list" | "dict",
+  elements: Type["elements"],
+  choices: readonly string[],
+): Parsed {
   const want = type === "list" ? 'a list such as ["a", "b"]' : 'a dictionary such as {"a": "b"}';
   let value: Value;
   try {
@@ -35,7 +40,8 @@ function parseJson(text: string, type: "list" | "dict", elements: Type["elements
     return { problem: `${text} is not ${want}.` };
   }
   const isList = Array.isArray(value);
-  if (value === null || typeof value !== "object" || isList !== (type === "list")) return { problem: `${text} is not ${want}.` };
+  if (value === null || typeof value !== "object" || isList !== (type === "list"))
+    return { problem: `${text} is not ${want}.` };
   const wrong = Object.values(value)
     .map((item: Value) => checked(item, isList ? (elements ?? "str") : "str", choices))
     .find((result) => "problem" in result);

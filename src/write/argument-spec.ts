@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // An argument spec: what Ansible's validator checks arguments and variables against.
 
-import type { Option } from "../ir/document.ts";
+import type { Document, Option } from "../ir/document.ts";
 import { assignment, type Python } from "./literal/python.ts";
 import { pythonModule } from "./python-module.ts";
-import type { Document } from "../ir/document.ts";
 
 /** `module_utils/_NAME_spec.py`, of a module or an action. */
 export const argumentSpecFile = (document: Document): string =>

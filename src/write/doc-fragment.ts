@@ -37,22 +37,32 @@ function optionDoc(option: Option, since: string): Record<string, unknown> {
     ...(option.required ? { required: true } : {}),
     ...(option.choices.length > 0 ? { choices: option.choices } : {}),
     ...(option.default === null ? {} : { default: option.default }),
-    ...named("env", option.env.map((name) => ({ name }))),
+    ...named(
+      "env",
+      option.env.map((name) => ({ name })),
+    ),
     ...named("ini", option.ini),
-    ...named("vars", option.vars.map((name) => ({ name }))),
+    ...named(
+      "vars",
+      option.vars.map((name) => ({ name })),
+    ),
     // An option as old as its plugin does not say so.
     ...(option.since === since ? {} : { version_added: option.since }),
   };
 }
 
-const named = (key: string, items: readonly unknown[]): Record<string, unknown> => (items.length > 0 ? { [key]: items } : {});
+const named = (key: string, items: readonly unknown[]): Record<string, unknown> =>
+  items.length > 0 ? { [key]: items } : {};
 
 function attributes({ check_mode, diff_mode }: Document): Record<string, unknown> {
   if (!check_mode || !diff_mode) return {};
   const attribute = (support: Support, what: string) => ({ support, description: [what] });
   return {
     attributes: {
-      check_mode: attribute(check_mode, "Can run in check mode and return the changed status without modifying the target."),
+      check_mode: attribute(
+        check_mode,
+        "Can run in check mode and return the changed status without modifying the target.",
+      ),
       diff_mode: attribute(diff_mode, "Returns what has changed, or would change, in diff mode."),
     },
   };

@@ -13,7 +13,10 @@ export const htmlHeader = (sources: readonly string[]): string => `<!--\n${heade
 
 /** Of a plugin's Python: sanity tests want the line on the GPL, readers the word PRIVATE. */
 export const pythonHeader = (sources: readonly string[]): string =>
-  comment([...LICENCE, GPL, "", "PRIVATE: for this collection only; it may change at any time.", generatedFrom(sources)], "#");
+  comment(
+    [...LICENCE, GPL, "", "PRIVATE: for this collection only; it may change at any time.", generatedFrom(sources)],
+    "#",
+  );
 
 export const generatedFrom = (sources: readonly string[]): string =>
   `Generated from ${sources.map((source) => `src/model/${source}`).join(" and ")}: edit that, then run "npm run generate".`;
@@ -27,4 +30,7 @@ const LICENCE = [
 const GPL = "GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)";
 
 const comment = (lines: readonly string[], sign: string): string =>
-  lines.map((line) => `${sign} ${line}`.trimEnd()).join("\n").concat("\n");
+  lines
+    .map((line) => `${sign} ${line}`.trimEnd())
+    .join("\n")
+    .concat("\n");

@@ -26,7 +26,11 @@ export function nspawnFlagsPython(spec: Spec): string {
       "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
       assignment("FLAGS", "tuple[str, ...]", tuple(flags.map(({ flag }) => flag))),
       "\n# systemd-nspawn's own environment in every call.\n",
-      assignment("ENVIRONMENT", "dict[str, str]", Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag)))),
+      assignment(
+        "ENVIRONMENT",
+        "dict[str, str]",
+        Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag))),
+      ),
       "\n# Lowest version of systemd that has all of these.\n",
       assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
       "\n# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.\n",

@@ -39,7 +39,9 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["_variables.py", variablesFile(spec)],
     ["_bootstrap_tools.py", bootstrapToolsFile(spec)],
     ["_nspawn_flags.py", nspawnFlagsPython(spec)],
-    ...ofKind(spec, "module", "action").map((document): Output => [`_${document.name}_spec.py`, argumentSpecFile(document)]),
+    ...ofKind(spec, "module", "action").map(
+      (document): Output => [`_${document.name}_spec.py`, argumentSpecFile(document)],
+    ),
   ];
   const fragments = ofKind(spec, "inventory", "vars", "module", "action").map(
     (document): Output => [`_${document.name}.py`, docFragmentFile(document)],

@@ -55,7 +55,8 @@ const keyText = (key: string | null): string => (key === null ? "" : `${pythonSt
 function parts(value: Python): readonly [open: string, close: string, items: readonly Item[]] {
   if (value === null || typeof value !== "object") return ["", "", []];
   if (Array.isArray(value)) return ["[", "]", value.map((item) => ({ key: null, value: item }))];
-  if (TUPLE in value) return ["(", ")", (value[TUPLE] as readonly Python[]).map((item) => ({ key: null, value: item }))];
+  if (TUPLE in value)
+    return ["(", ")", (value[TUPLE] as readonly Python[]).map((item) => ({ key: null, value: item }))];
   return ["{", "}", Object.entries(value).map(([key, item]) => ({ key, value: item as Python }))];
 }
 
@@ -66,7 +67,7 @@ function scalar(value: Python): string {
 }
 
 /** A string in double quotes, in ASCII. */
-export const pythonString = (text: string): string => `"${escape(text)}"`;
+export const pythonString = (text: string): string => `"${escaped(text)}"`;
 
 /** Long text: raw between triple quotes where that is possible, so that it can be read. */
 export function pythonText(text: string): string {
@@ -74,7 +75,7 @@ export function pythonText(text: string): string {
   return raw ? `r"""${text}"""` : pythonString(text);
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   const named: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   return text.replace(/[^\x20-\x7e]|["\\]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;

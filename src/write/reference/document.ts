@@ -33,7 +33,14 @@ export const KIND_NAMES = {
   variables: "variables",
 } as const;
 
-const CONSTRUCTED = `It also has Ansible's options ${["strict", "compose", "groups", "keyed_groups", "use_extra_vars", "leading_separator"]
+const CONSTRUCTED = `It also has Ansible's options ${[
+  "strict",
+  "compose",
+  "groups",
+  "keyed_groups",
+  "use_extra_vars",
+  "leading_separator",
+]
   .map(mdCode)
   .join(", ")}: see \`ansible-doc -t inventory ansible.builtin.constructed\`.\n`;
 

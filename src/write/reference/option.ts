@@ -26,7 +26,14 @@ function facts(option: Option, since: string): readonly string[] {
   ];
 }
 
-const TYPE_NAMES = { str: "string", path: "path", bool: "boolean", int: "number", list: "list", dict: "dictionary" } as const;
+const TYPE_NAMES = {
+  str: "string",
+  path: "path",
+  bool: "boolean",
+  int: "number",
+  list: "list",
+  dict: "dictionary",
+} as const;
 
 const typeName = ({ type, elements }: Option): string =>
   elements ? `list of ${TYPE_NAMES[elements]}s` : type === "dict" ? "dictionary of strings" : TYPE_NAMES[type];

@@ -11,7 +11,11 @@ const expressions = (description: string): Schema => ({
 });
 
 export const CONSTRUCTED: Readonly<Record<string, Schema>> = {
-  strict: { description: "Makes an expression that fails an error, instead of leaving it out.", type: "boolean", default: false },
+  strict: {
+    description: "Makes an expression that fails an error, instead of leaving it out.",
+    type: "boolean",
+    default: false,
+  },
   compose: expressions("Host variables by Jinja expression."),
   groups: expressions("Groups by Jinja condition."),
   keyed_groups: {
@@ -25,13 +29,21 @@ export const CONSTRUCTED: Readonly<Record<string, Schema>> = {
         separator: { description: "What stands between prefix and value.", type: "string", default: "_" },
         parent_group: { description: "Group that the group becomes a child of.", type: "string" },
         default_value: { description: "Takes the place of an empty value.", type: "string" },
-        trailing_separator: { description: "Whether the separator follows the name of an empty value.", type: "boolean", default: true },
+        trailing_separator: {
+          description: "Whether the separator follows the name of an empty value.",
+          type: "boolean",
+          default: true,
+        },
       },
       required: ["key"],
       additionalProperties: false,
     },
   },
-  use_extra_vars: { description: "Whether expressions see the variables of the command line.", type: "boolean", default: false },
+  use_extra_vars: {
+    description: "Whether expressions see the variables of the command line.",
+    type: "boolean",
+    default: false,
+  },
   leading_separator: {
     description: "Whether the name of a keyed group without prefix begins with the separator.",
     type: "boolean",

@@ -9,7 +9,10 @@ import { CONSTRUCTED } from "./constructed.ts";
 import { annotations, DRAFT, type Schema, valueSchema } from "./value.ts";
 
 export function inventorySchema(spec: Spec, document: Document): Schema {
-  const properties = document.options.map((option) => [option.name, { ...annotations(option), ...valueSchema(option) }]);
+  const properties = document.options.map((option) => [
+    option.name,
+    { ...annotations(option), ...valueSchema(option) },
+  ]);
   return {
     $schema: DRAFT,
     $comment: generatedFrom([document.source]),

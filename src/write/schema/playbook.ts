@@ -22,7 +22,9 @@ export function playbookSchema(spec: Spec): Schema {
     minItems: 1,
     items: {
       type: "object",
-      anyOf: ["hosts", "import_playbook", "ansible.builtin.import_playbook"].map((keyword) => ({ required: [keyword] })),
+      anyOf: ["hosts", "import_playbook", "ansible.builtin.import_playbook"].map((keyword) => ({
+        required: [keyword],
+      })),
       properties: { vars: varsSchema(options, layoutValue(spec, "variable_prefix")) },
     },
   };

@@ -1,0 +1,58 @@
+#!/usr/bin/env -S npx tsx
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The development commands. Only this file prints, and sets the exit code: 0 fine, 1 found something, 2 wrong use or environment.
+
+import { existsSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { SpecError } from "./read/problem.ts";
+import { ToolError } from "./tool/run.ts";
+
+type Print = (line: string) => void;
+type Run<Options> = (print: Print, options: Options) => Promise<number>;
+
+const program = new Command("nspawn-runner")
+  .description("Development commands of the Ansible collection nspawn.runner.")
+  .exitOverride();
+
+// One verb, one line; its code is loaded when it is called.
+verb(
+  "generate",
+  "write generated/ from src/model",
+  async () => (await import("./command/generate.ts")).generate,
+).option("--check", "write nothing, show the difference");
+verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
+verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
+
+function verb<Options extends object>(name: string, description: string, load: () => Promise<Run<Options>>): Command {
+  return program
+    .command(name)
+    .description(description)
+    .action(async (options: Options) => {
+      if (!existsSync("src/model"))
+        throw new ToolError("src/model", null, "not found here. Run this at the top of a checkout.");
+      process.exitCode = await (await load())((line) => console.log(line), options);
+    });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = failure(error);
+}
+
+/** The exit code of an error that was meant for the user, and its message; anything else is a bug and keeps its stack. */
+function failure(error: unknown): number {
+  // Commander has printed its message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof SpecError) {
+    console.error(`${error.message}\n\n${error.problems.length} found in the model.`);
+    return 1;
+  }
+  if (error instanceof ToolError) {
+    console.error(error.message);
+    return 2;
+  }
+  throw error;
+}

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `npm run build`: the collection and its artifact.
+
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { apply } from "../output/apply.ts";
+import { compare } from "../output/compare.ts";
+import { listFiles } from "../output/directory.ts";
+import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
+import { buildArtifact } from "../tool/galaxy.ts";
+import { generatedDifferences } from "./generate.ts";
+
+const BUILD = "build/ansible_collections/nspawn/runner";
+const DIST = "dist";
+
+/** Files of the repository that every copy of the collection carries, when they exist. */
+const CARRIED = ["LICENSE", "CHANGELOG.md", "CHANGELOG.rst"];
+
+/** @returns 0 and the artifact in dist/; 1 when the sources are not fit to be built, with the reasons printed. */
+export async function build(print: (line: string) => void, { root = "." } = {}): Promise<number> {
+  if ((await generatedDifferences(root)).length > 0) {
+    print('generated/ is not what src/model says: run "npm run generate".');
+    return 1;
+  }
+  const sources = await collectionSources(root);
+  const problems = sourceProblems(sources);
+  for (const problem of problems) print(problem);
+  if (problems.length > 0) return 1;
+
+  const directory = join(root, BUILD);
+  await mkdir(directory, { recursive: true });
+  await apply(directory, await compare(directory, await readPlan(root, sources), ""));
+
+  for (const name of await replaceArtifact(directory, join(root, DIST))) print(`${DIST}/${name}`);
+  return 0;
+}
+
+/** Builds beside the old artifact, which stays until the new one is whole. */
+async function replaceArtifact(collection: string, dist: string): Promise<readonly string[]> {
+  await mkdir(dist, { recursive: true });
+  const fresh = await mkdtemp(join(dist, ".new-"));
+  try {
+    await buildArtifact(collection, fresh);
+    const names = await readdir(fresh);
+    for (const name of names) await rename(join(fresh, name), join(dist, name));
+    const old = (await readdir(dist)).filter((name) => name.endsWith(".tar.gz") && !names.includes(name));
+    for (const name of old) await rm(join(dist, name), { force: true });
+    return names;
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+interface Source {
+  /** In the repository. */
+  readonly from: string;
+  /** In the collection. */
+  readonly to: string;
+}
+
+async function collectionSources(root: string): Promise<readonly Source[]> {
+  const below = async (directory: string): Promise<Source[]> =>
+    (await listFiles(root, directory)).map((from) => ({ from, to: from.slice(directory.length + 1) }));
+  const carried = (await readdir(root)).filter((name) => CARRIED.includes(name));
+  return [
+    ...(await below("collection")),
+    ...(await below("generated/collection")),
+    ...carried.map((name) => ({ from: name, to: name })),
+  ];
+}
+
+function sourceProblems(sources: readonly Source[]): readonly string[] {
+  const first = new Map<string, string>();
+  return sources.flatMap(({ from, to }) => {
+    const other = first.get(to);
+    if (other === undefined) first.set(to, from);
+    return other === undefined ? [] : [`${other} and ${from} are the same file of the collection: remove one.`];
+  });
+}
+
+async function readPlan(root: string, sources: readonly Source[]): Promise<Plan> {
+  const files = await Promise.all(
+    sources.map(async ({ from, to }): Promise<[string, PlannedFile]> => {
+      const path = join(root, from);
+      const { mode } = await stat(path);
+      return [to, { content: await readFile(path), mode: mode & 0o100 ? 0o755 : 0o644 }];
+    }),
+  );
+  return planFiles(files);
+}

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs a program to its end: the wrapper that knows how a program fails.
+
+import { execa } from "execa";
+
+/** A program that cannot be found, or failed. */
+export class ToolError extends Error {
+  /** Program and arguments, as one would type them. */
+  readonly command: string;
+  /** Null when it never ran. */
+  readonly exitCode: number | null;
+
+  constructor(command: string, exitCode: number | null, reason: string) {
+    super(`${command}: ${reason}`);
+    this.name = "ToolError";
+    this.command = command;
+    this.exitCode = exitCode;
+  }
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  /** Where the program comes from, such as "Debian's package ansible". */
+  readonly from: string;
+  /** Exit codes that are answers, not failures. */
+  readonly answers?: readonly number[];
+}
+
+export interface RunResult {
+  readonly exitCode: number;
+  /** What it printed, both streams as they came. */
+  readonly output: string;
+}
+
+/** Runs a program without a shell. Throws a ToolError when it is not there or its exit code is no answer. */
+export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const { cwd = ".", env = {}, input = "", from, answers = [0] } = options;
+  const result = await execa(program, args, {
+    cwd,
+    env,
+    input,
+    all: true,
+    reject: false,
+    preferLocal: true,
+    localDir: import.meta.dirname,
+  });
+  if (result.code === "ENOENT") throw new ToolError(program, null, `not installed. It comes with ${from}.`);
+  if (result.exitCode !== undefined && answers.includes(result.exitCode)) {
+    return { exitCode: result.exitCode, output: result.all };
+  }
+  const how =
+    result.exitCode === undefined ? `ended by ${result.signal ?? "an error"}` : `exit code ${result.exitCode}`;
+  throw new ToolError(
+    result.escapedCommand,
+    result.exitCode ?? null,
+    [how, tail(result.stderr)].filter(Boolean).join("\n"),
+  );
+}
+
+/** The last lines, where programs say what went wrong. */
+const tail = (text: string): string => text.trimEnd().split("\n").slice(-20).join("\n");
