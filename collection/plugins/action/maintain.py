@@ -63,8 +63,10 @@ class ActionModule(ActionBase):
         try:
             if image is None:
                 raise ImageError(f"{host.name} is not listed by the inventory plugin nspawn.runner.chroots: give its file with -i")
-            variables = _variables(image, host, self._task.get_variable_manager())
-            settings = _image_vars.settings(image, variables, _chroot.new_tree_path(image.root, image.name), self._loader)
+            manager = self._task.get_variable_manager()
+            variables = _variables(image, host, manager)
+            tree = _chroot.new_tree_path(image.root, image.name)
+            settings = _image_vars.settings(image, variables, manager.extra_vars, tree, self._loader)
             plan = {"create_only": arguments["create_only"], "check": self._task.check_mode, "diff": self._task.diff}
             result = _maintain(image, settings, _pinned(variables), plan)
         except (ImageError, _state.ChrootError) as problem:
@@ -118,12 +120,15 @@ def _maintain(image: Image, settings: Mapping[str, Any], pinned: Mapping[str, st
     if plan["create_only"] and not missing:
         return {"changed": False, "msg": f"{image.path} exists"}
     if plan["check"] and missing:
-        # Nothing to run the playbook in.
-        return _created(_chroot.present(creation, _shown(image), True), plan["diff"])
+        made = _chroot.present(creation, _shown(image), True)
+        _shown(image)(made["msg"])
+        # There is nothing to run the playbook in.
+        return _created(made, plan["diff"])
     state = _state.make_state(image.root, image.name)
     with _state.lock(state, "maintenance"), _log(image, state) as log:
         made = _created(_chroot.present(creation, log, plan["check"]), plan["diff"]) if creation else {}
         if plan["check"] and recreate:
+            log(made["msg"])
             return made
         write_container_file(state, settings)
         return _with_creation(_playbook(image, pinned, state, log), made, os.path.join(state, LOG_FILE))

@@ -13,7 +13,7 @@ author: The nspawn.runner authors (@nspawn-runner)
 description:
   - P(nspawn.runner.maintain#module) enables this plugin in the runs that it starts, and reads what it wrote.
     It is of no use elsewhere, and need not be enabled by hand.
-  - Without the environment variable E(NSPAWN_RUNNER_INNER_RESULT) it does nothing.
+  - Without the environment variable E(NSPAWN_RUNNER_RESULT) it does nothing.
 """
 
 import json
@@ -31,7 +31,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         # Taken out: an ansible-playbook that a task starts must not write over this run's result.
-        self.path = os.environ.pop("NSPAWN_RUNNER_INNER_RESULT", None)
+        self.path = os.environ.pop("NSPAWN_RUNNER_RESULT", None)
         self.disabled = self.path is None
         self.started = []
         self.unmatched = []
@@ -54,8 +54,13 @@ class CallbackModule(CallbackBase):
 
     def _remember(self, result):
         values = getattr(result, "result", None) or result._result  # 2.19 and later, before
-        message = " ".join(str(values.get("msg") or values.get("reason") or "no message").split())
-        self.failure = {"task": result.task_name, "msg": message[:1000]}
+        message = str(values.get("msg") or values.get("reason") or "no message")
+        # Where no module answered, the message only says so.
+        for stream in ("module_stderr", "module_stdout"):
+            if str(values.get(stream) or "").strip():
+                message = str(values[stream]).strip().splitlines()[-1]
+                break
+        self.failure = {"task": result.task_name, "msg": " ".join(message.split())[:1000]}
 
     def v2_playbook_on_stats(self, stats):
         if self.path is None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from ansible.template import Templar
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import VARIABLE_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._variables import DERIVED, MINIMUM, VARIABLES
+from ansible_collections.nspawn.runner.plugins.plugin_utils import _playbook
 
 try:  # ansible-core 2.19 and later
     from ansible._internal._datatag._tags import Origin
@@ -69,17 +69,17 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
             if name not in own or variables[name] is not own[name] and variables[name] != own[name]:
                 raise ImageError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
         elif name not in VARIABLES:
-            near = difflib.get_close_matches(name, VARIABLES, n=1)
-            hint = f": did you mean {near[0]}?" if near else ""
-            raise ImageError(f"there is no variable {name}, which is set for image {image.name}{_where(variables[name])}{hint}")
+            raise ImageError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{_playbook._nearest(name)}")
 
 
-def settings(image: Image, variables: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
-    """The image's own variables, templated, converted and checked. `tree` is what {{ nspawn_runner_tree }} stands for."""
+def settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
+    """The image's own variables, templated, converted and checked. `tree` is what {{ nspawn_runner_tree }} stands for.
+
+    A template means what it would mean in the playbook's own run: it sees the play's other variables and the playbook's directory.
+    """
     beside = os.path.dirname(image.playbook)
-    # What these mean in the playbook's own run, not in the collection's playbook.
-    places = {"playbook_dir": beside, "ansible_search_path": [beside]}
-    templar = Templar(loader=loader, variables={**variables, **places, f"{VARIABLE_PREFIX}tree": tree})
+    places = {"playbook_dir": beside, "ansible_search_path": [beside], f"{VARIABLE_PREFIX}tree": tree}
+    templar = Templar(loader=loader, variables={**variables, **_play_vars(image.playbook, loader), **extra, **places})
     given = {name: variables[name] for name in VARIABLES if name in variables}
     values = {name: _templated(templar, name, value) for name, value in given.items()}
     values = {name: value for name, value in values.items() if value is not None}
@@ -95,6 +95,19 @@ def settings(image: Image, variables: Mapping[str, Any], tree: str, loader: Any)
     return {**checked.validated_parameters, **{name: os.path.join(beside, checked.validated_parameters[name]) for name in paths}}
 
 
+def _play_vars(playbook: str, loader: Any) -> dict[str, Any]:
+    """The variables of the first play that are not ours: those are the host's already."""
+    try:
+        plays = loader.load_from_file(playbook, trusted_as_template=True)
+    except TypeError:  # before ansible-core 2.19
+        plays = loader.load_from_file(playbook)
+    except AnsibleError:
+        return {}  # The image's own run says what is wrong.
+    play = plays[0] if isinstance(plays, list) and plays else None
+    given = play.get("vars") if isinstance(play, Mapping) else None
+    return {name: value for name, value in given.items() if not str(name).startswith(VARIABLE_PREFIX)} if isinstance(given, Mapping) else {}
+
+
 def _templated(templar: Templar, name: str, value: Any) -> Any:
     try:
         return templar.template(value)
@@ -105,7 +118,8 @@ def _templated(templar: Templar, name: str, value: Any) -> Any:
 def _problem(name: str, value: Any) -> str | None:
     """Why this value cannot be this variable's."""
     checked = ArgumentSpecValidator({name: VARIABLES[name]}).validate({name: value})
-    if checked.error_messages:
+    nested = "elements" in VARIABLES[name] and isinstance(value, list) and any(isinstance(element, (list, dict)) for element in value)
+    if checked.error_messages or nested:
         return _plain(name, value)
     value = checked.validated_parameters[name]
     if name in MINIMUM and value < MINIMUM[name]:

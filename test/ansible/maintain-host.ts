@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A runner host for a test of maintenance: an inventory file, a site.yml and playbooks, with a root directory of their own.
+
+import { join } from "node:path";
+import { type AnsibleOptions, type AnsibleResult, ansible } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+
+export interface RunnerHost {
+  /** Directory of the playbooks. */
+  directory: string;
+  root: string;
+  /** Path in the private state of an image. */
+  state: (image: string, file: string) => string;
+  /** `ansible-playbook -i nspawn_runner.yml`, with these arguments. */
+  run: (args: readonly string[], options?: Partial<AnsibleOptions>) => Promise<AnsibleResult>;
+}
+
+/** `contents` are files beside the inventory file; `trees` are images that exist already, each a Busybox. */
+export async function runnerHost(
+  contents: Record<string, string>,
+  trees: readonly string[],
+  lifetime: "test" | "file" = "test",
+): Promise<RunnerHost> {
+  const directory = scratch(lifetime);
+  const root = join(directory, "images");
+  await files(directory, {
+    "nspawn_runner.yml": `plugin: nspawn.runner.chroots\nroot: ${root}\nplaybook_dirs: [.]\n`,
+    "site.yml": "- import_playbook: nspawn.runner.maintenance\n",
+    ...contents,
+  });
+  for (const tree of trees) await busyboxTree(join(root, tree));
+  return {
+    directory,
+    root,
+    state: (image, file) => join(root, ".nspawn-runner", image, file),
+    // A session of its own: what asks for a password finds no terminal, also when the tests have one.
+    run: (args, options = {}) =>
+      ansible("ansible-playbook", ["-i", "nspawn_runner.yml", ...args], {
+        cwd: directory,
+        under: ["setsid", "--wait"],
+        ...options,
+      }),
+  };
+}
+
+/** A playbook of one play that touches no tree unless its tasks do. */
+export const playbook = (image: string, tasks: string, vars = "nspawn_runner_chroot_suite: bookworm"): string =>
+  `- hosts: ${image}\n  gather_facts: false\n  vars: {${vars}}\n  tasks:\n${tasks.replace(/^/gm, "    ")}\n`;
+
+/** The counts of an image in the recap of the outer run. */
+export function recap({ stdout }: AnsibleResult, image: string): Record<string, number> {
+  const line = stdout.split("\n").find((candidate) => new RegExp(`^${image} +:`).test(candidate)) ?? "";
+  return Object.fromEntries([...line.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name as string, Number(count)]));
+}
+
+/** The cells of an image in the summary: result, tasks changed, seconds. */
+export function summary({ stdout }: AnsibleResult, image: string): string[] {
+  const lines = stdout.slice(stdout.indexOf("TASK [Summary]")).split("\n");
+  const line = lines.find((candidate) => new RegExp(`^${image} {2,}\\w`).test(candidate)) ?? "";
+  return line.trim().split(/ {2,}/).slice(1);
+}
+
+/** What a run said of an image in its summary, when it failed. */
+export const sentence = ({ stdout }: AnsibleResult, image: string): string =>
+  stdout
+    .slice(stdout.indexOf("TASK [Summary]"))
+    .split("\n")
+    .find((line) => line.startsWith(`${image}: `)) ?? "";

@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Maintenance and what users get wrong: one sentence that says what to do, and the other images unharmed.
+
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { playbook, runnerHost, sentence, summary } from "./maintain-host.ts";
+
+const fine = playbook("all", "- debug: {msg: nothing}");
+
+describe("an image's variables", () => {
+  const cases: [image: string, vars: string, message: string | RegExp][] = [
+    ["choice", "nspawn_runner_variant: tiny", "nspawn_runner_variant in {aa}:3: must be one of minbase, buildd, not 'tiny'"],
+    ["list", "nspawn_runner_binds: {a: b}", "nspawn_runner_binds in {aa}:3: must be a list of strings, not"],
+    ["element", "nspawn_runner_capabilities: [[CAP_SYS_PTRACE]]", "nspawn_runner_capabilities in {aa}:3: must be a list of strings"],
+    ["mapping", "nspawn_runner_environment: [a]", "nspawn_runner_environment in {aa}:3: must be a mapping"],
+    ["bool", "nspawn_runner_seccomp: maybe", "nspawn_runner_seccomp in {aa}:3: must be true or false, not 'maybe'"],
+    ["number", "nspawn_runner_keep_days: -1", /nspawn_runner_keep_days.*\{aa\}.*: must be 0 or more, not -1/],
+    ["word", "nspawn_runner_keep_days: many", "nspawn_runner_keep_days in {aa}:3: must be a whole number, not 'many'"],
+    ["rendered", "parts: [1], nspawn_runner_network: '{{ parts }}'", "nspawn_runner_network in {aa}:3: must be one of host, none"],
+    ["undefined", "nspawn_runner_mirror: '{{ nowhere }}'", /nspawn_runner_mirror in \{aa\}:3 cannot be rendered: .*nowhere/],
+    ["relative", "nspawn_runner_binds: [srv/x]", "'srv/x' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths"],
+    ["inside", "nspawn_runner_binds: ['+/etc:/mnt']", "'+/etc:/mnt' is not SOURCE"],
+    ["mode", "nspawn_runner_binds: ['/srv:/srv:rw,x']", "'/srv:/srv:rw,x' is not SOURCE"],
+    ["absent", "nspawn_runner_binds: ['/srv/none-such:/srv']", "'/srv/none-such' does not exist on this host"],
+    ["newline", 'nspawn_runner_binds: ["/srv:/srv\\n--bind=/"]', "holds a control character"],
+    ["env-name", "nspawn_runner_environment: {'A B': c}", "'A B' is not a name for an environment variable"],
+    ["env-value", 'nspawn_runner_environment: {A: "b\\n--bind=/"}', "the value of A holds a line break"],
+    ["env-bool", "nspawn_runner_environment: {A: yes}", "the value of A must be a string: write it in quotes"],
+    ["cap", "nspawn_runner_capabilities: [all]", "'all' is not a capability such as CAP_NET_ADMIN"],
+    ["mknod", "nspawn_runner_capabilities: [CAP_MKNOD]", "CAP_MKNOD is never given"],
+    ["no-source", "nspawn_runner_variant: minbase", "set nspawn_runner_chroot_suite or nspawn_runner_create_command or nspawn_runner_tarball"],
+    ["unreadable", "nspawn_runner_chroot_siute: x", "nspawn_runner_chroot_suite"],
+  ];
+
+  test("are refused one image at a time, before anything is changed", async () => {
+    const broken = cases.map(([image, vars]) => [`${image}.yml`, playbook(image, "- debug:", vars)] as const);
+    const host = await runnerHost({ ...Object.fromEntries(broken), "good.yml": fine }, ["good"]);
+    const result = await host.run(["site.yml", "--forks", "10"]);
+    expect(result.exitCode).toBe(2);
+    expect(summary(result, "good")[0]).toBe("unchanged");
+    for (const [image, , message] of cases) {
+      const path = join(host.directory, `${image}.yml`);
+      const expected = typeof message === "string" ? message.replace("{aa}", path) : new RegExp(message.source.replace("\\{aa\\}", path));
+      const said = sentence(result, image);
+      if (typeof expected === "string") expect(said).toContain(expected);
+      else expect(said).toMatch(expected);
+      await expect(stat(host.state(image, "")), image).rejects.toThrow();
+      await expect(stat(join(host.root, image)), image).rejects.toThrow();
+    }
+    expect(result.stdout + result.stderr).not.toContain("Traceback");
+  });
+
+  test("can be templates that give lists and numbers, and come from group_vars and the command line", async () => {
+    const vars = "base: ['/srv'], nspawn_runner_binds: '{{ base + [\"/usr/share:/mnt:ro\"] }}', nspawn_runner_keep_days: '{{ 3 + 4 }}'";
+    const host = await runnerHost(
+      { "aa.yml": playbook("aa", "- raw: ls -d /mnt/doc", vars), "group_vars/all.yml": "nspawn_runner_network: nonsense\n" },
+      ["aa"],
+    );
+    await mkdir("/srv", { recursive: true });
+    expect(sentence(await host.run(["site.yml"]), "aa")).toMatch(/nspawn_runner_network in \S+all.yml:1: must be one of host, none/);
+    const result = await host.run(["site.yml", "-e", "nspawn_runner_network=none"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(result.exitCode).toBe(0);
+  });
+
+  test.each([
+    ["nspawn_runner_path=/etc", "nspawn_runner_path is set by the collection"],
+    ["nspawn_runner_tree=/etc", "nspawn_runner_tree is set by the collection"],
+    ["nspawn_runner_mirorr=x", "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror"],
+  ])("that nobody may set or reads are refused: -e %s", async (extra, message) => {
+    const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
+    const result = await host.run(["site.yml", "-e", extra]);
+    expect(sentence(result, "aa")).toContain(message);
+    expect(result.exitCode).toBe(2);
+  });
+});
+
+describe("a run", () => {
+  test("of a playbook whose hosts match nothing is a failure that names them", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:") }, ["aa"]);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toContain(
+      `no play of ${join(host.directory, "aa.yml")} matched aa, its hosts are: bullseye; localhost. Write hosts: aa or hosts: all`,
+    );
+  });
+
+  test("of a playbook that Ansible cannot run is a failure that quotes it", async () => {
+    const broken = "- hosts: all\n  vars: {nspawn_runner_variant: minbase}\n  taks: []\n";
+    const host = await runnerHost({ "aa.yml": broken, "bb.yml": fine }, ["aa", "bb"]);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toMatch(/ended with exit status \d before its end: .*'taks'.*last\.log/);
+    expect(summary(result, "bb")[0]).toBe("unchanged");
+  });
+
+  test.each([
+    ["-K", "x\n", "--ask-become-pass cannot be passed on to the image's own run: use --become-password-file"],
+    ["-k", "x\n", "--ask-pass cannot be passed on to the image's own run: use --connection-password-file"],
+    ["--ask-vault-pass", "x\n", "--ask-vault-pass cannot be passed on to the image's own run: use --vault-password-file"],
+    ["--vault-id=lab@prompt", "x\n", "--vault-id lab@prompt cannot be passed on"],
+  ])("that asks for a password is refused: %s", async (flag, input, message) => {
+    const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
+    const result = await host.run(["site.yml", flag], { input });
+    expect(sentence(result, "aa")).toContain(message);
+    expect(result.exitCode).toBe(2);
+  });
+
+  test("without root rights is refused in one sentence", async () => {
+    const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
+    const user = ["setsid", "--wait", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const result = await host.run(["site.yml"], { under: user, env: { HOME: host.directory, ANSIBLE_HOME: "/tmp/.nspawn-nobody" } });
+    expect(result.stdout + result.stderr).toContain("images are maintained by root: run ansible-playbook as root");
+    expect(result.exitCode).toBe(2);
+  });
+
+  test("without the connection plugin says what to install, once per image", async () => {
+    const host = await runnerHost({ "aa.yml": fine, "bb.yml": fine }, ["aa"]);
+    const config = "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.nowhere.chroot\n";
+    await writeFile(join(host.directory, "nspawn_runner.yml"), config);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    const message = "is not installed: ansible-galaxy collection install community.nowhere";
+    expect(sentence(result, "aa")).toContain(`the connection plugin community.nowhere.chroot of image aa ${message}`);
+    expect(sentence(result, "bb")).toContain(message);
+    await expect(stat(join(host.root, "bb"))).rejects.toThrow();
+  });
+
+  test("of an image that has a group's name is refused: Ansible would take the group", async () => {
+    const host = await runnerHost({ "aa.yml": fine, "more.ini": "[aa]\nelsewhere ansible_connection=local\n" }, ["aa"]);
+    const result = await host.run(["-i", "more.ini", "site.yml"]);
+    expect(result.stdout).toContain("image aa has the name of an inventory group");
+    expect(result.exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The playbooks nspawn.runner.maintenance and nspawn.runner.create: what they run, show and answer.
+
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+import { files } from "../support/scratch.ts";
+import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+
+const quiet = playbook("all", "- debug: {msg: nothing}");
+
+describe("maintenance", () => {
+  test("leaves the other images alone when one fails, and tells the truth everywhere", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("aa", "- name: Break\n  fail: {msg: 'out of luck'}"),
+        "bb.yml": playbook("bb", "- name: Change\n  raw: 'echo from $(hostname)'"),
+        "cc.yml": playbook("cc", "- debug: {msg: nothing}"),
+      },
+      ["aa", "bb", "cc"],
+    );
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(recap(result, "aa")).toMatchObject({ failed: 1, unreachable: 0 });
+    expect(recap(result, "bb")).toMatchObject({ failed: 0, changed: 1 });
+    expect(recap(result, "cc")).toMatchObject({ failed: 0, changed: 0 });
+    expect(summary(result, "aa").slice(0, 2)).toEqual(["failed", "0"]);
+    expect(summary(result, "bb").slice(0, 2)).toEqual(["changed", "1"]);
+    expect(summary(result, "cc").slice(0, 2)).toEqual(["unchanged", "0"]);
+    expect(summary(result, "cc")[2]).toMatch(/^\d+\.\d$/);
+    expect(sentence(result, "aa")).toContain("task 'Break' failed: out of luck");
+    expect(sentence(result, "aa")).toContain(host.state("aa", "last.log"));
+    expect(result.stdout).toContain("bb | TASK [Change]");
+    expect(result.stdout + result.stderr).not.toContain("Traceback");
+  });
+
+  test("shows the summary also when every image fails", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- fail:"), "bb.yml": playbook("bb", "- fail:") }, ["aa", "bb"]);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(["aa", "bb"].map((image) => summary(result, image)[0])).toEqual(["failed", "failed"]);
+  });
+
+  test("keeps an image's whole output, and that of the run before, where only root can read it", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- debug: {msg: 'run {{ number }}'}") }, ["aa"]);
+    await host.run(["site.yml", "-e", "number=1"]);
+    const result = await host.run(["site.yml", "-e", "number=2"]);
+    expect(result.exitCode).toBe(0);
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/"run 2"[^]*PLAY RECAP/);
+    expect(await readFile(host.state("aa", "last.log.1"), "utf8")).toContain('"run 1"');
+    expect((await stat(host.state("aa", "last.log"))).mode & 0o777).toBe(0o600);
+    expect((await stat(host.state("aa", ""))).mode & 0o777).toBe(0o700);
+  });
+
+  test("runs `hosts: all`, several plays, roles and files beside the playbook, and delegation to this host", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": [
+          playbook("all", "- include_tasks: more.yml\n- command: pwd\n  delegate_to: localhost\n  register: here"),
+          "- hosts: aa\n  gather_facts: false\n  vars_files: [words.yml]\n  roles: [speaker]",
+          "- hosts: bb\n  gather_facts: false\n  tasks: [{fail: {msg: not for this image}}]\n",
+        ].join("\n"),
+        "more.yml": "- debug: {msg: included}\n",
+        "words.yml": "word: from a vars file\n",
+        "roles/speaker/tasks/main.yml": "- debug: {msg: '{{ word }} in {{ here.stdout }}, hosts {{ ansible_play_hosts_all }}'}\n",
+        "bb.yml": quiet,
+      },
+      ["aa", "bb"],
+    );
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toContain("included");
+    expect(result.stdout).toContain(`from a vars file in ${host.directory}, hosts ['aa']`);
+    expect(summary(result, "bb")[0]).toBe("unchanged");
+  });
+
+  test("passes options, vault passwords and the user's ansible.cfg on to the images' runs", async () => {
+    const words = ["x", "ansible_check_mode", "ansible_diff_mode", "ansible_verbosity", "ansible_forks", "secret", "fromfile"];
+    const shown = words.map((word) => `${word}={{ ${word} }}`).join(" ");
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook(
+          "aa",
+          [
+            `- debug: {msg: "${shown}"}\n  tags: wanted`,
+            "- fail: {msg: not asked for}",
+            "- fail: {msg: told to skip}\n  tags: [wanted, unwanted]",
+            "- copy: {content: new, dest: '{{ playbook_dir }}/diffed'}\n  delegate_to: localhost\n  tags: wanted",
+          ].join("\n"),
+        ),
+        "site.cfg": "[defaults]\nstdout_callback = minimal\ncallbacks_enabled = ansible.builtin.tree\n",
+        password: "sesame\n",
+        "vars.yml": "fromfile: yes indeed\n",
+      },
+      ["aa"],
+    );
+    const encrypt = ["encrypt_string", "--vault-id", "lab@password", "open", "--name", "secret"];
+    const { stdout } = await execa("ansible-vault", encrypt, { cwd: host.directory, env: { LC_ALL: "C.UTF-8" } });
+    await files(host.directory, { "host_vars/aa.yml": `${stdout}\n` });
+    const options = ["--check", "--diff", "--tags", "wanted", "--skip-tags", "unwanted", "-v", "--forks", "7"];
+    const extra = ["-e", "x=outer", "-e", "@vars.yml", "--vault-id", "lab@password"];
+    const result = await host.run(["site.yml", ...options, ...extra], { env: { ANSIBLE_CONFIG: join(host.directory, "site.cfg") } });
+    expect(result.stdout).toContain(
+      "x=outer ansible_check_mode=True ansible_diff_mode=True ansible_verbosity=1 ansible_forks=7 secret=open fromfile=yes indeed",
+    );
+    expect(result.exitCode).toBe(0);
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/aa (-> localhost )?\| (CHANGED|SUCCESS)/);
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toContain("+new");
+    await expect(stat(join(host.directory, "diffed"))).rejects.toThrow();
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).not.toMatch(/not asked for|told to skip/);
+  });
+
+  test("is not disturbed by what group_vars say of the images", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("aa", "- debug: {msg: 'as {{ ansible_become_method }}'}", "ansible_become: false, nspawn_runner_variant: buildd"),
+        "group_vars/all.yml": [
+          "ansible_become: true",
+          "ansible_become_method: community.none.such",
+          "ansible_python_interpreter: /nonexistent/python",
+          "ansible_shell_type: powershell",
+          "",
+        ].join("\n"),
+      },
+      ["aa"],
+    );
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    // The image's own run goes by them.
+    expect(result.stdout).toContain("as community.none.such");
+    expect(result.exitCode).toBe(0);
+  });
+
+  test("with --check changes nothing and says what would change", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("all", "- command: touch /changed\n  delegate_to: localhost\n- debug: {}\n  changed_when: true"),
+        "bb.yml": quiet,
+      },
+      ["aa"],
+    );
+    const result = await host.run(["site.yml", "--check", "--diff"]);
+    expect(result.exitCode).toBe(0);
+    expect(summary(result, "aa").slice(0, 2)).toEqual(["would be changed", "1"]);
+    expect(summary(result, "bb")[0]).toBe("would be created");
+    expect(result.stdout).toMatch(/^bb \| .*would be created by \w+ from suite bookworm/m);
+    await expect(stat(join(host.root, "bb"))).rejects.toThrow();
+    await expect(stat(host.state("bb", ""))).rejects.toThrow();
+  });
+
+  test("counts the images' tags, not its own: --tags that no task has is no failure", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- fail:\n  tags: other") }, ["aa"]);
+    const result = await host.run(["site.yml", "--tags", "none", "--limit", "aa"]);
+    expect(result.exitCode).toBe(0);
+    expect(summary(result, "aa")[0]).toBe("unchanged");
+  });
+
+  test("writes the container's options before the playbook runs", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook(
+          "aa",
+          "- raw: 'cat /mnt/word; echo $GREETING; ls /sys/class/net'\n  register: out\n- debug: {var: out.stdout_lines}",
+          "nspawn_runner_binds: ['{{ playbook_dir }}/shared:/mnt:ro'], nspawn_runner_environment: {GREETING: good day}, nspawn_runner_network: none",
+        ),
+        "shared/word": "bound\n",
+      },
+      ["aa"],
+    );
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(result.stdout).toMatch(/"bound",\s+aa \|\s+"good day",\s+aa \|\s+"lo"\s/);
+  });
+
+  test("says so when there is nothing to maintain, and fails when no inventory lists images", async () => {
+    const host = await runnerHost({}, []);
+    const nothing = await host.run(["site.yml"]);
+    expect(nothing.stdout).toContain("There is nothing to do: no image matches.");
+    expect(nothing.exitCode).toBe(0);
+    await writeFile(join(host.directory, "nspawn_runner.yml"), "plugin: nspawn.runner.chroots\nrooot: /x\n");
+    const bad = await host.run(["site.yml"]);
+    expect(bad.stdout + bad.stderr).toContain("No inventory lists images");
+    expect(bad.exitCode).toBe(2);
+  });
+
+  test("fails an image that another run holds, and names the holder", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- pause: {seconds: 5}"), "bb.yml": quiet }, ["aa", "bb"]);
+    const first = host.run(["site.yml", "--limit", "aa"]);
+    for (;;) {
+      if (await stat(host.state("aa", "last.log")).catch(() => null)) break;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    const second = await host.run(["site.yml"]);
+    expect(second.exitCode).toBe(2);
+    expect(sentence(second, "aa")).toMatch(/process \d+, maintenance/);
+    expect(summary(second, "bb")[0]).toBe("unchanged");
+    expect((await first).exitCode).toBe(0);
+  });
+});
