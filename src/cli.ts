@@ -10,10 +10,11 @@ import { SpecError } from "./read/problem.ts";
 import { ToolError } from "./tool/run.ts";
 
 type Print = (line: string) => void;
-type Run<Options> = (print: Print, options: Options) => Promise<number>;
+type Run<Options> = (print: Print, options: Options, args: readonly string[]) => Promise<number>;
 
 const program = new Command("nspawn-runner")
   .description("Development commands of the Ansible collection nspawn.runner.")
+  .enablePositionalOptions()
   .exitOverride();
 
 // One verb, one line; its code is loaded when it is called.
@@ -24,15 +25,28 @@ verb(
 ).option("--check", "write nothing, show the difference");
 verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
 verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
+verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
+  .argument("[filters...]", "parts of test files' paths")
+  .option("--matrix", "the tests of real Ansible runs, with other versions of ansible-core from PyPI");
+verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);
+verb("bench", "measure, in ratios", async () => (await import("./command/bench.ts")).bench).argument(
+  "[tables...]",
+  "names of tables; all without one",
+);
+verb("lab", "run a command on a booted Debian host in a container", async () => (await import("./command/lab.ts")).lab)
+  .argument("<run>", 'the word "run"')
+  .argument("<command...>", "program and arguments")
+  .passThroughOptions();
 
 function verb<Options extends object>(name: string, description: string, load: () => Promise<Run<Options>>): Command {
   return program
     .command(name)
     .description(description)
-    .action(async (options: Options) => {
+    .action(async (...given: unknown[]) => {
+      const command = given.at(-1) as Command;
       if (!existsSync("src/model"))
         throw new ToolError("src/model", null, "not found here. Run this at the top of a checkout.");
-      process.exitCode = await (await load())((line) => console.log(line), options);
+      process.exitCode = await (await load())((line) => console.log(line), command.opts<Options>(), command.args);
     });
 }
 

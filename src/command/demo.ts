@@ -5,9 +5,9 @@
 
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { execa } from "execa";
 import { ansibleOnTerminal, type PlaybookRun } from "../tool/ansible.ts";
 import { asRoot, hostPackages, installPackages } from "../tool/apt.ts";
+import { runOnTerminal } from "../tool/run.ts";
 import { build } from "./build.ts";
 
 const images = ["bookworm", "trixie"];
@@ -33,13 +33,10 @@ export async function demo(print: (line: string) => void): Promise<number> {
   await rm(collections, { recursive: true, force: true });
   await mkdir(collections, { recursive: true });
   const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
-  await execa(
+  await runOnTerminal(
     "ansible-galaxy",
     ["collection", "install", "--collections-path", collections, join("dist", artifact as string)],
-    {
-      stdout: process.stderr,
-      stderr: "inherit",
-    },
+    "Debian's package ansible",
   );
 
   const examples = join(collections, "ansible_collections/nspawn/runner/examples");

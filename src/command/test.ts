@@ -31,7 +31,8 @@ interface Counts {
  */
 export async function test(
   print: (line: string) => void,
-  { filters, matrix }: { filters: readonly string[]; matrix: boolean },
+  { matrix = false }: { matrix?: boolean },
+  filters: readonly string[],
 ): Promise<number> {
   if (process.getuid?.() !== 0) {
     print("The tests start containers and make file systems: run them as root.");

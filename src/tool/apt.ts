@@ -3,7 +3,7 @@
 //
 // Debian packages that the development commands need: looked up by dpkg-query, installed by apt-get.
 
-import { execa } from "execa";
+import { run, runOnTerminal } from "./run.ts";
 
 /** Packages of a runner host: what the collection itself works with. */
 export const hostPackages: readonly string[] = ["ansible", "mmdebstrap", "systemd-container"];
@@ -26,7 +26,7 @@ export const testPackages: readonly string[] = [
 /**
  * Installs the packages that are not installed yet, by sudo when this is not root, and says which.
  *
- * @throws {Error} when there is no apt-get, or when it fails; its own output has gone to the terminal.
+ * @throws {ToolError} when there is no apt-get, or when it fails; its own output has gone to the terminal.
  */
 export async function installPackages(packages: readonly string[], print: (line: string) => void): Promise<void> {
   const missing = [];
@@ -38,8 +38,10 @@ export async function installPackages(packages: readonly string[], print: (line:
 }
 
 async function isInstalled(name: string): Promise<boolean> {
-  const { stdout } = await execa("dpkg-query", ["--show", "--showformat=${db:Status-Status}", name], { reject: false });
-  return stdout === "installed";
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder.
+  const format = "--showformat=${db:Status-Status}";
+  const from = "Debian, which these commands need";
+  return (await run("dpkg-query", ["--show", format, name], { from, answers: [0, 1] })).output === "installed";
 }
 
 async function aptGet(args: readonly string[]): Promise<void> {
@@ -50,5 +52,5 @@ async function aptGet(args: readonly string[]): Promise<void> {
 export async function asRoot(program: string, args: readonly string[], env: Record<string, string>): Promise<void> {
   const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const [command, ...rest] = [...(process.getuid?.() === 0 ? [] : ["sudo"]), "env", ...assignments, program, ...args];
-  await execa(command as string, rest, { stdin: "inherit", stdout: process.stderr, stderr: "inherit" });
+  await runOnTerminal(command as string, rest, "Debian's package sudo");
 }

@@ -5,14 +5,14 @@
 
 import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { cacheDirectory } from "./cache.ts";
+import { runOnTerminal } from "./run.ts";
 
 /**
  * Makes a virtual environment with these exact requirements, or takes the one that exists.
  *
  * @returns The directory of its programs.
- * @throws {Error} when PyPI cannot be reached or lacks a package.
+ * @throws {ToolError} when PyPI cannot be reached or lacks a package.
  */
 export async function virtualEnvironment(
   requirements: readonly string[],
@@ -25,8 +25,12 @@ export async function virtualEnvironment(
     print(`Installing from PyPI: ${requirements.join(" ")}`);
     await rm(directory, { recursive: true, force: true });
     await mkdir(cacheDirectory(), { recursive: true, mode: 0o700 });
-    await execa("python3", ["-m", "venv", directory]);
-    await execa(join(directory, "bin/pip"), ["install", "--quiet", ...requirements], { stderr: "inherit" });
+    await runOnTerminal("python3", ["-m", "venv", directory], "Debian's package python3-venv");
+    await runOnTerminal(
+      join(directory, "bin/pip"),
+      ["install", "--quiet", ...requirements],
+      "Debian's package python3-venv",
+    );
     await writeFile(complete, "");
   }
   return join(directory, "bin");

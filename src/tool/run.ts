@@ -56,9 +56,22 @@ export async function run(program: string, args: readonly string[], options: Run
   throw new ToolError(
     result.escapedCommand,
     result.exitCode ?? null,
-    [how, tail(result.stderr)].filter(Boolean).join("\n"),
+    [how, tail(result.stderr || result.stdout)].filter(Boolean).join("\n"),
   );
 }
 
 /** The last lines, where programs say what went wrong. */
 const tail = (text: string): string => text.trimEnd().split("\n").slice(-20).join("\n");
+
+/** Runs a program whose output is the user's to watch. Throws a ToolError when it is not there or fails. */
+export async function runOnTerminal(program: string, args: readonly string[], from: string): Promise<void> {
+  const result = await execa(program, args, {
+    stdin: "inherit",
+    stdout: process.stderr,
+    stderr: "inherit",
+    reject: false,
+  });
+  if (result.code === "ENOENT") throw new ToolError(program, null, `not installed. It comes with ${from}.`);
+  if (result.exitCode !== 0)
+    throw new ToolError(result.escapedCommand, result.exitCode ?? null, "failed, see its messages above.");
+}
