@@ -45,7 +45,8 @@ class VarsModule(BaseVarsPlugin):
     def _image_vars(self, loader: Any, path: str, host: Host) -> dict[str, Any]:
         beside = host.vars.get("inventory_dir")
         # Ansible asks for the inventory's directory and for the playbook's. A second answer would outrank the inventory's host_vars.
-        if beside and os.path.commonpath((beside, path)) != os.path.normpath(path):
+        asked = os.path.abspath(path)
+        if beside and os.path.commonpath((beside, asked)) != asked:
             return {}
         root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))

@@ -1,0 +1,324 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The inventory plugin: which images it lists, their groups and variables, and its options.
+
+import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ansible, collectionPath } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { countOf, imagePath, inventoryFile, inventoryHost, type Listing, list, playbook } from "./inventory-host.ts";
+
+const bookworm =
+  'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nID=debian\n';
+
+/** Root, but bound by the modes of files that belong to others. */
+const asOther = [
+  "setpriv",
+  "--bounding-set=-dac_override,-dac_read_search",
+  "--inh-caps=-dac_override,-dac_read_search",
+];
+
+describe("images", () => {
+  const directory = scratch("file");
+  let listing: Listing;
+
+  beforeAll(async () => {
+    await inventoryHost(directory, {
+      "site.yml": "- import_playbook: nspawn.runner.maintenance\n",
+      "requirements.yml": "collections: [nspawn.runner]\n",
+      "defaults.yml": "nspawn_runner_mirror: http://mirror.test/debian\n",
+      "present.yml": playbook("nspawn_runner_chroot_suite: bookworm", "other: 1"),
+      "missing.yaml": playbook("nspawn_runner_chroot_suite: trixie", "nspawn_runner_packages: [git, ccache]"),
+      "plain.yml": "- hosts: all\n  tasks: []\n",
+      "nobodys.yml": "- hosts: nspawn_runner_declared\n  tasks: []\n",
+      "images/present/etc/os-release": bookworm,
+      "images/plain/usr/lib/os-release": bookworm,
+      "images/unmanaged/": "",
+      "images/lost+found/": "",
+      "images/.nspawn-runner/hidden/": "",
+      "images/notes.txt": "",
+    });
+    await mkdir(imagePath(directory, "present/usr/bin"), { recursive: true });
+    await symlink("python3.11", imagePath(directory, "present/usr/bin/python3"));
+    listing = await list(directory);
+  });
+
+  test("are trees, and files whose first play has a variable of ours; nothing else is, and nothing is complained about", () => {
+    expect(Object.keys(listing.hosts).sort()).toEqual(["missing", "plain", "present", "unmanaged"]);
+    expect(listing.stderr).toBe("");
+    expect(listing.exitCode).toBe(0);
+  });
+
+  test.each([
+    ["nspawn_runner_declared", ["missing", "plain", "present"]],
+    ["nspawn_runner_present", ["plain", "present", "unmanaged"]],
+    ["nspawn_runner_missing", ["missing"]],
+    ["nspawn_runner_unmanaged", ["unmanaged"]],
+    ["nspawn_runner", []],
+    ["ungrouped", []],
+  ])("are grouped: %s has %j", (group, hosts) => {
+    expect(listing.group(group)).toEqual(hosts);
+  });
+
+  test("have all variables when they are declared and present", () => {
+    expect(listing.hosts.present).toEqual({
+      ansible_chroot_exe: join(collectionPath(), "playbooks/files/nspawn-chroot"),
+      ansible_connection: "community.general.chroot",
+      ansible_host: imagePath(directory, "present"),
+      ansible_pipelining: true,
+      ansible_python_interpreter: "/usr/bin/python3",
+      nspawn_runner_chroot_suite: "bookworm",
+      nspawn_runner_os: {
+        id: "debian",
+        pretty_name: "Debian GNU/Linux 12 (bookworm)",
+        version_codename: "bookworm",
+        version_id: "12",
+      },
+      nspawn_runner_path: imagePath(directory, "present"),
+      nspawn_runner_playbook: join(directory, "present.yml"),
+      nspawn_runner_present: true,
+      nspawn_runner_root: join(directory, "images"),
+    });
+  });
+
+  test("have no variables of a tree when it is missing", () => {
+    expect(listing.hosts.missing).toMatchObject({
+      ansible_host: imagePath(directory, "missing"),
+      nspawn_runner_packages: ["git", "ccache"],
+      nspawn_runner_playbook: join(directory, "missing.yaml"),
+      nspawn_runner_present: false,
+    });
+    expect(listing.hosts.missing).not.toHaveProperty("nspawn_runner_os");
+    expect(listing.hosts.missing).not.toHaveProperty("ansible_python_interpreter");
+  });
+
+  test("take os-release from usr/lib when etc has none", () => {
+    expect(listing.hosts.plain).toMatchObject({ nspawn_runner_os: { id: "debian" } });
+  });
+
+  test("have no playbook when they are unmanaged", () => {
+    expect(listing.hosts.unmanaged).not.toHaveProperty("nspawn_runner_playbook");
+  });
+
+  test("have ordinary strings in the JSON, for programs that know nothing of Ansible's marks", () => {
+    expect(listing.stdout).not.toContain("__ansible_unsafe");
+  });
+
+  test("are shown by --graph", async () => {
+    const { stdout } = await ansible("ansible-inventory", ["-i", "nspawn_runner.yml", "--graph", "nspawn_runner"], {
+      cwd: directory,
+    });
+    expect(stdout).toBe(`@nspawn_runner:
+  |--@nspawn_runner_declared:
+  |  |--missing
+  |  |--plain
+  |  |--present
+  |--@nspawn_runner_present:
+  |  |--plain
+  |  |--present
+  |  |--unmanaged
+  |--@nspawn_runner_missing:
+  |  |--missing
+  |--@nspawn_runner_unmanaged:
+  |  |--unmanaged`);
+  });
+});
+
+describe("a root directory", () => {
+  test("that does not exist has all its images missing, and every group is there", async () => {
+    const directory = await inventoryHost(scratch(), { "sid.yml": playbook("nspawn_runner_chroot_suite: sid") });
+    const { hosts, group, stderr } = await list(directory);
+    expect(Object.keys(hosts)).toEqual(["sid"]);
+    expect(group("nspawn_runner_missing")).toEqual(["sid"]);
+    expect(stderr).toBe("");
+    const play = "- hosts: nspawn_runner_present:nspawn_runner_unmanaged\n  gather_facts: false\n";
+    await writeFile(join(directory, "site.yml"), play);
+    const run = await ansible("ansible-playbook", ["-i", "nspawn_runner.yml", "site.yml"], { cwd: directory });
+    expect(run.stderr).not.toContain("Could not match");
+  });
+
+  test("comes from the environment when the file names none", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": "plugin: nspawn.runner.chroots\n",
+      "elsewhere/sid/": "",
+    });
+    const { hosts } = await list(directory, { env: { NSPAWN_RUNNER_ROOT: join(directory, "elsewhere") } });
+    expect(hosts.sid).toMatchObject({ nspawn_runner_path: join(directory, "elsewhere/sid") });
+  });
+
+  test("is relative to the inventory file, not to the current directory, and ~ is expanded", async () => {
+    const directory = await inventoryHost(scratch(), { "images/sid/": "", "home/images/trixie/": "" });
+    const { hosts } = await list("/", { inventory: join(directory, "nspawn_runner.yml") });
+    expect(Object.keys(hosts)).toEqual(["sid"]);
+    await writeFile(join(directory, "nspawn_runner.yml"), inventoryFile.replace("root: images", "root: ~/images"));
+    expect(Object.keys((await list(directory, { env: { HOME: join(directory, "home") } })).hosts)).toEqual(["trixie"]);
+  });
+
+  test("that may not be read is one clear sentence", async () => {
+    const directory = await inventoryHost(scratch(), { "images/sid/": "" });
+    await chmod(join(directory, "images"), 0o700);
+    await chown(join(directory, "images"), 65534, 65534);
+    const { hosts, stderr } = await list(directory, { under: asOther });
+    expect(hosts).toEqual({});
+    const sentence = `Cannot list the images in the root directory ${join(directory, "images")}: Permission denied; run as root, or as a user who may read it`;
+    expect(countOf(sentence, stderr)).toBeGreaterThan(0);
+    expect(stderr).not.toContain("Traceback");
+  });
+
+  test("that may be read serves everybody, without what is in private trees", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "sid.yml": playbook("nspawn_runner_chroot_suite: sid"),
+      "images/sid/etc/os-release": bookworm,
+    });
+    await chmod(imagePath(directory, "sid"), 0o700);
+    await chown(imagePath(directory, "sid"), 65534, 65534);
+    const { hosts, stderr } = await list(directory, { under: asOther });
+    expect(stderr).toBe("");
+    expect(hosts.sid).toMatchObject({ nspawn_runner_present: true, nspawn_runner_chroot_suite: "sid" });
+    expect(hosts.sid).not.toHaveProperty("nspawn_runner_os");
+  });
+
+  test("that is a file is one clear sentence", async () => {
+    const directory = await inventoryHost(scratch(), { images: "" });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts).toEqual({});
+    expect(
+      countOf(`Cannot list the images in the root directory ${join(directory, "images")}: Not a directory`, stderr),
+    ).toBeGreaterThan(0);
+    expect(stderr).not.toContain("Errno");
+  });
+});
+
+describe("options", () => {
+  const images = Object.fromEntries(
+    ["sid", "trixie", "scratch-1"].map((name) => [`images/${name}/etc/os-release`, bookworm]),
+  );
+
+  test("include and exclude choose images by their names, before anything is read of them", async () => {
+    const directory = await inventoryHost(scratch(), {
+      ...images,
+      "nspawn_runner.yml": `${inventoryFile}include: [s*]\nexclude: [scratch-*, 'sa *']\n`,
+      "scratch-1.yml": "- [",
+      "images/sa d/": "",
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(Object.keys(hosts)).toEqual(["sid"]);
+    expect(stderr).toBe("");
+  });
+
+  test("playbook_dirs: the first directory that has an image's playbook wins", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": inventoryFile.replace("[.]", "[one, two, none]"),
+      "one/sid.yml": playbook("nspawn_runner_chroot_suite: one"),
+      "two/sid.yaml": playbook("nspawn_runner_chroot_suite: two"),
+      "two/trixie.yml": playbook("nspawn_runner_chroot_suite: two"),
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts.sid).toMatchObject({ nspawn_runner_chroot_suite: "one" });
+    expect(hosts.trixie).toMatchObject({ nspawn_runner_chroot_suite: "two" });
+    expect(countOf(`There is no directory ${join(directory, "none")}`, stderr)).toBe(1);
+  });
+
+  test("without playbook_dirs, the inventory's directory comes before the root", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": "plugin: nspawn.runner.chroots\nroot: images\n",
+      "nspawn-runner-test-a.yml": playbook("nspawn_runner_chroot_suite: beside"),
+      "images/nspawn-runner-test-a.yml": playbook("nspawn_runner_chroot_suite: root"),
+      "images/nspawn-runner-test-b.yml": playbook("nspawn_runner_chroot_suite: root"),
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts["nspawn-runner-test-a"]).toMatchObject({ nspawn_runner_chroot_suite: "beside" });
+    expect(hosts["nspawn-runner-test-b"]).toMatchObject({ nspawn_runner_chroot_suite: "root" });
+    expect(stderr).toBe("");
+  });
+
+  test("x.yaml wins over x.yml, and a warning names both", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "sid.yml": playbook("nspawn_runner_chroot_suite: yml"),
+      "sid.yaml": playbook("nspawn_runner_chroot_suite: yaml"),
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts.sid).toMatchObject({ nspawn_runner_chroot_suite: "yaml" });
+    const both = `Image sid has two playbooks: ${join(directory, "sid.yaml")} counts, ${join(directory, "sid.yml")} is ignored`;
+    expect(countOf(both, stderr)).toBe(1);
+  });
+
+  test("connection: one that is not installed is one warning that says what to install", async () => {
+    const directory = await inventoryHost(scratch(), images);
+    const { hosts, stderr } = await list(directory, {
+      env: {
+        ANSIBLE_COLLECTIONS_PATH: join(collectionPath(), "../../.."),
+        // Debian's own Ansible looks in its package's directory, whatever it is told.
+        ANSIBLE_COLLECTIONS_SCAN_SYS_PATH: "0",
+      },
+    });
+    expect(stderr.match(/WARNING/g)).toHaveLength(1);
+    expect(countOf("ansible-galaxy collection install community.general", stderr)).toBe(1);
+    expect(countOf("Debian's package 'ansible'", stderr)).toBe(1);
+    expect(Object.keys(hosts)).toHaveLength(3);
+  });
+
+  test("connection: another one becomes the host variable", async () => {
+    const directory = await inventoryHost(scratch(), {
+      ...images,
+      "nspawn_runner.yml": `${inventoryFile}connection: ansible.builtin.local\n`,
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts.sid).toMatchObject({ ansible_connection: "ansible.builtin.local" });
+    expect(stderr).toBe("");
+  });
+
+  test("compose, groups and keyed_groups see the image's variables", async () => {
+    const directory = await inventoryHost(scratch(), {
+      ...images,
+      "nspawn_runner.yml": `${inventoryFile}compose:\n  label: nspawn_runner_os.id ~ '-' ~ nspawn_runner_chroot_suite\ngroups:\n  rolling: nspawn_runner_chroot_suite == 'unstable'\nkeyed_groups:\n  - {key: nspawn_runner_os.version_codename, prefix: os}\n`,
+      "sid.yml": playbook("nspawn_runner_chroot_suite: unstable"),
+    });
+    const { hosts, group } = await list(directory);
+    expect(hosts.sid).toMatchObject({ label: "debian-unstable" });
+    expect(hosts.trixie).not.toHaveProperty("label");
+    expect(group("rolling")).toEqual(["sid"]);
+    expect(group("os_bookworm").sort()).toEqual(["scratch-1", "sid", "trixie"]);
+  });
+});
+
+describe("a bad nspawn_runner.yml", () => {
+  test.each([
+    [
+      "an unknown option",
+      "rooot: /srv\n",
+      "nspawn_runner.yml: unknown option 'rooot'; the nearest known one is 'root'",
+    ],
+    [
+      "an option of Ansible's own misspelt",
+      "keyed_group: []\n",
+      "unknown option 'keyed_group'; the nearest known one is 'keyed_groups'",
+    ],
+    ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is none"],
+    ["a wrong type", "playbook_dirs: {a: b}\n", "playbook_dirs"],
+  ])("with %s is an error that names it, and nothing is listed", async (_what, options, message) => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": inventoryFile + options,
+      "images/sid/": "",
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts).toEqual({});
+    expect(countOf(message, stderr)).toBeGreaterThan(0);
+    expect(countOf(join(directory, "nspawn_runner.yml"), stderr)).toBeGreaterThan(0);
+    expect(stderr).not.toContain("Traceback");
+  });
+
+  test("that another plugin's name stands in is Ansible's error; a file of another name is not read", async () => {
+    const directory = await inventoryHost(scratch(), { "images.yml": inventoryFile, "images/sid/": "" });
+    const { hosts, stderr } = await list(directory, { inventory: "images.yml" });
+    expect(hosts).toEqual({});
+    expect(countOf("could not be verified by inventory plugin 'nspawn.runner.chroots'", stderr)).toBeGreaterThan(0);
+  });
+
+  test.each(["nspawn_runner.yaml", "ci.nspawn_runner.yml"])("is not what %s is: that name is read", async (name) => {
+    const directory = await files(scratch(), { [name]: inventoryFile, "images/sid/": "" });
+    expect(Object.keys((await list(directory, { inventory: name })).hosts)).toEqual(["sid"]);
+  });
+});
