@@ -46,6 +46,9 @@ export interface BootstrapTool {
   readonly under: string | null;
   readonly arguments: readonly string[];
   readonly suite_files: readonly string[];
+  readonly config_variable: string | null;
+  readonly config_lines: readonly string[];
+  readonly leftovers: readonly string[];
 }
 
 export interface Playbook {

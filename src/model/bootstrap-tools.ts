@@ -21,6 +21,11 @@ export interface BootstrapTool {
   readonly arguments: readonly string[];
   /** Files of which one must exist for the suite, with `{suite}` replaced. Without it, any suite can be tried. */
   readonly suite_files?: readonly string[];
+  /** Variable of the environment that names a configuration file for the time of the run, and that file's lines. */
+  readonly config_variable?: string;
+  readonly config_lines?: readonly string[];
+  /** What it leaves in the tree that is none of an image's business; the last component may be a glob. */
+  readonly leftovers?: readonly string[];
 }
 
 export const bootstrapTools: readonly BootstrapTool[] = [
@@ -37,10 +42,15 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       "--components={components}",
       "--include={packages}",
       "--keyring={keyring}",
+      // A mirror that does not answer is given up after a minute.
+      '--aptopt=Acquire::http::Timeout "10"',
+      '--aptopt=Acquire::https::Timeout "10"',
+      '--aptopt=Acquire::Retries "2"',
       "{suite}",
       "{tree}",
       "{mirror}",
     ],
+    leftovers: ["etc/apt/apt.conf.d/99mmdebstrap", "usr/sbin/policy-rc.d"],
   },
   {
     name: "debootstrap",
@@ -59,6 +69,10 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       "{mirror}",
     ],
     suite_files: ["/usr/share/debootstrap/scripts/{suite}"],
+    // It downloads by wget, which waits a quarter of an hour and tries twenty times otherwise.
+    config_variable: "WGETRC",
+    config_lines: ["timeout = 10", "tries = 2"],
+    leftovers: ["var/log/bootstrap.log", "usr/sbin/policy-rc.d"],
   },
 ];
 

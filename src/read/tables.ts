@@ -32,6 +32,9 @@ export function readTools(declaration: VariableDeclaration, report: Report): Tab
     under: fields.optionalText("under"),
     arguments: fields.texts("arguments"),
     suite_files: fields.optionalTexts("suite_files"),
+    config_variable: fields.optionalText("config_variable"),
+    config_lines: fields.optionalTexts("config_lines"),
+    leftovers: fields.optionalTexts("leftovers"),
   }));
 }
 

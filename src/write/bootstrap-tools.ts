@@ -7,13 +7,16 @@ import { assignment, tuple } from "./literal/python.ts";
 import { pythonModule } from "./python-module.ts";
 
 export function bootstrapToolsFile({ bootstrap_tools, base_packages }: Spec): string {
-  const rows = bootstrap_tools.rows.map(({ name, program, package: debian, under, arguments: args, suite_files }) => ({
-    name,
-    program,
-    package: debian,
-    under,
-    arguments: tuple(args),
-    suite_files: tuple(suite_files),
+  const rows = bootstrap_tools.rows.map((tool) => ({
+    name: tool.name,
+    program: tool.program,
+    package: tool.package,
+    under: tool.under,
+    arguments: tuple(tool.arguments),
+    suite_files: tuple(tool.suite_files),
+    config_variable: tool.config_variable,
+    config_lines: tuple(tool.config_lines),
+    leftovers: tuple(tool.leftovers),
   }));
   return pythonModule(
     [...new Set([bootstrap_tools.source, base_packages.source])],

@@ -18,7 +18,7 @@ from collections.abc import Callable
 TAIL_LINES = 20
 LINE_LENGTH = 2000
 _PR_SET_PDEATHSIG = 1
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Nothing but text reaches the user's terminal: package scripts may print anything.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -45,7 +45,7 @@ def run(argv: list[str], log: Callable[[str], None], stdin: int = subprocess.DEV
         cwd="/",
         umask=0o022,
         start_new_session=True,
-        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}".lstrip(":"), **environment},
+        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), **environment},
     ) as process:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         try:

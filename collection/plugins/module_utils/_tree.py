@@ -9,8 +9,12 @@ import errno
 import fnmatch
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
 
 # What a path in a tree can be instead of what was looked for.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -79,10 +83,27 @@ def remove_files(tree: str, pattern: str) -> None:
                 os.unlink(name, dir_fd=directory)
 
 
+def remove_file(tree: str, relpath: str) -> None:
+    """Removes one file or link, where there is one."""
+    where, _slash, name = relpath.rpartition("/")
+    with directory_beneath(tree, where) as directory:
+        if directory is not None:
+            with suppress(FileNotFoundError, IsADirectoryError):
+                os.unlink(name, dir_fd=directory)
+
+
+def find(tree: str, *tests: str) -> list[str]:
+    """Relative paths of what find(1) finds in the tree, whatever their names and however deep; it follows no link."""
+    done = subprocess.run(guarded(["find", "-P", tree, *tests, "-printf", "%P\\0"]), capture_output=True, check=False)
+    if done.returncode != 0:
+        raise ChrootError(f"{tree} cannot be read: {done.stderr.decode(errors='replace').strip()[:500]}")
+    return os.fsdecode(done.stdout).split("\0")[:-1]
+
+
 def empty_file(tree: str, relpath: str) -> None:
     """Puts an empty regular file there, where its directory exists."""
     where, _slash, name = relpath.rpartition("/")
-    remove_files(tree, relpath)
+    remove_file(tree, relpath)
     with directory_beneath(tree, where) as directory:
         if directory is not None:
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o444, dir_fd=directory))

@@ -26,11 +26,17 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
             "--components={components}",
             "--include={packages}",
             "--keyring={keyring}",
+            "--aptopt=Acquire::http::Timeout \"10\"",
+            "--aptopt=Acquire::https::Timeout \"10\"",
+            "--aptopt=Acquire::Retries \"2\"",
             "{suite}",
             "{tree}",
             "{mirror}",
         ),
         "suite_files": (),
+        "config_variable": None,
+        "config_lines": (),
+        "leftovers": ("etc/apt/apt.conf.d/99mmdebstrap", "usr/sbin/policy-rc.d"),
     },
     {
         "name": "debootstrap",
@@ -48,6 +54,9 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
             "{mirror}",
         ),
         "suite_files": ("/usr/share/debootstrap/scripts/{suite}",),
+        "config_variable": "WGETRC",
+        "config_lines": ("timeout = 10", "tries = 2"),
+        "leftovers": ("var/log/bootstrap.log", "usr/sbin/policy-rc.d"),
     },
 )
 

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: who uses a tree: containers, processes and mounts. Names can change at any time.
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
+
+LOCKS = "/run/systemd/nspawn/locks"
+
+
+class Mount(NamedTuple):
+    device: str
+    # Directory of the file system that is mounted.
+    source: str
+    point: str
+    options: str
+
+
+@contextmanager
+def unused(tree: str) -> Iterator[None]:
+    """Refuses a tree that is in use, and keeps systemd-nspawn from starting in it meanwhile."""
+    # As the kernel names it.
+    tree = os.path.join(os.path.realpath(os.path.dirname(tree)), os.path.basename(tree))
+    status = os.lstat(tree)
+    with _nspawn_lock(f"{LOCKS}/inode-{status.st_dev}:{status.st_ino}", tree):
+        _check_lock_beside(tree)
+        beneath = [mount.point for mount in _mounts("self") if mount.point == tree or mount.point.startswith(f"{tree}/")]
+        if beneath:
+            raise ChrootError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
+        _check_processes(tree, (status.st_dev, status.st_ino))
+        _check_mounts(tree)
+        yield
+
+
+def _busy(tree: str, by: str) -> Busy:
+    return Busy(f"{tree} is in use by {by}: wait until that ends")
+
+
+@contextmanager
+def _nspawn_lock(path: str, tree: str) -> Iterator[None]:
+    """The lock that each container on the tree holds, shared or not; with systemd's rule that the last holder removes the file."""
+    os.makedirs(LOCKS, mode=0o700, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            raise _busy(tree, "a container of systemd-nspawn")
+        if os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        os.close(descriptor)
+
+
+def _check_lock_beside(tree: str) -> None:
+    path = os.path.join(os.path.dirname(tree), f".#{os.path.basename(tree)}.lck")
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if not _try_lock(descriptor):
+                raise _busy(tree, f"whoever holds the lock {path}")
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    # struct flock: type, whence, start, length, pid. Both are systemd's: locks of the open file, not of the process.
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _processes() -> Iterator[str]:
+    return (pid for pid in os.listdir("/proc") if pid.isdigit())
+
+
+def _check_processes(tree: str, identity: tuple[int, int]) -> None:
+    for pid in _processes():
+        # A process can end at any moment.
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if _is_inside(pid, tree, identity):
+                with open(f"/proc/{pid}/comm", "rb") as file:
+                    name = re.sub(r"[^ -~]", "?", file.read().decode(errors="replace").strip())
+                raise _busy(tree, f"process {pid} ({name})")
+
+
+def _is_inside(pid: str, tree: str, identity: tuple[int, int]) -> bool:
+    links = [f"/proc/{pid}/{name}" for name in ("root", "cwd", "exe")]
+    links += [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
+    for link in links:
+        with suppress(FileNotFoundError):
+            target = os.readlink(link)
+            if target == tree or target.startswith(f"{tree}/"):
+                return True
+    # In a mount namespace of its own the path is another.
+    for link in links[:2]:
+        with suppress(FileNotFoundError):
+            status = os.stat(link)
+            if (status.st_dev, status.st_ino) == identity:
+                return True
+    return False
+
+
+def _check_mounts(tree: str) -> None:
+    """Refuses a tree that is mounted anywhere, as itself or as a layer of an overlay, in any mount namespace."""
+    within = _path_in_file_system(tree)
+    seen: set[str] = set()
+    for pid in _processes():
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError, OSError):
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+            if namespace in seen:
+                continue
+            mounts = list(_mounts(pid))
+            seen.add(namespace)
+            for mount in mounts:
+                is_tree = within and mount.device == within[0] and _beneath(mount.source, within[1])
+                if is_tree or any(_beneath(layer, tree) for layer in _layers(mount.options)):
+                    raise _busy(tree, f"the mount {mount.point} that process {pid} sees")
+
+
+def _beneath(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory}/")
+
+
+def _path_in_file_system(tree: str) -> tuple[str, str] | None:
+    """Device and path that mountinfo would show for a bind mount of the tree."""
+    holding = [mount for mount in _mounts("self") if _beneath(tree, mount.point.rstrip("/"))]
+    if not holding:
+        return None
+    mount = max(holding, key=lambda mount: len(mount.point))
+    return mount.device, mount.source.rstrip("/") + tree[len(mount.point.rstrip("/")) :]
+
+
+def _layers(options: str) -> Iterator[str]:
+    for option in options.split(","):
+        key, _equals, value = option.partition("=")
+        if key.rstrip("+") in ("lowerdir", "upperdir", "workdir", "datadir"):
+            for layer in re.split(r"(?<!\\):", value):
+                yield os.path.realpath(re.sub(r"\\(.)", r"\1", layer)) if layer else ""
+
+
+def _mounts(pid: str) -> Iterator[Mount]:
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            before, _dash, after = line.rstrip("\n").partition(" - ")
+            fields = before.split(" ")
+            yield Mount(fields[2], _plain(fields[3]), _plain(fields[4]), _plain(after.split(" ")[-1]))
+
+
+def _plain(field: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
