@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `npm run build`: the collection and its artifact.
 
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { apply } from "../output/apply.ts";
 import { compare } from "../output/compare.ts";
@@ -57,22 +58,27 @@ interface Source {
   readonly from: string;
   /** In the collection. */
   readonly to: string;
+  readonly stats: Stats;
 }
 
 async function collectionSources(root: string): Promise<readonly Source[]> {
-  const below = async (directory: string): Promise<Source[]> =>
-    (await listFiles(root, directory)).map((from) => ({ from, to: from.slice(directory.length + 1) }));
+  const source = async (from: string, to: string) => ({ from, to, stats: await lstat(join(root, from)) });
+  const below = async (directory: string): Promise<Source[]> => {
+    const paths = await listFiles(root, directory);
+    return Promise.all(paths.map((path) => source(path, path.slice(directory.length + 1))));
+  };
   const carried = (await readdir(root)).filter((name) => CARRIED.includes(name));
   return [
     ...(await below("collection")),
     ...(await below("generated/collection")),
-    ...carried.map((name) => ({ from: name, to: name })),
+    ...(await Promise.all(carried.map((name) => source(name, name)))),
   ];
 }
 
 function sourceProblems(sources: readonly Source[]): readonly string[] {
   const first = new Map<string, string>();
-  return sources.flatMap(({ from, to }) => {
+  return sources.flatMap(({ from, to, stats }) => {
+    if (!stats.isFile()) return [`${from} is no plain file.`];
     const other = first.get(to);
     if (other === undefined) first.set(to, from);
     return other === undefined ? [] : [`${other} and ${from} are the same file of the collection: remove one.`];
@@ -81,10 +87,9 @@ function sourceProblems(sources: readonly Source[]): readonly string[] {
 
 async function readPlan(root: string, sources: readonly Source[]): Promise<Plan> {
   const files = await Promise.all(
-    sources.map(async ({ from, to }): Promise<[string, PlannedFile]> => {
-      const path = join(root, from);
-      const { mode } = await stat(path);
-      return [to, { content: await readFile(path), mode: mode & 0o100 ? 0o755 : 0o644 }];
+    sources.map(async ({ from, to, stats }): Promise<[string, PlannedFile]> => {
+      const mode = stats.mode & 0o100 ? 0o755 : 0o644;
+      return [to, { content: await readFile(join(root, from)), mode }];
     }),
   );
   return planFiles(files);

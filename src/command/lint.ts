@@ -16,7 +16,7 @@ export async function lint(print: (line: string) => void, { root = "." } = {}): 
   const files = [...(await listFiles(root, "collection")), ...(await listFiles(root, "generated/collection"))];
   const python = files.filter((path) => path.endsWith(".py"));
   const sh = await shellScripts(root, [...files, ".ci/run"]);
-  const npm = { cwd: root, from: "npm ci", answers: [0, 1, 2] };
+  const npm = { cwd: root, npm: true, from: "npm ci", answers: [0, 1, 2] };
   const checks: Readonly<Record<string, () => Promise<RunResult>>> = {
     tsc: () => run("tsc", ["--noEmit", "--pretty", "false"], npm),
     biome: () => run("biome", ["check", "--colors=off", "."], npm),
@@ -40,9 +40,10 @@ async function oneCheck(name: string, check: () => Promise<RunResult>, print: (l
     print(`${name}: ${exitCode === 0 ? "fine" : "failed"}`);
     return exitCode === 0 ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof ToolError) || error.exitCode !== null) throw error;
-    print(`${name}: skipped. ${error.message}`);
-    return process.env["CI"] === "true" ? 1 : 0;
+    if (!(error instanceof ToolError)) throw error;
+    const isMissing = error.exitCode === null;
+    print(`${name}: ${isMissing ? "skipped" : "failed"}. ${error.message}`);
+    return isMissing && process.env["CI"] !== "true" ? 0 : 1;
   }
 }
 

@@ -25,10 +25,10 @@ export function checkDocuments(
     if (document.kind !== "variables") continue;
     for (const { name } of document.options) {
       const property = declaration.getPropertyOrThrow(name);
-      if (names.has(name)) report(property, `The variable ${name} stands twice.`);
+      if (names.has(name)) report(property, `The variable ${name} is another interface's too.`);
       if (!name.startsWith(prefix)) report(property, `The name of a variable begins with ${prefix}.`);
-      names.add(name);
     }
+    for (const { name } of document.options) names.add(name);
   }
 }
 

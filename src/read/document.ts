@@ -18,14 +18,18 @@ const TAGS: Record<Kind, { readonly required: readonly string[]; readonly option
   variables: { required: ["kind", "since"], optional: ["derived"] },
 };
 
+const ALL_TAGS = Object.values(TAGS).flatMap(({ required, optional }) => [...required, ...optional]);
+
 /** Options that Ansible adds to an inventory plugin, which the plugin cannot have a second time. */
 const CONSTRUCTED = ["strict", "compose", "groups", "keyed_groups", "use_extra_vars", "leading_separator"];
 
 export function readDocument(declaration: InterfaceDeclaration, context: Context): Document {
   const { report } = context;
   const nameNode = declaration.getNameNode();
-  const kind = readKind(declaration, report);
-  const tags = TAGS[kind];
+  const known = readKind(declaration, report);
+  // Of an unknown kind everything may be right, so one message is enough.
+  const kind = known ?? "inventory";
+  const tags = known ? TAGS[known] : { required: [], optional: ALL_TAGS };
   const comment = readComment(declaration, declaration.getName(), [...tags.required, ...tags.optional], [], report);
   for (const tag of tags.required) {
     if (!tagNamed(comment, tag)) report(nameNode, `${declaration.getName()} has no @${tag}.`);
@@ -54,14 +58,14 @@ export function readDocument(declaration: InterfaceDeclaration, context: Context
 export const isDocument = (declaration: InterfaceDeclaration): boolean =>
   declaration.getJsDocs().some((doc) => doc.getTags().some((tag) => tag.getTagName() === "kind"));
 
-function readKind(declaration: InterfaceDeclaration, report: Report): Kind {
+function readKind(declaration: InterfaceDeclaration, report: Report): Kind | null {
   const tag = declaration
     .getJsDocs()
     .flatMap((doc) => doc.getTags())
     .find((candidate) => candidate.getTagName() === "kind");
   const kind = KINDS.find((candidate) => candidate === tag?.getCommentText()?.trim());
   if (!kind && tag) report(tag, `@kind is one of: ${KINDS.join(", ")}.`);
-  return kind ?? "module";
+  return kind ?? null;
 }
 
 /** Variables have no name in Ansible; theirs is the interface's. */

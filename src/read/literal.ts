@@ -16,7 +16,7 @@ export interface Entry {
   readonly literal: Literal;
 }
 
-/** Reads a literal. What is none is a mistake, and read as an empty string. */
+/** Reads a literal. What is none is a mistake, and read as its own text. */
 export function readLiteral(node: Expression, report: Report): Literal {
   if (Node.isAsExpression(node) || Node.isSatisfiesExpression(node) || Node.isParenthesizedExpression(node)) {
     return readLiteral(node.getExpression(), report);
@@ -35,7 +35,7 @@ function readScalar(node: Expression, report: Report): string | number | boolean
   if (Node.isTrueLiteral(node) || Node.isFalseLiteral(node)) return node.getLiteralValue();
   if (/^-\d+$/.test(node.getText())) return Number(node.getText());
   report(node, `${node.getKindName()} is no literal. A table holds strings, numbers, true, false, lists and objects.`);
-  return "";
+  return node.getText();
 }
 
 function readEntries(node: Node, report: Report): ReadonlyMap<string, Entry> {

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** Whether it is a program of an npm package, which is not on PATH. */
+  readonly npm?: boolean;
   /** Where the program comes from, such as "Debian's package ansible". */
   readonly from: string;
   /** Exit codes that are answers, not failures. */
@@ -37,14 +39,14 @@ export interface RunResult {
 
 /** Runs a program without a shell. Throws a ToolError when it is not there or its exit code is no answer. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { cwd = ".", env = {}, input = "", from, answers = [0] } = options;
+  const { cwd = ".", env = {}, input = "", npm = false, from, answers = [0] } = options;
   const result = await execa(program, args, {
     cwd,
     env,
     input,
     all: true,
     reject: false,
-    preferLocal: true,
+    preferLocal: npm,
     localDir: import.meta.dirname,
   });
   if (result.code === "ENOENT") throw new ToolError(program, null, `not installed. It comes with ${from}.`);

@@ -2,8 +2,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // YAML for Ansible, whose parser speaks YAML 1.1: the one place that prints it.
 
-import { stringify } from "yaml";
+import { Document, Scalar, visit } from "yaml";
+
+const MERGE = "tag:yaml.org,2002:merge";
 
 /** Block style, folded below Ansible's limit of 160 columns. `yes`, `no`, `012` and the like are quoted. */
-export const yamlText = (value: unknown): string =>
-  stringify(value, { version: "1.1", lineWidth: 120, aliasDuplicateObjects: false });
+export function yamlText(value: unknown): string {
+  const document = new Document(value, {
+    version: "1.1",
+    aliasDuplicateObjects: false,
+    customTags: (tags) => tags.filter((tag) => typeof tag === "string" || tag.tag !== MERGE),
+  });
+  visit(document, {
+    Scalar(_, scalar) {
+      // Plain strings for this library, but not for Ansible's parser.
+      if (scalar.value === "=" || scalar.value === "<<") scalar.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  return document.toString({ lineWidth: 120 });
+}

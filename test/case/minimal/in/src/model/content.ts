@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+type Path = string;
+
+/** A colour of a box. */
+type Colour = "red" | "green";
+
+/**
+ * Lists boxes.
+ *
+ * A box is a directory. An empty one is a box too.
+ *
+ * @kind inventory
+ * @name boxes
+ * @since 1.0.0
+ * @constructed
+ */
+export interface Boxes {
+  /** The name of this plugin. */
+  plugin: "acme.boxes.boxes";
+  /**
+   * Where boxes are.
+   *
+   * @default {layout.root}
+   * @env BOX_ROOT
+   * @since 1.1.0
+   */
+  root?: Path;
+}
+
+/**
+ * Gives variables to boxes.
+ *
+ * @kind vars
+ * @name box_vars
+ * @since 1.0.0
+ * @staging
+ */
+export interface BoxVars {
+  /**
+   * Files that are read, in this order.
+   *
+   * @ini boxes files
+   * @env BOX_FILES
+   * @env BOX_FILE_LIST
+   * @var box_files
+   */
+  files?: Path[];
+}
+
+/**
+ * Makes a box.
+ *
+ * @kind module
+ * @name box
+ * @since 1.0.0
+ * @check_mode full
+ * @diff_mode none
+ */
+export interface BoxModule {
+  /** Name of the box. */
+  name: string;
+  /**
+   * Colours that the box gets, such as `red`.
+   *
+   * @default ["red"]
+   */
+  colours?: Colour[];
+}
+
+/**
+ * Variables of a box.
+ *
+ * @kind variables
+ * @since 1.0.0
+ */
+export interface BoxVariables {
+  /**
+   * Directories that the box sees.
+   *
+   * @default []
+   * @example ["/srv:/srv"]
+   */
+  box_binds?: string[];
+  /**
+   * Whether the box has a network.
+   *
+   * @default true
+   */
+  box_online?: boolean;
+  /**
+   * How many lids it has.
+   *
+   * @default 2
+   * @minimum 1
+   */
+  box_lids?: number;
+  /** What is written on it. */
+  box_labels?: Record<string, string>;
+  /** Its colour. */
+  box_colour?: Colour;
+}
+
+/**
+ * Variables that the collection sets.
+ *
+ * @kind variables
+ * @derived
+ * @since 1.0.0
+ */
+export interface BoxFacts {
+  /** Where the box is. */
+  box_path: Path;
+}

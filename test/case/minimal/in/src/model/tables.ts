@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+export const collection = {
+  namespace: "acme",
+  name: "boxes",
+  description: "Keeps boxes.",
+  authors: ["The authors (@authors)"],
+  license: ["GPL-3.0-or-later"],
+  readme: "README.md",
+  tags: ["tools"],
+  repository: "https://example.org/boxes",
+  build_ignore: [],
+  requires_ansible: ">=2.14.0",
+} as const;
+
+export const layout = {
+  /** Where boxes are. */
+  root: "/srv/boxes",
+  /**
+   * Where playbooks are.
+   *
+   * @sh
+   */
+  playbook_directory: "/etc/boxes",
+  /** Prefix of variables. */
+  variable_prefix: "box_",
+} as const;
+
+interface Flag {
+  readonly flag: string;
+  readonly why: string;
+  readonly systemd: number;
+  readonly environment?: true;
+  readonly variable?: string;
+  readonly when?: string | boolean;
+  readonly pattern?: string;
+  readonly source?: string;
+}
+
+export const nspawnFlags: readonly Flag[] = [
+  { flag: "--quiet", why: "It is loud.", systemd: 209 },
+  { flag: "--machine={machine}", why: "Boxes do not meet.", systemd: 206 },
+  { flag: "SYSTEMD_LOG=none", environment: true, why: "The log is loud too.", systemd: 240, source: "https://example.org/1" },
+  { flag: "--bind={value}", variable: "box_binds", pattern: "^(.+)$", why: "A directory.", systemd: 198 },
+  { flag: "--private-network", variable: "box_online", when: false, why: "A box without network.", systemd: 187 },
+];
+
+interface Tool {
+  readonly name: string;
+  readonly why: string;
+  readonly program: string;
+  readonly package: string;
+  readonly under?: string;
+  readonly arguments: readonly string[];
+  readonly suite_files?: readonly string[];
+}
+
+export const bootstrapTools: readonly Tool[] = [
+  { name: "boxer", why: "Makes boxes.", program: "boxer", package: "boxer-tools", arguments: ["{suite}", "{tree}"] },
+];
+
+export const basePackages: readonly string[] = ["python3"];
+
+interface Playbook {
+  readonly name: string;
+  readonly does: string;
+  readonly hosts: string;
+  readonly example: string;
+}
+
+export const playbooks: readonly Playbook[] = [
+  { name: "acme.boxes.pack", does: "Packs every box.", hosts: "boxes", example: "ansible-playbook acme.boxes.pack" },
+];

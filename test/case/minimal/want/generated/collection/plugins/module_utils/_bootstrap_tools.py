@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/tables.ts: edit that, then run "npm run generate".
+#
+# The programs that make a tree, in order of preference.
+
+from __future__ import annotations
+
+from typing import Any
+
+# Of an argument, {suite}, {tree}, {mirror} and so on are replaced; without a value the argument is left out.
+BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "boxer",
+        "program": "boxer",
+        "package": "boxer-tools",
+        "under": None,
+        "arguments": ("{suite}", "{tree}"),
+        "suite_files": (),
+        "config_variable": None,
+        "config_lines": (),
+        "leftovers": (),
+    },
+)
+
+# What every image gets.
+BASE_PACKAGES: tuple[str, ...] = ("python3",)

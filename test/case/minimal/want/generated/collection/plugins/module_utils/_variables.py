@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/content.ts: edit that, then run "npm run generate".
+#
+# Variables of an image.
+
+from __future__ import annotations
+
+from typing import Any
+
+# For ArgumentSpecValidator.
+VARIABLES: dict[str, dict[str, Any]] = {
+    "box_binds": {"type": "list", "elements": "str", "default": []},
+    "box_online": {"type": "bool", "default": True},
+    "box_lids": {"type": "int", "default": 2},
+    "box_labels": {"type": "dict"},
+    "box_colour": {"type": "str", "choices": ["red", "green"]},
+}
+
+# Lowest value of the numbers that have one.
+MINIMUM: dict[str, int] = {"box_lids": 1}
+
+# Set by the collection, refused in a playbook.
+DERIVED: tuple[str, ...] = ("box_path",)

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/**
+ * Says """ and ends in a backslash \.
+ *
+ * - a list that is none: yes.
+ *
+ * It's "quoted", {braced}, [bracketed] and éàü.
+ *
+ * @kind module
+ * @name nasty
+ * @since 1.0.0
+ * @check_mode none
+ * @diff_mode none
+ */
+export interface Nasty {
+  /**
+   * A switch that YAML takes for a boolean: `yes`, `on`, `'`.
+   *
+   * @default no
+   */
+  word?: "yes" | "no" | "on" | "1" | "0x1f" | "null" | "1:30" | "=";
+  /**
+   * Text.
+   *
+   * @default {layout.root}
+   */
+  text?: string;
+  /**
+   * A list.
+   *
+   * @default ["", " ", "a: b", "- c", "#d", "\"", "\\", "{{ e }}", "%f", "@g", "`h", "\n", "é", "yes", "1e3", "012"]
+   */
+  list?: string[];
+  /**
+   * A dictionary.
+   *
+   * @default {"a: b": "null", "yes": "~", "x": ""}
+   */
+  dict?: Record<string, string>;
+}
+
+/**
+ * Variables.
+ *
+ * @kind variables
+ * @since 1.0.0
+ */
+export interface Variables {
+  /**
+   * A word.
+   *
+   * @default off
+   */
+  n_text?: "on" | "off";
+}

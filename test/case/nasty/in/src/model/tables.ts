@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+export const collection = {
+  namespace: "acme",
+  name: "nasty",
+  description: "Has 'quotes', \"quotes\", a # and a: colon.",
+  authors: ["Zoë #1 (@zoe)", "yes"],
+  license: ["GPL-3.0-or-later"],
+  readme: "README.md",
+  tags: ["tools"],
+  repository: "https://example.org/?a=1&b=2#c",
+  build_ignore: ["*.gz", "no", "12:30", "~", "0o14"],
+  requires_ansible: ">=2.14.0",
+} as const;
+
+export const layout = {
+  /** A root with a space and a `$`. */
+  root: "/srv/a b'c$d",
+  /**
+   * A directory that a shell would take apart.
+   *
+   * @sh
+   */
+  playbook_directory: "/etc/it's $HOME `id` \\ \"x\"",
+  /** Prefix of variables. */
+  variable_prefix: "n_",
+} as const;
+
+export const nspawnFlags = [
+  { flag: "--setenv=A={name} it's $(id)", why: "A pipe | in a table, <b>html</b> and *stars*.", systemd: 232 },
+  { flag: "X=a b{machine}c", environment: true, why: "Words.", systemd: 1 },
+  { flag: "--x=y", variable: "n_text", when: "off", pattern: "^(\\d+|\"x\")$", why: "Never.", systemd: 9 },
+] as const;
+
+export const bootstrapTools = [
+  {
+    name: "b",
+    why: "A backslash \\ and a tab\tstand here.",
+    program: "b",
+    package: "b",
+    arguments: ["--a='{suite}'", "--b=\"{tree}\"", "\u{1f4e6} \u00e9"],
+  },
+];
+
+export const basePackages: readonly string[] = [];
+
+export const playbooks = [
+  { name: "acme.nasty.p", does: "A `back|tick` and 100 % <sure>.", hosts: "a`b``c", example: "echo '```'" },
+] as const;

@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/content.ts: edit that, then run "npm run generate".
+#
+# Options of nasty.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = "\nshort_description: Says \"\"\" and ends in a backslash \\\nversion_added: 1.0.0\ndescription:\n  - Says \"\"\" and ends in a backslash \\.\n  - \"- a list that is none: yes.\"\n  - It's \"quoted\", {braced}, [bracketed] and \xe9\xe0\xfc.\nattributes:\n  check_mode:\n    support: none\n    description:\n      - Can run in check mode and return the changed status without modifying the target.\n  diff_mode:\n    support: none\n    description:\n      - Returns what has changed, or would change, in diff mode.\noptions:\n  word:\n    description:\n      - \"A switch that YAML takes for a boolean: C(yes), C(on), C(').\"\n    type: str\n    choices:\n      - \"yes\"\n      - \"no\"\n      - \"on\"\n      - \"1\"\n      - \"0x1f\"\n      - \"null\"\n      - \"1:30\"\n      - \"=\"\n    default: \"no\"\n  text:\n    description:\n      - Text.\n    type: str\n    default: /srv/a b'c$d\n  list:\n    description:\n      - A list.\n    type: list\n    elements: str\n    default:\n      - \"\"\n      - \" \"\n      - \"a: b\"\n      - \"- c\"\n      - \"#d\"\n      - '\"'\n      - \\\n      - \"{{ e }}\"\n      - \"%f\"\n      - \"@g\"\n      - \"`h\"\n      - |+\n        \n      - \xe9\n      - \"yes\"\n      - \"1e3\"\n      - \"012\"\n  dict:\n    description:\n      - A dictionary.\n    type: dict\n    default:\n      \"a: b\": \"null\"\n      \"yes\": \"~\"\n      x: \"\"\n"

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/tables.ts: edit that, then run "npm run generate".
+#
+# The systemd-nspawn command line.
+
+from __future__ import annotations
+
+from typing import Any
+
+# Arguments of every call; {name} is the image, {machine} a unique name.
+FLAGS: tuple[str, ...] = ("--setenv=A={name} it's $(id)",)
+
+# systemd-nspawn's own environment in every call.
+ENVIRONMENT: dict[str, str] = {"X": "a b{machine}c"}
+
+# Lowest version of systemd that has all of these.
+MINIMUM_SYSTEMD: int = 232
+
+# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.
+VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
+    {"variable": "n_text", "flag": "--x=y", "environment": False, "when": "off", "pattern": "^(\\d+|\"x\")$"},
+)

@@ -1,0 +1,284 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Each mistake that a model can have: what is reported, and where.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readModel } from "../../../src/read/model.ts";
+import { formatProblem, type Problem, SpecError } from "../../../src/read/problem.ts";
+import { modelCheckout } from "../../support/model.ts";
+import { scratch } from "../../support/scratch.ts";
+
+/** What is replaced in the small model, and the problems that this gives: position and message. */
+interface Row {
+  readonly given: readonly [file: string, from: string, to: string];
+  readonly want: readonly string[];
+}
+
+const content = (from: string, to: string): Row["given"] => ["content.ts", from, to];
+const tables = (from: string, to: string): Row["given"] => ["tables.ts", from, to];
+
+const documents: Record<string, Row> = {
+  "a type that Ansible has not": {
+    given: content("box_labels?: Record<string, string>;", "box_labels?: Map<string, string>;"),
+    want: ["content.ts:100:16 - error: Type Map<string, string> has no match in Ansible."],
+  },
+  "a union of numbers": {
+    given: content("box_labels?: Record<string, string>;", "box_labels?: 1 | 2;"),
+    want: ["content.ts:100:16 - error: Type 1 | 2 has no match in Ansible."],
+  },
+  "a list of lists": {
+    given: content("files?: Path[];", "files?: Path[][];"),
+    want: ["content.ts:49:11 - error: Type Path[] cannot be an element of a list."],
+  },
+  "a type alias that leads to itself": {
+    given: content('type Colour = "red" | "green";', "type Colour = Colour;"),
+    want: [
+      "content.ts:69:13 - error: Type Colour cannot be an element of a list.",
+      "content.ts:102:16 - error: Type Colour has no match in Ansible.",
+    ],
+  },
+  "a property without a sentence": {
+    given: content("  /** Name of the box. */\n", ""),
+    want: ["content.ts:62:3 - error: name has no sentence. Write one above it, as JSDoc."],
+  },
+  "tags without a sentence": {
+    given: content("   * Whether the box has a network.\n   *\n", ""),
+    want: ["content.ts:89:3 - error: box_online has no sentence."],
+  },
+  "an interface without a sentence": {
+    given: content(" * Makes a box.\n *\n", ""),
+    want: ["content.ts:59:18 - error: BoxModule has no sentence."],
+  },
+  "a sentence without a period": {
+    given: content("/** Its colour. */", "/** Its colour */"),
+    want: ['content.ts:101:3 - error: A sentence ends in a period: "Its colour".'],
+  },
+  "a backtick without a partner": {
+    given: content("/** Its colour. */", "/** Its `colour. */"),
+    want: ["content.ts:101:3 - error: A backtick has no partner"],
+  },
+  "markup that Ansible cannot write": {
+    given: content("/** Its colour. */", "/** Its `f(x)`. */"),
+    want: ["content.ts:101:3 - error: A closing parenthesis cannot stand between backticks: `f(x)`."],
+  },
+  "an unknown tag": {
+    given: content("   * @minimum 1", "   * @maximum 1"),
+    want: ["content.ts:96:6 - error: Unknown tag @maximum. Here can stand: @default, @example, @minimum, @since."],
+  },
+  "a tag of another kind": {
+    given: content("/** Name of the box. */", "/** Name of the box.\n   * @env BOX */"),
+    want: ["content.ts:63:6 - error: Unknown tag @env."],
+  },
+  "an unknown tag of an interface": {
+    given: content(" * @constructed", " * @konstructed"),
+    want: ["content.ts:17:4 - error: Unknown tag @konstructed. Here can stand: @kind, @name, @since, @constructed."],
+  },
+  "a tag twice": {
+    given: content("   * @minimum 1", "   * @minimum 1\n   * @minimum 0"),
+    want: ["content.ts:97:6 - error: @minimum stands twice."],
+  },
+  "text behind a flag": {
+    given: content(" * @staging", " * @staging yes"),
+    want: ["content.ts:38:4 - error: @staging stands alone, without text."],
+  },
+  "a missing tag": {
+    given: content(" * @name box\n", ""),
+    want: ["content.ts:60:18 - error: BoxModule has no @name."],
+  },
+  "an unknown kind": {
+    given: content("@kind inventory", "@kind lookup"),
+    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, module, action, variables."],
+  },
+  "an interface without a kind": {
+    given: content(" * @kind variables\n * @derived\n", ""),
+    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and no table has rows of this type."],
+  },
+  "a name twice in an interface": {
+    given: content("box_lids?: number;", "box_online?: number;"),
+    want: ["content.ts:98:3 - error: box_online stands twice."],
+  },
+  "a variable twice": {
+    given: content("box_path: Path;", "box_lids: Path;"),
+    want: ["content.ts:114:3 - error: The variable box_lids is another interface's too."],
+  },
+  "two documents of one name": {
+    given: content("@name box_vars", "@name box"),
+    want: ["content.ts:61:18 - error: The name box is taken."],
+  },
+  "a variable without the prefix": {
+    given: content("box_path: Path;", "path: Path;"),
+    want: ["content.ts:114:3 - error: The name of a variable begins with box_."],
+  },
+  "an option of Ansible's own": {
+    given: content("  root?: Path;", "  compose?: Path;"),
+    want: ["content.ts:29:3 - error: compose is an option of Ansible's own."],
+  },
+  "a name with capitals": {
+    given: content("box_path: Path;", "box_Path: Path;"),
+    want: ["content.ts:114:3 - error: box_Path: a name is of a-z, 0-9 and _."],
+  },
+  "a method": {
+    given: content("  box_path: Path;", "  box_path(): Path;"),
+    want: ["content.ts:114:3 - error: An interface of the model has properties only."],
+  },
+  "a base interface": {
+    given: content("interface BoxFacts {", "interface BoxFacts extends Boxes {"),
+    want: ["content.ts:112:35 - error: An interface of the model extends no other."],
+  },
+  "a default that is no choice": {
+    given: content('@default ["red"]', '@default ["blue"]'),
+    want: ['content.ts:67:6 - error: @default: "blue" is none of: red, green.'],
+  },
+  "a default of the wrong type": {
+    given: content("@default 2", "@default two"),
+    want: ['content.ts:95:6 - error: @default: "two" is not of type int.'],
+  },
+  "a default list that is none": {
+    given: content("@default []", "@default none"),
+    want: ["content.ts:82:6 - error: @default: none is not a list such as"],
+  },
+  "a default below the minimum": {
+    given: content("@default 2", "@default 0"),
+    want: ["content.ts:95:6 - error: 0 is below the minimum, 1."],
+  },
+  "a default of a required option": {
+    given: content("/** Name of the box. */", "/** Name of the box.\n   * @default x */"),
+    want: ["content.ts:63:6 - error: name is required, so it cannot have a default."],
+  },
+  "a constant that the model has not": {
+    given: content("{layout.root}", "{layout.roof}"),
+    want: ["content.ts:25:6 - error: @default: The model has no layout.roof."],
+  },
+  "an example of the wrong type": {
+    given: content('@example ["/srv:/srv"]', "@example [1]"),
+    want: ["content.ts:83:6 - error: @example: 1 is not of type str."],
+  },
+  "a version that is none": {
+    given: content("@since 1.1.0", "@since soon"),
+    want: ["content.ts:27:6 - error: @since is a version such as 1.0.0."],
+  },
+  "an environment variable in small letters": {
+    given: content("@env BOX_ROOT", "@env box_root"),
+    want: ["content.ts:26:6 - error: @env is the name of an environment variable."],
+  },
+  "two sentences at the top": {
+    given: content(" * Makes a box.", " * Makes a box. Or two."),
+    want: ["content.ts:61:18 - error: The first paragraph is one sentence; the others follow an empty line."],
+  },
+};
+
+const literals: Record<string, Row> = {
+  "a row without a sentence": {
+    given: tables('why: "It is loud."', 'why: ""'),
+    want: ["tables.ts:42:27 - error: why: There is no sentence."],
+  },
+  "a row that lacks it": {
+    given: tables('why: "It is loud.", ', ""),
+    want: ["tables.ts:42:3 - error: A flag has no why."],
+  },
+  "a playbook without a period": {
+    given: tables('does: "Packs every box."', 'does: "Packs every box"'),
+    want: ['tables.ts:73:36 - error: does: A sentence ends in a period: "Packs every box".'],
+  },
+  "an unknown field": {
+    given: tables('name: "boxer",', 'name: "boxer", colour: "red",'),
+    want: ["tables.ts:60:20 - error: A bootstrap tool has no field colour."],
+  },
+  "a number for text": {
+    given: tables('program: "boxer"', "program: 7"),
+    want: ["tables.ts:60:50 - error: program is a string with something in it."],
+  },
+  "something to be run": {
+    given: tables('["python3"]', '["python3", process.env.HOME]'),
+    want: ["tables.ts:63:60 - error: PropertyAccessExpression is no literal."],
+  },
+  "a name of the layout without a sentence": {
+    given: tables("  /** Where boxes are. */\n", ""),
+    want: ["tables.ts:18:3 - error: root has no sentence."],
+  },
+  "a layout without a name that the writers need": {
+    given: tables("  /** Where boxes are. */\n  root:", "  /** Where boxes are. */\n  roof:"),
+    want: ["content.ts:25:6 - error: @default: The model has no layout.root."],
+  },
+  "a flag of no variable": {
+    given: tables('variable: "box_online"', 'variable: "box_onlin"'),
+    want: ["tables.ts:46:3 - error: There is no variable box_onlin."],
+  },
+  "a value that the variable never has": {
+    given: tables("when: false", 'when: "never"'),
+    want: ["tables.ts:46:3 - error: box_online is never never."],
+  },
+  "a placeholder that nothing replaces": {
+    given: tables("--machine={machine}", "--machine={maschine}"),
+    want: ["tables.ts:43:3 - error: --machine={maschine}: nothing replaces {maschine}."],
+  },
+  "a placeholder of a tool that nothing replaces": {
+    given: tables('"{suite}"', '"{suit}"'),
+    want: ["tables.ts:60:3 - error: {suit}: nothing replaces {suit}."],
+  },
+  "a pattern that is none": {
+    given: tables('"^(.+)$"', '"^(.+$"'),
+    want: ["tables.ts:45:3 - error: ^(.+$ is no pattern."],
+  },
+  "a table that is missing": {
+    given: tables("export const basePackages", "export const packages"),
+    want: ["src/model:1:1 - error: No file of the model has the constant basePackages."],
+  },
+  "what no TypeScript is": {
+    given: tables("systemd: 209 },", "systemd: 209 "),
+    want: ["tables.ts:43:3 - error: ',' expected."],
+  },
+};
+
+describe.each([
+  ["documents", documents],
+  ["tables", literals],
+])("%s", (_, rows) => {
+  test.each(Object.entries(rows))("%s", async (_name, { given, want }) => {
+    const directory = await modelCheckout(scratch(), [given]);
+    const lines = problemsOf(directory).map((problem) => formatProblem(problem).split("\n")[0]);
+    expect(lines).toEqual(want.map((start) => expect.stringContaining(start)));
+    expect(lines.every((line) => line?.startsWith("src/model"))).toBe(true);
+  });
+});
+
+test("all problems are reported, each with its line of source", async () => {
+  const directory = await modelCheckout(scratch(), [
+    content("/** Its colour. */", "/** Its colour */"),
+    tables('why: "It is loud."', 'why: "It is loud"'),
+    tables('why: "Makes boxes."', "why: 1"),
+  ]);
+  const problems = problemsOf(directory);
+  expect(problems.map(({ file, line }) => `${file}:${line}`)).toEqual([
+    "src/model/content.ts:101",
+    "src/model/tables.ts:42",
+    "src/model/tables.ts:60",
+  ]);
+  expect(formatProblem(problems[0] as Problem)).toBe(
+    'src/model/content.ts:101:3 - error: A sentence ends in a period: "Its colour".\n\n101   /** Its colour */\n      ~~~~~~~~~~~~~~~~~',
+  );
+});
+
+test("package.json must have a version", async () => {
+  const directory = await modelCheckout(scratch());
+  await writeFile(join(directory, "package.json"), "{}");
+  expect(problemsOf(directory).map(({ file, message }) => [file, message])).toEqual([
+    ["package.json", 'There is no "version" such as "1.0.0".'],
+  ]);
+});
+
+test("the whole model is right", () => {
+  expect(problemsOf(process.cwd())).toEqual([]);
+});
+
+function problemsOf(directory: string): readonly Problem[] {
+  try {
+    readModel(directory);
+    return [];
+  } catch (error) {
+    if (error instanceof SpecError) return error.problems;
+    throw error;
+  }
+}
