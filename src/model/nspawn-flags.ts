@@ -40,7 +40,11 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     source: "https://www.freedesktop.org/software/systemd/man/systemd-nspawn.html#--settings=MODE",
   },
   { flag: "--quiet", why: "Standard error belongs to the command.", systemd: 209 },
-  { flag: "--console=pipe", why: "Standard input and output pass through byte for byte, without a terminal.", systemd: 242 },
+  {
+    flag: "--console=pipe",
+    why: "Standard input and output pass through byte for byte, without a terminal.",
+    systemd: 242,
+  },
   { flag: "--as-pid2", why: "A stub init reaps what the command leaves behind and passes signals on.", systemd: 229 },
   { flag: "--link-journal=no", why: "No journal directory of the host is linked into the tree.", systemd: 187 },
   { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
@@ -66,8 +70,19 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     why: "A read-only directory or file of the host.",
     systemd: 198,
   },
-  { flag: "--bind={value}", variable: "nspawn_runner_binds", pattern: "^(.+)$", why: "A directory or file of the host.", systemd: 198 },
-  { flag: "--setenv={value}", variable: "nspawn_runner_environment", why: "The image's own environment.", systemd: 209 },
+  {
+    flag: "--bind={value}",
+    variable: "nspawn_runner_binds",
+    pattern: "^(.+)$",
+    why: "A directory or file of the host.",
+    systemd: 198,
+  },
+  {
+    flag: "--setenv={value}",
+    variable: "nspawn_runner_environment",
+    why: "The image's own environment.",
+    systemd: 209,
+  },
   {
     flag: "--private-network",
     variable: "nspawn_runner_network",
@@ -83,5 +98,10 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     why: "An old host's system call filter breaks newer guests.",
     systemd: 247,
   },
-  { flag: "--capability={value}", variable: "nspawn_runner_capabilities", why: "The image's own capabilities.", systemd: 187 },
+  {
+    flag: "--capability={value}",
+    variable: "nspawn_runner_capabilities",
+    why: "The image's own capabilities.",
+    systemd: 187,
+  },
 ];
