@@ -19,8 +19,8 @@ export function docFragmentFile(document: Document): string {
 function about({ kind, short, description, since }: Document): Record<string, unknown> {
   if (kind !== "module" && kind !== "action") return {};
   return {
-    // By custom without a period.
-    short_description: ansibleMarkup(short).replace(/\.$/, ""),
+    // Lists of modules show it as it is; by custom it has no period.
+    short_description: short.replaceAll("`", "").replace(/\.$/, ""),
     version_added: since,
     description: [short, ...description].map(ansibleMarkup),
   };

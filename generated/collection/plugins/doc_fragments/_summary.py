@@ -12,7 +12,7 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Shows the table of what C(nspawn.runner.maintain) did, one line per image
+short_description: Shows the table of what nspawn.runner.maintain did, one line per image
 version_added: 0.1.0
 description:
   - Shows the table of what C(nspawn.runner.maintain) did, one line per image.
