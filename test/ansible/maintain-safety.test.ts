@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
 import { files, mountsBeneath } from "../support/scratch.ts";
 import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
@@ -97,6 +97,13 @@ interface Process {
 /** A maintenance whose only image sleeps for a number of seconds that nobody else sleeps for. */
 async function sleeping(seconds: string) {
   const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: sleep ${seconds}`) }, ["aa"]);
+  onTestFinished(() => {
+    for (const { pid } of [...processes(host.directory), ...processes(seconds)]) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {} // ended meanwhile
+    }
+  });
   const inventory = join(host.directory, "nspawn_runner.yml");
   const killed = execa(ansibleProgram("ansible-playbook"), ["-i", inventory, "site.yml"], {
     cwd: host.directory,

@@ -146,7 +146,7 @@ describe("maintenance", () => {
     expect(result.exitCode).toBe(0);
     expect(summary(result, "aa").slice(0, 2)).toEqual(["would be changed", "1"]);
     expect(summary(result, "bb")[0]).toBe("would be created");
-    expect(result.stdout).toMatch(/^bb \| .*would be created by \w+ from suite bookworm/m);
+    expect(result.stdout).toMatch(/^bb \| .*would be made by \w+ from suite bookworm/m);
     await expect(stat(join(host.root, "bb"))).rejects.toThrow();
     await expect(stat(host.state("bb", ""))).rejects.toThrow();
   });

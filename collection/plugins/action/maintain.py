@@ -120,15 +120,12 @@ def _maintain(image: Image, settings: Mapping[str, Any], pinned: Mapping[str, st
     if plan["create_only"] and not missing:
         return {"changed": False, "msg": f"{image.path} exists"}
     if plan["check"] and missing:
-        made = _chroot.present(creation, _shown(image), True)
-        _shown(image)(made["msg"])
-        # There is nothing to run the playbook in.
-        return _created(made, plan["diff"])
+        # And there is nothing to run the playbook in.
+        return _create(creation, _shown(image), plan)
     state = _state.make_state(image.root, image.name)
     with _state.lock(state, "maintenance"), _log(image, state) as log:
-        made = _created(_chroot.present(creation, log, plan["check"]), plan["diff"]) if creation else {}
+        made = _create(creation, log, plan) if creation else {}
         if plan["check"] and recreate:
-            log(made["msg"])
             return made
         write_container_file(state, settings)
         return _with_creation(_playbook(image, pinned, state, log), made, os.path.join(state, LOG_FILE))
@@ -142,9 +139,13 @@ def _creation(image: Image, settings: Mapping[str, Any], recreate: bool) -> dict
     return {**options, "name": image.name, "root": image.root, "state": "present", "recreate": recreate}
 
 
-def _created(made: Mapping[str, Any], diff: bool) -> dict[str, Any]:
-    result = {"created": made["changed"], "changed": made["changed"], "msg": made["msg"]}
-    return {**result, "diff": made["diff"]} if diff and "diff" in made else result
+def _create(creation: dict[str, Any], log: Log, plan: Mapping[str, bool]) -> dict[str, Any]:
+    made = _chroot.present(creation, log, plan["check"])
+    by_tool = made.get("bootstrap") not in (None, "command", "tarball")
+    msg = f"{made['msg']} from suite {creation['suite']}" if by_tool else made["msg"]
+    log(msg)
+    result = {"created": made["changed"], "changed": made["changed"], "msg": msg}
+    return {**result, "diff": made["diff"]} if plan["diff"] and "diff" in made else result
 
 
 def _with_creation(ran: dict[str, Any], made: Mapping[str, Any], log: str) -> dict[str, Any]:
