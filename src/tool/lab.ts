@@ -252,8 +252,15 @@ async function removeLeftovers(): Promise<void> {
 
 async function removeState(state: string): Promise<void> {
   await detachLoopDevices(state);
-  const groups = controlGroups.map((hierarchy) => join(hierarchy, basename(state))).filter(existsSync);
-  if (groups.length > 0) await execa("find", [...groups, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]);
+  // The processes of a lab that was killed take a moment to end; until then their groups are busy.
+  const groups = controlGroups
+    .map((hierarchy) => join(hierarchy, basename(state)))
+    .filter((group) => existsSync(group));
+  const remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"];
+  for (let attempt = 0; attempt < 100 && groups.some((group) => existsSync(group)); attempt++) {
+    const { exitCode } = await execa("find", [...groups, ...remove], { reject: false });
+    if (exitCode !== 0) await sleep(50);
+  }
   await execa("chattr", ["-R", "-f", "-i", state], { reject: false });
   await rm(state, { recursive: true, force: true });
 }
