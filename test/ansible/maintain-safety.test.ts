@@ -3,14 +3,14 @@
 //
 // Maintenance with a tree that lies, and maintenance that is killed.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
+import { describe, expect, inject, test } from "vitest";
 import { files, mountsBeneath } from "../support/scratch.ts";
 import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+import { killed, processes, started, until } from "./maintain-kill.ts";
 
 describe("a tree whose Python answers with facts of its choice", () => {
   test.each([
@@ -62,79 +62,28 @@ describe("a tree whose Python answers with facts of its choice", () => {
 });
 
 describe("SIGKILL", () => {
+  const sleeper = (seconds: string) => processes(seconds).some(({ command }) => /^(\S*busybox )?sleep /.test(command));
+
   test("of the outer run ends all that it started", async () => {
-    const { host, killed } = await sleeping("4194301");
-    const outer = processes(host.directory).filter((candidate) => candidate.parent === process.pid);
-    expect(outer).toHaveLength(1);
-    process.kill((outer[0] as Process).pid, "SIGKILL");
-    await killed;
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: sleep 4194301") }, ["aa"]);
+    await killed(host, () => sleeper("4194301"));
     await until(() => processes(host.directory).length === 0 && processes("4194301").length === 0);
     expect(mountsBeneath(host.directory)).toEqual([]);
     // Nothing holds the image.
     await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- raw: 'true'\n  changed_when: false"));
-    const next = await host.run(["site.yml"]);
-    expect(summary(next, "aa")[0]).toBe("unchanged");
+    expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("unchanged");
   });
 
   test("of one image's run fails this image, and says so", async () => {
-    const { host, killed } = await sleeping("4194303");
-    const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) => /python\S* \S*ansible-playbook --limit aa/.test(command));
-    const first = inner.reduce((oldest, candidate) => (candidate.pid < oldest.pid ? candidate : oldest));
-    process.kill(first.pid, "SIGKILL");
-    const result = await killed;
-    expect(result.exitCode).toBe(2);
-    expect(sentence(result, "aa")).toMatch(/was ended by signal SIGKILL before its end .*last\.log/);
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: sleep 4194303") }, ["aa"]);
+    const { result } = await started(host, () => sleeper("4194303"));
+    const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) => /^\S*python\S* \S*ansible-playbook /.test(command));
+    process.kill(Math.min(...inner.map(({ pid }) => pid)), "SIGKILL");
+    expect((await result).exitCode).toBe(2);
+    expect(sentence(await result, "aa")).toMatch(/was ended by signal SIGKILL before its end .*last\.log/);
     await until(() => processes("4194303").length === 0);
   });
 });
-
-interface Process {
-  pid: number;
-  parent: number;
-  command: string;
-}
-
-/** A maintenance whose only image sleeps for a number of seconds that nobody else sleeps for. */
-async function sleeping(seconds: string) {
-  const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: sleep ${seconds}`) }, ["aa"]);
-  onTestFinished(() => {
-    for (const { pid } of [...processes(host.directory), ...processes(seconds)]) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {} // ended meanwhile
-    }
-  });
-  const inventory = join(host.directory, "nspawn_runner.yml");
-  const killed = execa(ansibleProgram("ansible-playbook"), ["-i", inventory, "site.yml"], {
-    cwd: host.directory,
-    env: ansibleEnvironment(),
-    reject: false,
-  }).then(({ exitCode, stdout, stderr }) => ({ exitCode: exitCode ?? -1, stdout, stderr }));
-  await until(() => processes(seconds).some(({ command }) => /^(\S*busybox )?sleep /.test(command)));
-  return { host, killed };
-}
-
-/** Processes whose command line has this text. */
-function processes(text: string): Process[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
-        const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]);
-        return command.includes(text) ? [{ pid: Number(name), parent, command }] : [];
-      } catch {
-        return []; // ended meanwhile
-      }
-    });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition(); ) {
-    if (Date.now() > end) throw new Error("This did not happen within 20 seconds");
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
 
 /** All variables of the specification, each with a value that would run the program or break the type. */
 async function everyVariable(program: string): Promise<Record<string, unknown>> {

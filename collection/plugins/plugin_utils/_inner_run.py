@@ -130,8 +130,10 @@ def inner_environment(result_file: str) -> dict[str, str]:
 
 def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> int:
     """Runs the command to its end, without a terminal, in this directory; whatever ends this process ends it and all it started."""
+    # A shell between: unshare says of a child that was killed only that it failed, a shell says by which signal.
+    told = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
     with subprocess.Popen(
-        _guard.guarded(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)
+        _guard.guarded(told), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)
     ) as process:
         try:
             for line in process.stdout:

@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Maintenance of images that are missing. A command makes their trees: a copy of a Busybox.
+
+import { appendFile, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { mountsBeneath } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+import { killed, processes, until } from "./maintain-kill.ts";
+
+const seed = "{{ playbook_dir }}/seed/.";
+const copy = `nspawn_runner_create_command: [cp, --archive, '${seed}', '{{ nspawn_runner_tree }}']`;
+
+async function hostWithSeed(contents: Record<string, string>, trees: readonly string[] = []) {
+  const host = await runnerHost(contents, trees);
+  await busyboxTree(join(host.directory, "seed"));
+  return host;
+}
+
+describe("a missing image", () => {
+  test("is created and then maintained; later it is only maintained", async () => {
+    const task = "- raw: '[ -e /made ] || { touch /made; echo new; }'\n  register: out\n  changed_when: \"'new' in out.stdout\"";
+    const host = await hostWithSeed({ "aa.yml": playbook("aa", task, copy) });
+    const first = await host.run(["site.yml"]);
+    expect(sentence(first, "aa")).toBe("");
+    expect(first.exitCode).toBe(0);
+    expect(summary(first, "aa").slice(0, 2)).toEqual(["created", "1"]);
+    expect(recap(first, "aa")).toMatchObject({ changed: 1 });
+    expect((await stat(join(host.root, "aa/made"))).isFile()).toBe(true);
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/aa was made by cp\n[^]*PLAY RECAP/);
+    const second = await host.run(["site.yml"]);
+    expect(summary(second, "aa").slice(0, 2)).toEqual(["unchanged", "0"]);
+    expect(recap(second, "aa")).toMatchObject({ changed: 0 });
+  });
+
+  test("whose creation fails leaves the others alone, and nothing of its own", async () => {
+    const host = await hostWithSeed({
+      "aa.yml": playbook("aa", "- debug:", "nspawn_runner_create_command: [sh, -c, 'echo no space; exit 3']"),
+      "bb.yml": playbook("bb", "- debug:", copy),
+      "cc.yml": playbook("cc", "- debug:", "nspawn_runner_create_command: [none-such-program]"),
+    });
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toMatch(/sh.*3|3.*sh/);
+    expect(result.stdout).toContain("aa | no space");
+    expect(sentence(result, "cc")).toContain("none-such-program");
+    expect(summary(result, "bb")[0]).toBe("created");
+    await expect(stat(join(host.root, "aa"))).rejects.toThrow();
+    expect(result.stdout + result.stderr).not.toContain("Traceback");
+  });
+
+  test("is made by nspawn.runner.create, which leaves those that exist alone", async () => {
+    const host = await hostWithSeed(
+      { "aa.yml": playbook("aa", "- debug: {msg: 'in the new image'}", copy), "bb.yml": playbook("bb", "- fail:", copy) },
+      ["bb"],
+    );
+    const first = await host.run(["nspawn.runner.create"]);
+    expect(first.exitCode).toBe(0);
+    expect(summary(first, "aa")[0]).toBe("created");
+    expect(first.stdout).toContain("in the new image");
+    expect(first.stdout).not.toMatch(/^bb/m);
+    const second = await host.run(["nspawn.runner.create"]);
+    expect(second.stdout).toContain("There is nothing to do");
+    expect(second.exitCode).toBe(0);
+  });
+
+  test("that a killed run left half made is made by the next one", async () => {
+    const slow = `nspawn_runner_create_command: [sh, -c, 'mkdir "$0/half" && sleep 4194299', '{{ nspawn_runner_tree }}']`;
+    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", slow) });
+    await killed(host, () => processes("4194299").some(({ command }) => command.startsWith("sleep ")));
+    await until(() => processes(host.directory).length === 0 && processes("4194299").length === 0);
+    expect(mountsBeneath(host.directory)).toEqual([]);
+    await expect(stat(join(host.root, "aa"))).rejects.toThrow();
+    await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- debug:", copy));
+    const next = await host.run(["site.yml"]);
+    expect(summary(next, "aa")[0]).toBe("created");
+    await expect(stat(host.state("aa", "new"))).rejects.toThrow();
+  });
+});
+
+describe("nspawn_runner_maint_recreate", () => {
+  test("makes the tree anew at each maintenance", async () => {
+    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", `${copy}, nspawn_runner_maint_recreate: true`) });
+    await host.run(["site.yml"]);
+    await appendFile(join(host.root, "aa/by-hand"), "x");
+    const looked = await host.run(["site.yml", "--check"]);
+    expect(summary(looked, "aa")[0]).toBe("would be created");
+    expect((await stat(join(host.root, "aa/by-hand"))).isFile()).toBe(true);
+    const again = await host.run(["site.yml"]);
+    expect(summary(again, "aa")[0]).toBe("created");
+    await expect(stat(join(host.root, "aa/by-hand"))).rejects.toThrow();
+  });
+});
