@@ -8,6 +8,7 @@ import { type InterfaceDeclaration, Project, type SourceFile, SyntaxKind, type V
 import { arrange, type Spec } from "../ir/spec.ts";
 import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
+import { VERSION } from "./option.ts";
 import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
 import { readCollection, readFlags, readLayout, readPlaybooks, readTexts, readTools } from "./tables.ts";
 import type { Aliases } from "./type.ts";
@@ -55,9 +56,19 @@ export function readModel(root: string): Spec {
 function readVersion(root: string, found: Problem[]): string {
   const path = join(root, "package.json");
   const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-  const version = text.match(/"version":\s*"(\d+\.\d+\.\d+)"/)?.[1];
-  if (!version) found.push(problemAt("package.json", text, 0, 0, 'There is no "version" such as "1.0.0".'));
-  return version ?? "0.0.0";
+  const version = versionIn(text);
+  if (version !== null) return version;
+  found.push(problemAt("package.json", text, 0, 0, 'There is no "version" such as "1.0.0".'));
+  return "0.0.0";
+}
+
+function versionIn(text: string): string | null {
+  try {
+    const { version } = JSON.parse(text) as { version?: unknown };
+    return typeof version === "string" && VERSION.test(version) ? version : null;
+  } catch {
+    return null;
+  }
 }
 
 function sourceFiles(directory: string): readonly SourceFile[] {

@@ -19,7 +19,7 @@ export const pythonHeader = (sources: readonly string[]): string =>
   );
 
 export const generatedFrom = (sources: readonly string[]): string =>
-  `Generated from ${sources.map((source) => `src/model/${source}`).join(" and ")}: edit that, then run "npm run generate".`;
+  `Generated from ${sources.map((source) => `src/model/${source}`).join(", ")}: edit that, then run "npm run generate".`;
 
 // Split, so that a scan for licences does not take these lines for this file's own.
 const LICENCE = [

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Generated from src/model/nspawn-flags.ts and src/model/collection.ts: edit that, then run "npm run generate".
+# Generated from src/model/nspawn-flags.ts, src/model/collection.ts: edit that, then run "npm run generate".
 #
 # Sourced by nspawn-chroot.
 # shellcheck shell=sh disable=SC2034
