@@ -1,7 +1,43 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// `npm run bench`: tables of ratios, each measured side by side in one run.
-export async function bench(): Promise<number> {
-  return 0;
+// `npm run bench`: tables of ratios, both sides of each measured in turns in one run.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { benchCreate } from "../bench/create.ts";
+import { benchInventory } from "../bench/inventory.ts";
+import { printTable, type Table } from "../bench/table.ts";
+import { hostPackages, installPackages } from "../tool/apt.ts";
+import { installArtifact } from "./install.ts";
+
+type Print = (line: string) => void;
+
+const tables: Readonly<Record<string, (collections: string, print: Print) => Promise<Table>>> = {
+  inventory: benchInventory,
+  create: benchCreate,
+};
+
+/**
+ * Measures the named tables, or all, and prints each when it is complete.
+ *
+ * @returns 0; 2 for a name that is no table's. Speed is shown here, never judged.
+ */
+export async function bench(print: Print, _options: object, names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !(name in tables));
+  if (unknown.length > 0) {
+    print(`There is no table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
+    return 2;
+  }
+  await installPackages([...hostPackages, "debootstrap", "eatmydata"], print);
+  const collections = await mkdtemp("/var/tmp/nspawn-runner-bench-collections-");
+  try {
+    const built = await installArtifact(collections, print);
+    if (built !== 0) return built;
+    for (const [name, measure] of Object.entries(tables)) {
+      if (names.length === 0 || names.includes(name)) printTable(name, await measure(collections, print), print);
+    }
+    return 0;
+  } finally {
+    await rm(collections, { recursive: true, force: true });
+  }
 }

@@ -3,12 +3,11 @@
 //
 // `npm run demo`: the README's quick start, on this machine, in directories of its own.
 
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ansibleOnTerminal, type PlaybookRun } from "../tool/ansible.ts";
 import { asRoot, hostPackages, installPackages } from "../tool/apt.ts";
-import { runOnTerminal } from "../tool/run.ts";
-import { build } from "./build.ts";
+import { installArtifact } from "./install.ts";
 
 const images = ["bookworm", "trixie"];
 
@@ -28,19 +27,15 @@ export async function demo(print: (line: string) => void): Promise<number> {
   await installPackages(hostPackages, print);
 
   step(`The artifact, installed by ansible-galaxy in ${collections}`);
-  const built = await build(print);
-  if (built !== 0) return built;
   await rm(collections, { recursive: true, force: true });
-  await mkdir(collections, { recursive: true });
-  const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
-  await runOnTerminal(
-    "ansible-galaxy",
-    ["collection", "install", "--collections-path", collections, join("dist", artifact as string)],
-    "Debian's package ansible",
-  );
-
-  const examples = join(collections, "ansible_collections/nspawn/runner/examples");
+  const built = await installArtifact(collections, print);
+  if (built !== 0) return built;
+  // The examples play /etc/nspawn-runner: Ansible warns of playbooks whose path is inside a collection.
+  const examples = join(base, "nspawn-runner");
+  await rm(examples, { force: true });
+  await symlink("collections/ansible_collections/nspawn/runner/examples", examples);
   const env = {
+    ANSIBLE_CONFIG: join(examples, "ansible.cfg"),
     ANSIBLE_COLLECTIONS_PATH: collections,
     ANSIBLE_FORCE_COLOR: process.stdout.isTTY ? "1" : "0",
     NSPAWN_RUNNER_ROOT: root,
@@ -48,24 +43,24 @@ export async function demo(print: (line: string) => void): Promise<number> {
   await asRoot("mkdir", ["--parents", "--mode=0700", root], {});
   const run = async (argv: readonly [string, ...string[]]): Promise<PlaybookRun> => {
     print(`\n$ ${argv.join(" ")}`);
-    return ansibleOnTerminal(argv, { cwd: examples, env });
+    return ansibleOnTerminal(argv, { cwd: base, env });
   };
   const playbook = (name: string): Promise<PlaybookRun> =>
-    run(["ansible-playbook", "-i", "nspawn_runner.yml", name, "--limit", images.join(",")]);
+    run(["ansible-playbook", "-i", "nspawn-runner/nspawn_runner.yml", name, "--limit", images.join(",")]);
 
   step(`Missing images of ${images.join(" and ")}, created in parallel in ${root}`);
   const created = await playbook("nspawn.runner.create");
   if (created.exitCode !== 0) return failed(print, "The creation failed; its messages are above.");
 
   step("Maintenance: each image's own playbook, inside the image");
-  const first = await playbook("site.yml");
+  const first = await playbook("nspawn-runner/site.yml");
   if (!isClean(first)) return failed(print, "The maintenance failed; its messages are above.");
 
   step("The images as Ansible sees them");
-  await run(["ansible-inventory", "-i", "nspawn_runner.yml", "--graph"]);
+  await run(["ansible-inventory", "-i", "nspawn-runner/nspawn_runner.yml", "--graph"]);
 
   step("Maintenance again, which has nothing to do");
-  const second = await playbook("site.yml");
+  const second = await playbook("nspawn-runner/site.yml");
   if (!isClean(second)) return failed(print, "The second maintenance failed; its messages are above.");
   const changed = images.filter((image) => second.recap.get(image)?.changed !== 0);
   if (changed.length > 0) return failed(print, `The second maintenance changed ${changed.join(" and ")}.`);

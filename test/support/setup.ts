@@ -3,10 +3,9 @@
 //
 // Before all tests: builds the artifact and installs it by ansible-galaxy, once. Tests never see the source tree.
 
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { execa } from "execa";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import type { TestProject } from "vitest/node";
+import { installArtifact } from "../../src/command/install.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -18,19 +17,9 @@ declare module "vitest" {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const collections = await mkdtemp("/var/tmp/nspawn-runner-artifact-");
   // Readable by the unprivileged users that some tests run as.
-  await execa("chmod", ["755", collections]);
-  await execa("npm", ["run", "--silent", "build"], { stdout: "ignore" });
-  const artifact = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
-  if (artifact.length !== 1)
-    throw new Error(`dist/ must hold one artifact after a build; it holds: ${artifact.join(", ")}`);
-  await execa("ansible-galaxy", [
-    "collection",
-    "install",
-    "--force",
-    "--collections-path",
-    collections,
-    join("dist", artifact[0] as string),
-  ]);
+  await chmod(collections, 0o755);
+  const problems: string[] = [];
+  if ((await installArtifact(collections, (line) => problems.push(line))) !== 0) throw new Error(problems.join("\n"));
   project.provide("collections", collections);
   return () => rm(collections, { recursive: true, force: true });
 }

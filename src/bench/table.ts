@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a benchmark returns, and how it is shown.
+
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** What is promised, and what the figures are. */
+  readonly note: string;
+}
+
+export function printTable(name: string, { head, rows, note }: Table, print: (line: string) => void): void {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? "").length)));
+  print(`\n${name}`);
+  for (const cells of lines) {
+    // The first column is text, the others are figures.
+    print(
+      cells
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number)))
+        .join("  "),
+    );
+  }
+  print(`${note}\n`);
+}

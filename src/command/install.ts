@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Builds the artifact and installs it by ansible-galaxy, as a user does.
+
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../tool/run.ts";
+import { build } from "./build.ts";
+
+/**
+ * @param collections Directory to install in, for ANSIBLE_COLLECTIONS_PATH.
+ * @returns 0, or the exit code of the build, whose problems were printed.
+ */
+export async function installArtifact(collections: string, print: (line: string) => void): Promise<number> {
+  const built = await build(print);
+  if (built !== 0) return built;
+  await mkdir(collections, { recursive: true });
+  const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
+  await run(
+    "ansible-galaxy",
+    ["collection", "install", "--force", "--collections-path", collections, join("dist", artifact as string)],
+    // Without it ansible-galaxy warns of a place where Ansible does not look by itself.
+    { from: "Debian's package ansible", env: { ANSIBLE_COLLECTIONS_PATH: collections } },
+  );
+  return 0;
+}
