@@ -28,6 +28,7 @@ describe("images", () => {
     await inventoryHost(directory, {
       "site.yml": "- import_playbook: nspawn.runner.maintenance\n",
       "requirements.yml": "collections: [nspawn.runner]\n",
+      "broken.yml": "- [",
       "defaults.yml": "nspawn_runner_mirror: http://mirror.test/debian\n",
       "present.yml": playbook("nspawn_runner_chroot_suite: bookworm", "other: 1"),
       "missing.yaml": playbook("nspawn_runner_chroot_suite: trixie", "nspawn_runner_packages: [git, ccache]"),
