@@ -106,4 +106,6 @@ def empty_file(tree: str, relpath: str) -> None:
     remove_file(tree, relpath)
     with directory_beneath(tree, where) as directory:
         if directory is not None:
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o444, dir_fd=directory))
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            os.fchmod(descriptor, 0o444)
+            os.close(descriptor)

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A host for creations: runs the module for real, looks for what it left behind, and brings small file systems and archives.
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { ansible, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
+import { busyboxTree } from "../support/trees.ts";
+
+export interface ModuleResult {
+  exitCode: number;
+  changed: boolean;
+  msg: string;
+  path?: string;
+  bootstrap?: string;
+  /** What `--diff` shows. */
+  shown: string;
+}
+
+export interface ModuleOptions {
+  check?: boolean;
+  env?: Record<string, string>;
+  under?: readonly string[];
+}
+
+/** Runs the module once on localhost. */
+export async function chroot(params: Record<string, unknown>, options: ModuleOptions = {}): Promise<ModuleResult> {
+  const args = ["localhost", "--diff", "-m", "nspawn.runner.chroot", "-a", JSON.stringify(params)];
+  const { exitCode, stdout, stderr } = await ansible("ansible", options.check ? [...args, "--check"] : args, {
+    cwd: "/",
+    ...(options.env && { env: options.env }),
+    ...(options.under && { under: options.under }),
+  });
+  const start = stdout.search(/^localhost \| \S+ => \{/m);
+  if (start < 0) throw new Error(`no result:\n${stdout}\n${stderr}`);
+  const result = JSON.parse(stdout.slice(stdout.indexOf("{", start)));
+  return { ...result, exitCode, changed: result.changed ?? false, shown: stdout.slice(0, start) };
+}
+
+/** Starts a playbook of one creation and returns the process of ansible-playbook. */
+export function startCreation(params: Record<string, unknown>, env: Record<string, string> = {}) {
+  const play = [{ hosts: "localhost", gather_facts: false, tasks: [{ "nspawn.runner.chroot": params }] }];
+  return execa(ansibleProgram("ansible-playbook"), ["-i", "localhost,", "-c", "local", "/dev/stdin"], {
+    cwd: "/",
+    env: { ...ansibleEnvironment(), ...env },
+    input: JSON.stringify(play),
+    reject: false,
+  });
+}
+
+/** Waits until the condition holds. */
+export async function until(what: string, condition: () => boolean, seconds = 60): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
+
+/** Living processes whose command line or working directory names the path. */
+export function processesWith(path: string): string[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+        return line.includes(path) || readlinkSync(`/proc/${pid}/cwd`).startsWith(path) ? [`${pid} ${line}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+/** Mounts at or beneath the path, in any mount namespace. */
+export function mountsAnywhere(path: string): string[] {
+  const found = readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .flatMap((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+      } catch {
+        return [];
+      }
+    });
+  return [...new Set(found.filter((line) => (line.split(" ")[4] ?? "").startsWith(`${path}/`)))];
+}
+
+/** Names in the image's private directory. */
+export const stateOf = (root: string, image: string): string[] => {
+  try {
+    return readdirSync(join(root, ".nspawn-runner", image)).sort();
+  } catch {
+    return [];
+  }
+};
+
+/** An archive of a small tree that a container can run. */
+export async function smallArchive(directory: string, name = "small.tar"): Promise<string> {
+  const tree = join(directory, "small");
+  await busyboxTree(tree);
+  const archive = join(directory, name);
+  await execa("tar", ["--auto-compress", "--create", `--file=${archive}`, `--directory=${tree}`, "."]);
+  return archive;
+}
+
+/** Mounts a new file system of so many megabytes at `directory`/mount, and returns that path. */
+export async function loopFileSystem(directory: string, kind: "ext4" | "btrfs", megabytes: number): Promise<string> {
+  const image = join(directory, "disk");
+  const mount = join(directory, "mount");
+  await execa("truncate", [`--size=${megabytes}M`, image]);
+  await execa(`mkfs.${kind}`, ["-q", image], { env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+  await mkdir(mount);
+  await execa("mount", ["-o", "loop", image, mount]);
+  return mount;
+}

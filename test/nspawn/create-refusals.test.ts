@@ -1,0 +1,215 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { chroot, loopFileSystem, processesWith, smallArchive, startCreation, stateOf, until } from "./create-host.ts";
+
+const directory = scratch("file");
+const root = join(directory, "root");
+const tree = join(root, "used");
+let archive: string;
+
+beforeAll(async () => {
+  archive = await smallArchive(directory);
+  expect((await chroot({ name: "used", root, tarball: archive })).exitCode).toBe(0);
+});
+
+/** Both removal and making anew are refused, and the tree stays. */
+async function expectRefused(message: RegExp): Promise<void> {
+  const inode = statSync(tree).ino;
+  const [removed, anew] = await Promise.all([
+    chroot({ name: "used", root, state: "absent" }),
+    chroot({ name: "used", root, tarball: archive, recreate: true }),
+  ]);
+  expect(removed.msg).toMatch(message);
+  expect(anew.msg).toMatch(message);
+  expect([removed.exitCode, anew.exitCode]).toEqual([2, 2]);
+  expect(statSync(tree).ino).toBe(inode);
+  expect(existsSync(join(tree, "usr/bin/busybox"))).toBe(true);
+}
+
+describe("a tree in use is neither removed nor made anew", () => {
+  test.each([
+    ["alone", []],
+    ["with others", ["--read-only"]],
+  ])("by a container that holds it %s", async (_how, flags) => {
+    const argv = ["--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2", ...flags];
+    const container = execa("systemd-nspawn", [...argv, "-D", tree, "/bin/sh", "-c", "echo up; exec sleep 60"], {
+      reject: false,
+    });
+    onTestFinished(async () => {
+      container.kill("SIGKILL");
+      await container;
+    });
+    await new Promise((up) => container.stdout.once("data", up));
+    await expectRefused(/^\S+\/used is in use by a container of systemd-nspawn: wait until that ends$/);
+  });
+
+  test("by a process in it", async () => {
+    await mkdir(join(tree, "srv"), { recursive: true });
+    const process = execa("sleep", ["60"], { cwd: join(tree, "srv"), reject: false });
+    onTestFinished(async () => {
+      process.kill("SIGKILL");
+      await process;
+    });
+    await expectRefused(new RegExp(`^${tree} is in use by process ${process.pid} \\(sleep\\)`));
+  });
+
+  test("by an overlay of another mount namespace", async () => {
+    for (const name of ["upper", "work", "merged"]) await mkdir(join(directory, name));
+    const options = `lowerdir=${tree},upperdir=${directory}/upper,workdir=${directory}/work`;
+    const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 60`;
+    const process = execa("unshare", ["--mount", "/bin/sh", "-c", script], { reject: false, cwd: "/" });
+    onTestFinished(async () => {
+      process.kill("SIGKILL");
+      await process;
+    });
+    await new Promise((up) => process.stdout.once("data", up));
+    await expectRefused(
+      new RegExp(`^${tree} is in use by the mount ${directory}/merged that process ${process.pid} sees`),
+    );
+  });
+
+  test("by a mount beneath it", async () => {
+    await mkdir(join(tree, "mnt"), { recursive: true });
+    await execa("mount", ["-t", "tmpfs", "tmpfs", join(tree, "mnt")]);
+    onTestFinished(() => execa("umount", [join(tree, "mnt")]));
+    await expectRefused(new RegExp(`^${tree} has mounts beneath it: run umount ${tree}/mnt$`));
+  });
+});
+
+test("a link in a tree's place, or a file, is refused", async () => {
+  const outside = join(directory, "outside");
+  await busyboxTree(outside);
+  await symlink(outside, join(root, "link"));
+  await execa("touch", [join(root, "file")]);
+  for (const state of ["absent", "present"]) {
+    expect((await chroot({ name: "link", root, state, tarball: archive })).msg).toBe(
+      `${root}/link is a symbolic link, and a tree is a directory: remove the link`,
+    );
+  }
+  expect((await chroot({ name: "file", root, state: "absent" })).msg).toMatch(/^\S+\/file is not a directory: /);
+  expect(existsSync(join(outside, "usr/bin/busybox"))).toBe(true);
+});
+
+test("links in a tree are removed, not followed", async () => {
+  const kept = join(directory, "kept");
+  await mkdir(kept);
+  await execa("touch", [join(kept, "file")]);
+  await busyboxTree(join(root, "links"));
+  await symlink(kept, join(root, "links/way"));
+  expect((await chroot({ name: "links", root, state: "absent" })).exitCode).toBe(0);
+  expect(readdirSync(kept)).toEqual(["file"]);
+});
+
+test("bad names and bad root directories", async () => {
+  for (const name of ["../used", ".used", "a/b", "-x", "a b", ""]) {
+    expect((await chroot({ name, root, state: "absent" })).msg).toContain("cannot be an image");
+  }
+  await symlink(root, join(directory, "way"));
+  await mkdir(join(directory, "open"));
+  await execa("chmod", ["777", join(directory, "open")]);
+  await mkdir(join(directory, "other"));
+  await execa("chown", ["65534", join(directory, "other")]);
+  const messages = {
+    way: "is a symbolic link",
+    "small.tar": "is not a directory",
+    open: "chmod go-w",
+    other: "chown root",
+  };
+  for (const [path, message] of Object.entries(messages)) {
+    const result = await chroot({ name: "x", root: join(directory, path), tarball: archive });
+    expect(result.msg).toContain(message);
+  }
+});
+
+test("two at once: the second names the first", async () => {
+  const waiting = join(directory, "waiting");
+  const first = startCreation({ name: "two", root, command: ["/bin/sh", "-c", `touch ${waiting}; sleep 60`] });
+  onTestFinished(async () => {
+    first.kill("SIGKILL");
+    await first;
+    await until("the first ends", () => processesWith(waiting).length === 0);
+  });
+  await until("the first is at work", () => existsSync(waiting));
+  const second = await chroot({ name: "two", root, tarball: archive });
+  const holder = readFileSync(join(root, ".nspawn-runner/two/lock"), "utf8").trim();
+  expect(second.msg).toBe(`image two is in the hands of another run (process ${holder}): wait until it ends`);
+  expect(holder).toMatch(/^\d+, creation$/);
+});
+
+test.each([
+  ["fails", ["/bin/sh", "-c", "echo some words; exit 7"], /^\/bin\/sh failed with exit status 7:\nsome words$/],
+  ["makes nothing", ["/bin/true"], /^what was made is no usable tree: it has no directory \/usr; it has nothing$/],
+  [
+    "makes no shell",
+    ["/bin/mkdir", "-p", "{tree}/usr/bin"],
+    /^what was made is no usable tree: it has no \/bin\/sh that can run/,
+  ],
+  ["removes its directory", ["/bin/rmdir", "{tree}"], /^\S+\/command cannot be made: No such file or directory/],
+  ["is not there", ["no-such-program"], /^the program 'no-such-program' of the create command is not installed$/],
+])("a command that %s", async (_what, command, message) => {
+  const result = await chroot({ name: "command", root, command });
+  expect(result).toMatchObject({ exitCode: 2, msg: expect.stringMatching(message) });
+  expect(existsSync(join(root, "command"))).toBe(false);
+  expect(stateOf(root, "command").filter((name) => name !== "lock")).toEqual([]);
+});
+
+test("programs of another architecture", async () => {
+  const script =
+    "mkdir -p $0/usr/bin && ln -s usr/bin $0/bin && printf '\\177ELF\\002\\001\\001' >$0/usr/bin/sh && chmod 755 $0/usr/bin/sh";
+  const result = await chroot({ name: "foreign", root, command: ["/bin/sh", "-c", script, "{tree}"] });
+  expect(result.msg).toMatch(
+    /^what was made is no usable tree: its programs are of an architecture that this host cannot run/,
+  );
+});
+
+test("without root rights", async () => {
+  const result = await chroot(
+    { name: "x", root: join(directory, "mine"), tarball: archive },
+    {
+      under: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+      env: {
+        HOME: "/tmp",
+        ANSIBLE_REMOTE_TMP: "/tmp/nspawn-runner-nobody",
+        ANSIBLE_LOCAL_TEMP: "/tmp/nspawn-runner-nobody",
+      },
+    },
+  );
+  await execa("rm", ["-rf", "/tmp/nspawn-runner-nobody"]);
+  expect(result.msg).toBe("trees are made and removed by root: use become, or run Ansible as root");
+});
+
+test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all is free again", async (kind) => {
+  const mount = await loopFileSystem(scratch(), kind, kind === "btrfs" ? 120 : 40);
+  await execa("chmod", ["755", mount]);
+  const fill = ["/bin/sh", "-c", "exec dd if=/dev/urandom of={tree}/big bs=1M"];
+  const result = await chroot({ name: "full", root: mount, command: fill });
+  expect(result.msg).toMatch(new RegExp(`^/bin/sh failed: the disk is full: free some space in ${mount}\n`));
+  expect(existsSync(join(mount, "full"))).toBe(false);
+  expect(stateOf(mount, "full")).toEqual(["lock"]);
+  expect((await chroot({ name: "full", root: mount, tarball: archive })).exitCode).toBe(0);
+});
+
+test("on btrfs a tree is a subvolume, and those in it go with it", async () => {
+  const mount = await loopFileSystem(scratch(), "btrfs", 120);
+  await execa("chmod", ["755", mount]);
+  const params = { name: "sub", root: mount, tarball: archive };
+  expect((await chroot(params)).exitCode).toBe(0);
+  const subvolumes = async () =>
+    (await execa("btrfs", ["subvolume", "list", mount])).stdout.split("\n").filter(Boolean);
+  expect(statSync(join(mount, "sub")).ino).toBe(256);
+  await execa("btrfs", ["subvolume", "create", join(mount, "sub/srv")]);
+  await execa("btrfs", ["subvolume", "create", join(mount, "sub/srv/deep")]);
+  expect((await chroot({ ...params, recreate: true })).exitCode).toBe(0);
+  expect(await subvolumes()).toHaveLength(1);
+  await execa("btrfs", ["subvolume", "create", join(mount, "sub/srv")]);
+  expect((await chroot({ name: "sub", root: mount, state: "absent" })).exitCode).toBe(0);
+  expect(await subvolumes()).toHaveLength(0);
+});

@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
+import {
+  chroot,
+  type ModuleResult,
+  mountsAnywhere,
+  processesWith,
+  startCreation,
+  stateOf,
+  until,
+} from "./create-host.ts";
+
+const root = join(scratch("file"), "root");
+
+describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
+  const tree = join(root, bootstrap);
+  let result: ModuleResult;
+
+  beforeAll(async () => {
+    // cron starts its daemon when it is installed.
+    result = await chroot({ name: bootstrap, root, suite: "bookworm", bootstrap, packages: ["cron"] });
+  });
+
+  test("a Debian tree is made", () => {
+    expect(result).toMatchObject({ exitCode: 0, changed: true, bootstrap, path: tree });
+    expect(result.msg).toBe(`${tree} was made by ${bootstrap}`);
+    expect(stateOf(root, bootstrap)).toEqual(["lock"]);
+    expect(statSync(root).mode & 0o777).toBe(0o700);
+    expect(statSync(tree).mode & 0o7777).toBe(0o755);
+    const status = readFileSync(join(tree, "var/lib/dpkg/status"), "utf8");
+    for (const name of ["cron", "dbus", "git", "python3", "python3-apt", "systemd"]) {
+      expect(status).toContain(`Package: ${name}\nStatus: install ok installed\n`);
+    }
+  });
+
+  test("it holds nothing of the host, and no cache", () => {
+    for (const path of [
+      "etc/hostname",
+      "etc/resolv.conf",
+      "debootstrap",
+      "var/log/bootstrap.log",
+      "usr/sbin/policy-rc.d",
+    ]) {
+      expect(existsSync(join(tree, path)), path).toBe(false);
+    }
+    expect(lstatSync(join(tree, "etc/machine-id")).size).toBe(0);
+    expect(readdirSync(join(tree, "etc/apt/apt.conf.d"))).toEqual(["01autoremove", "70debconf"]);
+    const cached = ["var/cache/apt", "var/cache/apt/archives", "var/lib/apt/lists"].flatMap((path) =>
+      readdirSync(join(tree, path), { withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== "lock"),
+    );
+    expect(cached.map((entry) => entry.name)).toEqual([]);
+    expect(readFileSync(join(tree, "etc/hosts"), "utf8")).not.toContain(hostname());
+  });
+
+  test("no daemon was started on the way", () => {
+    expect(existsSync(join(tree, "run/crond.pid"))).toBe(false);
+    expect(processesWith(tree)).toEqual([]);
+    expect(mountsAnywhere(root)).toEqual([]);
+  });
+});
+
+test("the first installed tool that has the suite is taken", async () => {
+  const planned = await chroot({ name: "new", root, suite: "trixie" }, { check: true });
+  expect(planned).toMatchObject({ exitCode: 0, changed: true, bootstrap: "mmdebstrap" });
+  expect(planned.shown).toContain('"suite": "trixie"');
+  expect(existsSync(join(root, "new"))).toBe(false);
+});
+
+test.each([
+  ["mmdebstrap", /^mmdebstrap failed: the mirror has no suite 'nosuch': .*\n/],
+  ["debootstrap", /^debootstrap of this host does not know the suite 'nosuch': run apt install mmdebstrap$/],
+])("%s with an unknown suite", async (bootstrap, message) => {
+  const result = await chroot({ name: "nosuch", root, suite: "nosuch", bootstrap });
+  expect(result).toMatchObject({ exitCode: 2, changed: false, msg: expect.stringMatching(message) });
+  expect(existsSync(join(root, "nosuch"))).toBe(false);
+  expect(stateOf(root, "nosuch").filter((name) => name !== "lock")).toEqual([]);
+});
+
+test("a suite is needed", async () => {
+  const result = await chroot({ name: "none", root });
+  expect(result.msg).toBe("the suite is not set: a bootstrap tool needs one, such as 'trixie'");
+});
+
+describe("a mirror that does not answer", () => {
+  const sockets: Socket[] = [];
+  let server: Server;
+  let mirror: string;
+
+  beforeAll(async () => {
+    server = createServer((socket) => sockets.push(socket.on("error", () => {})));
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    mirror = `http://127.0.0.1:${(server.address() as { port: number }).port}/debian`;
+  });
+
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  test("is given up, by either tool", async () => {
+    const [byApt, byWget] = await Promise.all([
+      chroot({ name: "a", root, suite: "bookworm", bootstrap: "mmdebstrap", mirror }),
+      chroot({ name: "b", root, suite: "bookworm", bootstrap: "debootstrap", mirror }),
+    ]);
+    expect(byApt.msg).toMatch(/^mmdebstrap failed: the mirror does not answer: /);
+    expect(byWget.msg).toMatch(
+      /^debootstrap failed: there is no suite 'bookworm' at the mirror, or the mirror does not answer/,
+    );
+    expect(readdirSync(root)).not.toEqual(expect.arrayContaining(["a", "b"]));
+    expect([...stateOf(root, "a"), ...stateOf(root, "b")]).toEqual(["lock", "lock"]);
+  });
+});
+
+describe.each([
+  ["plain", {}],
+  ["pipelining", { ANSIBLE_PIPELINING: "1" }],
+])("SIGKILL of ansible-playbook (%s)", (how, env) => {
+  test("leaves no process, no mount and no tree, and the next run cleans", async () => {
+    const name = `killed-${how}`;
+    const run = startCreation({ name, root, suite: "bookworm" }, env);
+    const proc = join(root, ".nspawn-runner", name, "new/proc");
+    await until(
+      "mmdebstrap mounts /proc in the tree",
+      () => mountsAnywhere(join(root, ".nspawn-runner", name)).length > 0,
+    );
+    expect(existsSync(proc)).toBe(true);
+    process.kill(run.pid as number, "SIGKILL");
+    await run;
+    await until("all that was started ends", () => processesWith(join(root, ".nspawn-runner", name)).length === 0, 5);
+    await until("its mounts vanish", () => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0, 5);
+    expect(existsSync(join(root, name))).toBe(false);
+    expect(stateOf(root, name)).toContain("new");
+    const next = await chroot({
+      name,
+      root,
+      command: ["/bin/cp", "--archive", `${join(root, "mmdebstrap")}/.`, "{tree}"],
+    });
+    expect(next).toMatchObject({ exitCode: 0, changed: true });
+    expect(stateOf(root, name)).toEqual(["lock"]);
+  });
+});
+
+test("a package script cannot leave a daemon behind, whoever runs it", async () => {
+  const directory = scratch();
+  const script = "#!/bin/sh\nsetsid sleep 4567 </dev/null >/dev/null 2>&1 &\nsleep 0.2\npidof sleep >/started\n";
+  await execa("mkdir", ["-p", join(directory, "deb/DEBIAN")]);
+  await execa("tee", [join(directory, "deb/DEBIAN/postinst")], { input: script });
+  await execa("chmod", ["755", join(directory, "deb/DEBIAN/postinst")]);
+  const control =
+    "Package: starter\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: starts a daemon\n";
+  await execa("tee", [join(directory, "deb/DEBIAN/control")], { input: control });
+  await execa("dpkg-deb", ["--build", join(directory, "deb"), join(directory, "starter.deb")]);
+  const install = `cp -a ${join(root, "mmdebstrap")}/. "$0" && cp ${directory}/starter.deb "$0" && chroot "$0" dpkg -i /starter.deb`;
+  const result = await chroot({ name: "starter", root, command: ["/bin/sh", "-c", install, "{tree}"] });
+  expect(result).toMatchObject({ exitCode: 0, changed: true });
+  // It did run.
+  expect(readFileSync(join(root, "starter/started"), "utf8")).toMatch(/^\d+/);
+  expect(processesWith("sleep 4567")).toEqual([]);
+});
