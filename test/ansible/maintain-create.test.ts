@@ -22,7 +22,8 @@ async function hostWithSeed(contents: Record<string, string>, trees: readonly st
 
 describe("a missing image", () => {
   test("is created and then maintained; later it is only maintained", async () => {
-    const task = "- raw: '[ -e /made ] || { touch /made; echo new; }'\n  register: out\n  changed_when: \"'new' in out.stdout\"";
+    const task =
+      "- raw: '[ -e /made ] || { touch /made; echo new; }'\n  register: out\n  changed_when: \"'new' in out.stdout\"";
     const host = await hostWithSeed({ "aa.yml": playbook("aa", task, copy) });
     const first = await host.run(["site.yml"]);
     expect(sentence(first, "aa")).toBe("");
@@ -54,7 +55,10 @@ describe("a missing image", () => {
 
   test("is made by nspawn.runner.create, which leaves those that exist alone", async () => {
     const host = await hostWithSeed(
-      { "aa.yml": playbook("aa", "- debug: {msg: 'in the new image'}", copy), "bb.yml": playbook("bb", "- fail:", copy) },
+      {
+        "aa.yml": playbook("aa", "- debug: {msg: 'in the new image'}", copy),
+        "bb.yml": playbook("bb", "- fail:", copy),
+      },
       ["bb"],
     );
     const first = await host.run(["nspawn.runner.create"]);
@@ -83,7 +87,9 @@ describe("a missing image", () => {
 
 describe("nspawn_runner_maint_recreate", () => {
   test("makes the tree anew at each maintenance", async () => {
-    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", `${copy}, nspawn_runner_maint_recreate: true`) });
+    const host = await hostWithSeed({
+      "aa.yml": playbook("aa", "- debug:", `${copy}, nspawn_runner_maint_recreate: true`),
+    });
     await host.run(["site.yml"]);
     await appendFile(join(host.root, "aa/by-hand"), "x");
     const looked = await host.run(["site.yml", "--check"]);

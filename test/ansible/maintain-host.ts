@@ -53,7 +53,9 @@ export const playbook = (image: string, tasks: string, vars = "nspawn_runner_chr
 /** The counts of an image in the recap of the outer run. */
 export function recap({ stdout }: AnsibleResult, image: string): Record<string, number> {
   const line = stdout.split("\n").find((candidate) => new RegExp(`^${image} +:`).test(candidate)) ?? "";
-  return Object.fromEntries([...line.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name as string, Number(count)]));
+  return Object.fromEntries(
+    [...line.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name as string, Number(count)]),
+  );
 }
 
 /** The cells of an image in the summary: result, tasks changed, seconds. */

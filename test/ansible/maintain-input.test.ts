@@ -12,16 +12,36 @@ const fine = playbook("all", "- debug: {msg: nothing}");
 
 describe("an image's variables", () => {
   const cases: [image: string, vars: string, message: string | RegExp][] = [
-    ["choice", "nspawn_runner_variant: tiny", "nspawn_runner_variant in {aa}:3: must be one of minbase, buildd, not 'tiny'"],
+    [
+      "choice",
+      "nspawn_runner_variant: tiny",
+      "nspawn_runner_variant in {aa}:3: must be one of minbase, buildd, not 'tiny'",
+    ],
     ["list", "nspawn_runner_binds: {a: b}", "nspawn_runner_binds in {aa}:3: must be a list of strings, not"],
-    ["element", "nspawn_runner_capabilities: [[CAP_SYS_PTRACE]]", "nspawn_runner_capabilities in {aa}:3: must be a list of strings"],
+    [
+      "element",
+      "nspawn_runner_capabilities: [[CAP_SYS_PTRACE]]",
+      "nspawn_runner_capabilities in {aa}:3: must be a list of strings",
+    ],
     ["mapping", "nspawn_runner_environment: [a]", "nspawn_runner_environment in {aa}:3: must be a mapping"],
     ["bool", "nspawn_runner_seccomp: maybe", "nspawn_runner_seccomp in {aa}:3: must be true or false, not 'maybe'"],
     ["number", "nspawn_runner_keep_days: -1", /nspawn_runner_keep_days.*\{aa\}.*: must be 0 or more, not -1/],
     ["word", "nspawn_runner_keep_days: many", "nspawn_runner_keep_days in {aa}:3: must be a whole number, not 'many'"],
-    ["rendered", "parts: [1], nspawn_runner_network: '{{ parts }}'", "nspawn_runner_network in {aa}:3: must be one of host, none"],
-    ["undefined", "nspawn_runner_mirror: '{{ nowhere }}'", /nspawn_runner_mirror in \{aa\}:3 cannot be rendered: .*nowhere/],
-    ["relative", "nspawn_runner_binds: [srv/x]", "'srv/x' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths"],
+    [
+      "rendered",
+      "parts: [1], nspawn_runner_network: '{{ parts }}'",
+      "nspawn_runner_network in {aa}:3: must be one of host, none",
+    ],
+    [
+      "undefined",
+      "nspawn_runner_mirror: '{{ nowhere }}'",
+      /nspawn_runner_mirror in \{aa\}:3 cannot be rendered: .*nowhere/,
+    ],
+    [
+      "relative",
+      "nspawn_runner_binds: [srv/x]",
+      "'srv/x' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths",
+    ],
     ["inside", "nspawn_runner_binds: ['+/etc:/mnt']", "'+/etc:/mnt' is not SOURCE"],
     ["mode", "nspawn_runner_binds: ['/srv:/srv:rw,x']", "'/srv:/srv:rw,x' is not SOURCE"],
     ["absent", "nspawn_runner_binds: ['/srv/none-such:/srv']", "'/srv/none-such' does not exist on this host"],
@@ -31,7 +51,11 @@ describe("an image's variables", () => {
     ["env-bool", "nspawn_runner_environment: {A: yes}", "the value of A must be a string: write it in quotes"],
     ["cap", "nspawn_runner_capabilities: [all]", "'all' is not a capability such as CAP_NET_ADMIN"],
     ["mknod", "nspawn_runner_capabilities: [CAP_MKNOD]", "CAP_MKNOD is never given"],
-    ["no-source", "nspawn_runner_variant: minbase", "set nspawn_runner_chroot_suite or nspawn_runner_create_command or nspawn_runner_tarball"],
+    [
+      "no-source",
+      "nspawn_runner_variant: minbase",
+      "set nspawn_runner_chroot_suite or nspawn_runner_create_command or nspawn_runner_tarball",
+    ],
     ["unreadable", "nspawn_runner_chroot_siute: x", "nspawn_runner_chroot_suite"],
   ];
 
@@ -43,7 +67,10 @@ describe("an image's variables", () => {
     expect(summary(result, "good")[0]).toBe("unchanged");
     for (const [image, , message] of cases) {
       const path = join(host.directory, `${image}.yml`);
-      const expected = typeof message === "string" ? message.replace("{aa}", path) : new RegExp(message.source.replace("\\{aa\\}", path));
+      const expected =
+        typeof message === "string"
+          ? message.replace("{aa}", path)
+          : new RegExp(message.source.replace("\\{aa\\}", path));
       const said = sentence(result, image);
       if (typeof expected === "string") expect(said).toContain(expected);
       else expect(said).toMatch(expected);
@@ -54,13 +81,19 @@ describe("an image's variables", () => {
   });
 
   test("can be templates that give lists and numbers, and come from group_vars and the command line", async () => {
-    const vars = "base: ['/srv'], nspawn_runner_binds: '{{ base + [\"/usr/share:/mnt:ro\"] }}', nspawn_runner_keep_days: '{{ 3 + 4 }}'";
+    const vars =
+      "base: ['/srv'], nspawn_runner_binds: '{{ base + [\"/usr/share:/mnt:ro\"] }}', nspawn_runner_keep_days: '{{ 3 + 4 }}'";
     const host = await runnerHost(
-      { "aa.yml": playbook("aa", "- raw: ls -d /mnt/doc", vars), "group_vars/all.yml": "nspawn_runner_network: nonsense\n" },
+      {
+        "aa.yml": playbook("aa", "- raw: ls -d /mnt/doc", vars),
+        "group_vars/all.yml": "nspawn_runner_network: nonsense\n",
+      },
       ["aa"],
     );
     await mkdir("/srv", { recursive: true });
-    expect(sentence(await host.run(["site.yml"]), "aa")).toMatch(/nspawn_runner_network in \S+all.yml:1: must be one of host, none/);
+    expect(sentence(await host.run(["site.yml"]), "aa")).toMatch(
+      /nspawn_runner_network in \S+all.yml:1: must be one of host, none/,
+    );
     const result = await host.run(["site.yml", "-e", "nspawn_runner_network=none"]);
     expect(sentence(result, "aa")).toBe("");
     expect(result.exitCode).toBe(0);
@@ -69,7 +102,10 @@ describe("an image's variables", () => {
   test.each([
     ["nspawn_runner_path=/etc", "nspawn_runner_path is set by the collection"],
     ["nspawn_runner_tree=/etc", "nspawn_runner_tree is set by the collection"],
-    ["nspawn_runner_mirorr=x", "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror"],
+    [
+      "nspawn_runner_mirorr=x",
+      "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror",
+    ],
   ])("that nobody may set or reads are refused: -e %s", async (extra, message) => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const result = await host.run(["site.yml", "-e", extra]);
@@ -80,7 +116,9 @@ describe("an image's variables", () => {
 
 describe("a run", () => {
   test("of a playbook whose hosts match nothing is a failure that names them", async () => {
-    const host = await runnerHost({ "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:") }, ["aa"]);
+    const host = await runnerHost({ "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:") }, [
+      "aa",
+    ]);
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
     expect(sentence(result, "aa")).toContain(
@@ -100,7 +138,11 @@ describe("a run", () => {
   test.each([
     ["-K", "x\n", "--ask-become-pass cannot be passed on to the image's own run: use --become-password-file"],
     ["-k", "x\n", "--ask-pass cannot be passed on to the image's own run: use --connection-password-file"],
-    ["--ask-vault-pass", "x\n", "--ask-vault-pass cannot be passed on to the image's own run: use --vault-password-file"],
+    [
+      "--ask-vault-pass",
+      "x\n",
+      "--ask-vault-pass cannot be passed on to the image's own run: use --vault-password-file",
+    ],
     ["--vault-id=lab@prompt", "x\n", "--vault-id lab@prompt cannot be passed on"],
   ])("that asks for a password is refused: %s", async (flag, input, message) => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
@@ -112,14 +154,18 @@ describe("a run", () => {
   test("without root rights is refused in one sentence", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const user = ["setsid", "--wait", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    const result = await host.run(["site.yml"], { under: user, env: { HOME: host.directory, ANSIBLE_HOME: "/tmp/.nspawn-nobody" } });
+    const result = await host.run(["site.yml"], {
+      under: user,
+      env: { HOME: host.directory, ANSIBLE_HOME: "/tmp/.nspawn-nobody" },
+    });
     expect(result.stdout + result.stderr).toContain("images are maintained by root: run ansible-playbook as root");
     expect(result.exitCode).toBe(2);
   });
 
   test("without the connection plugin says what to install, once per image", async () => {
     const host = await runnerHost({ "aa.yml": fine, "bb.yml": fine }, ["aa"]);
-    const config = "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.nowhere.chroot\n";
+    const config =
+      "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.nowhere.chroot\n";
     await writeFile(join(host.directory, "nspawn_runner.yml"), config);
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);

@@ -35,7 +35,10 @@ describe("a tree whose Python answers with facts of its choice", () => {
     await chmod(program, 0o755);
     const facts = { ...(await everyVariable(program)), ...connectionVariables(program) };
     const python = join(host.root, "evil/usr/bin/python3");
-    await writeFile(join(host.root, "evil/facts.json"), JSON.stringify({ changed: false, ansible_facts: { ...facts, ...identity(host.directory) } }));
+    await writeFile(
+      join(host.root, "evil/facts.json"),
+      JSON.stringify({ changed: false, ansible_facts: { ...facts, ...identity(host.directory) } }),
+    );
     await writeFile(python, "#!/bin/sh\ncat /facts.json\n");
     await chmod(python, 0o755);
 
@@ -77,7 +80,9 @@ describe("SIGKILL", () => {
   test("of one image's run fails this image, and says so", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: sleep 4194303") }, ["aa"]);
     const { result } = await started(host, () => sleeper("4194303"));
-    const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) => /^\S*python\S* \S*ansible-playbook /.test(command));
+    const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) =>
+      /^\S*python\S* \S*ansible-playbook /.test(command),
+    );
     process.kill(Math.min(...inner.map(({ pid }) => pid)), "SIGKILL");
     expect((await result).exitCode).toBe(2);
     expect(sentence(await result, "aa")).toMatch(/was ended by signal SIGKILL before its end .*last\.log/);
@@ -121,4 +126,3 @@ const identity = (directory: string) => ({
   nspawn_runner_playbook: join(directory, "theirs.yml"),
   nspawn_runner_result: { failed: true, msg: "as the tree says" },
 });
-

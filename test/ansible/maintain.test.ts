@@ -38,7 +38,10 @@ describe("maintenance", () => {
   });
 
   test("shows the summary also when every image fails", async () => {
-    const host = await runnerHost({ "aa.yml": playbook("aa", "- fail:"), "bb.yml": playbook("bb", "- fail:") }, ["aa", "bb"]);
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- fail:"), "bb.yml": playbook("bb", "- fail:") }, [
+      "aa",
+      "bb",
+    ]);
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
     expect(["aa", "bb"].map((image) => summary(result, image)[0])).toEqual(["failed", "failed"]);
@@ -65,7 +68,8 @@ describe("maintenance", () => {
         ].join("\n"),
         "more.yml": "- debug: {msg: included}\n",
         "words.yml": "word: from a vars file\n",
-        "roles/speaker/tasks/main.yml": "- debug: {msg: '{{ word }} in {{ here.stdout }}, hosts {{ ansible_play_hosts_all }}'}\n",
+        "roles/speaker/tasks/main.yml":
+          "- debug: {msg: '{{ word }} in {{ here.stdout }}, hosts {{ ansible_play_hosts_all }}'}\n",
         "bb.yml": quiet,
       },
       ["aa", "bb"],
@@ -78,7 +82,15 @@ describe("maintenance", () => {
   });
 
   test("passes options, vault passwords and the user's ansible.cfg on to the images' runs", async () => {
-    const words = ["x", "ansible_check_mode", "ansible_diff_mode", "ansible_verbosity", "ansible_forks", "secret", "fromfile"];
+    const words = [
+      "x",
+      "ansible_check_mode",
+      "ansible_diff_mode",
+      "ansible_verbosity",
+      "ansible_forks",
+      "secret",
+      "fromfile",
+    ];
     const shown = words.map((word) => `${word}={{ ${word} }}`).join(" ");
     const host = await runnerHost(
       {
@@ -102,7 +114,9 @@ describe("maintenance", () => {
     await files(host.directory, { "host_vars/aa.yml": `${stdout}\n` });
     const options = ["--check", "--diff", "--tags", "wanted", "--skip-tags", "unwanted", "-v", "--forks", "7"];
     const extra = ["-e", "x=outer", "-e", "@vars.yml", "--vault-id", "lab@password"];
-    const result = await host.run(["site.yml", ...options, ...extra], { env: { ANSIBLE_CONFIG: join(host.directory, "site.cfg") } });
+    const result = await host.run(["site.yml", ...options, ...extra], {
+      env: { ANSIBLE_CONFIG: join(host.directory, "site.cfg") },
+    });
     expect(result.stdout).toContain(
       "x=outer ansible_check_mode=True ansible_diff_mode=True ansible_verbosity=1 ansible_forks=7 secret=open fromfile=yes indeed",
     );
@@ -116,7 +130,11 @@ describe("maintenance", () => {
   test("is not disturbed by what group_vars say of the images", async () => {
     const host = await runnerHost(
       {
-        "aa.yml": playbook("aa", "- debug: {msg: 'as {{ ansible_become_method }}'}", "ansible_become: false, nspawn_runner_variant: buildd"),
+        "aa.yml": playbook(
+          "aa",
+          "- debug: {msg: 'as {{ ansible_become_method }}'}",
+          "ansible_become: false, nspawn_runner_variant: buildd",
+        ),
         "group_vars/all.yml": [
           "ansible_become: true",
           "ansible_become_method: community.none.such",
@@ -137,7 +155,10 @@ describe("maintenance", () => {
   test("with --check changes nothing and says what would change", async () => {
     const host = await runnerHost(
       {
-        "aa.yml": playbook("all", "- command: touch /changed\n  delegate_to: localhost\n- debug: {}\n  changed_when: true"),
+        "aa.yml": playbook(
+          "all",
+          "- command: touch /changed\n  delegate_to: localhost\n- debug: {}\n  changed_when: true",
+        ),
         "bb.yml": quiet,
       },
       ["aa"],
