@@ -64,11 +64,13 @@ async function row(
 ): Promise<InventoryRow> {
   writeImages(directory, size);
   const plugin = () => list(directory, collections, "nspawn_runner.yml");
-  const fixed = () => list(directory, collections, "static.yml");
+  const fixed = () => list(directory, collections, "static/hosts.yml");
 
   // The static inventory is made of the plugin's own answer. These two runs warm the caches too.
   const answer = await plugin();
-  writeFileSync(join(directory, "static.yml"), staticInventory(answer.inventory));
+  // Not beside the playbooks: the plugin would have to look into it.
+  mkdirSync(join(directory, "static"));
+  writeFileSync(join(directory, "static/hosts.yml"), staticInventory(answer.inventory));
   if (!isDeepStrictEqual(hostVariables((await fixed()).inventory), hostVariables(answer.inventory)))
     throw new Error("The static inventory does not have the variables of the plugin's: there is nothing to compare.");
 
