@@ -52,7 +52,7 @@ describe("maintenance", () => {
     await host.run(["site.yml", "-e", "number=1"]);
     const result = await host.run(["site.yml", "-e", "number=2"]);
     expect(result.exitCode).toBe(0);
-    expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/"run 2"[^]*PLAY RECAP/);
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/"run 2"[\s\S]*PLAY RECAP/);
     expect(await readFile(host.state("aa", "last.log.1"), "utf8")).toContain('"run 1"');
     expect((await stat(host.state("aa", "last.log"))).mode & 0o777).toBe(0o600);
     expect((await stat(host.state("aa", ""))).mode & 0o777).toBe(0o700);
