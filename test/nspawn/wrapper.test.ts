@@ -1,0 +1,358 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The wrapper on this host, with the installed artifact's file.
+
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { access, chown, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { expect, test } from "vitest";
+import { ansible, collectionPath } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { busyboxTree, debianTree } from "../support/trees.ts";
+
+const exe = () => join(collectionPath(), "playbooks/files/nspawn-chroot");
+const hostDns = readFileSync("/etc/resolv.conf", "utf8");
+const foreignDns = "nameserver 192.0.2.1\n";
+
+const call = (tree: string, command: readonly string[], options: { input?: string | Uint8Array } = {}) =>
+  execa(exe(), [tree, ...command], { input: options.input ?? "", reject: false });
+const sh = (tree: string, script: string) => call(tree, ["/bin/sh", "-c", script]);
+const busybox = (name = "img") => busyboxTree(join(scratch(), name));
+
+/** All that a tree holds, less the times. */
+async function listing(tree: string): Promise<string> {
+  const find = await execa("find", [".", "-printf", "%p %y %m %U:%G %l\\n"], { cwd: tree });
+  const sums = await execa("sh", ["-c", "find . -type f -size -1M -exec md5sum {} +"], { cwd: tree });
+  return [find.stdout, sums.stdout].join("\n").split("\n").sort().join("\n");
+}
+
+/** A tree with dpkg, which busybox has as well, and with the directories that systemd-nspawn adds to every tree. */
+async function withDpkg(tree: string): Promise<string> {
+  await mkdir(join(tree, "usr/sbin"));
+  for (const name of ["lib", "sbin"]) await symlink(`usr/${name}`, join(tree, name));
+  return tree;
+}
+
+test.each([
+  ["exit 0", 0],
+  ["exit 3", 3],
+  ["exit 132", 132],
+  ["exit 255", 255],
+  ["kill -KILL $$", 137],
+  ["kill -TERM 0", 143],
+  ["kill -INT $$", 130],
+])("the exit status of %j is %i, and nothing is added to the output", async (script, status) => {
+  const { exitCode, stdout, stderr } = await sh(await busybox(), script);
+  expect({ exitCode, stdout, stderr }).toEqual({ exitCode: status, stdout: "", stderr: "" });
+});
+
+test("a shell builtin is no command, and a file without a run bit cannot be executed", async () => {
+  const tree = await busybox();
+  expect((await call(tree, ["exit", "3"])).exitCode).toBe(127);
+  expect((await call(tree, ["A=b"])).exitCode).toBe(127);
+  expect((await call(tree, ["/etc/passwd"])).exitCode).toBe(126);
+});
+
+test("arguments arrive as they are", async () => {
+  const words = ["", "a b", "'\"$x`", "-n", "new\nline", "*", "--"];
+  const { stdout } = await call(await busybox(), ["/usr/bin/printf", "[%s]", ...words]);
+  expect(stdout).toBe(words.map((word) => `[${word}]`).join(""));
+});
+
+test("100 MB of binary data pass through standard input and output, from a pipe and from a file", async () => {
+  const directory = scratch();
+  const tree = await busyboxTree(join(directory, "img"));
+  const data = randomBytes(100 * 1024 * 1024);
+  await writeFile(join(directory, "data"), data);
+  const sum = createHash("md5").update(data).digest("hex");
+  for (const source of [`cat ${directory}/data |`, `<${directory}/data`]) {
+    const { stdout } = await execa("sh", ["-c", `${source} "$0" "$1" cat | md5sum`, exe(), tree]);
+    expect(stdout).toBe(`${sum}  -`);
+  }
+});
+
+test("a file that is standard input cannot be written from inside", async () => {
+  const directory = scratch();
+  const tree = await busyboxTree(join(directory, "img"));
+  await writeFile(join(directory, "data"), "mine");
+  const script = '"$0" "$1" /bin/sh -c "echo theirs >/proc/self/fd/0 & sleep 0.2" <"$2"';
+  await execa("sh", ["-c", script, exe(), tree, join(directory, "data")], { reject: false });
+  expect(await readFile(join(directory, "data"), "utf8")).toBe("mine");
+});
+
+test("a closed standard input is an empty one", async () => {
+  const { stdout } = await execa("sh", ["-c", '"$0" "$1" cat <&-; echo $?', exe(), await busybox()]);
+  expect(stdout).toBe("0");
+});
+
+test("what the command leaves running ends with it", async () => {
+  const tree = await busybox();
+  const { exitCode } = await sh(tree, "sleep 1111 & echo started");
+  expect(exitCode).toBe(0);
+  expect(await running("sleep 1111")).toBe(false);
+});
+
+test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
+  "%s for the wrapper ends the container, and the next call repairs the tree",
+  async (signal) => {
+    const tree = await withDpkg(await busybox());
+    await writeFile(join(tree, "etc/resolv.conf"), foreignDns);
+    const before = await listing(tree);
+    const marker = `sleep 22${process.pid}`;
+    const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
+    await until(() => running(marker));
+    wrapper.kill(signal);
+    await wrapper;
+    await until(async () => !(await running(marker)));
+    expect(await listing(tree)).not.toBe(before);
+    expect((await call(tree, ["true"])).exitCode).toBe(0);
+    expect(await listing(tree)).toBe(before);
+  },
+);
+
+test("a hundred calls in a row work, and leave nothing on the host", async () => {
+  const tree = await busybox();
+  const left = async () =>
+    (await execa("sh", ["-c", "ls /run/systemd/nspawn/propagate /run | sort; grep -c . /proc/mounts"])).stdout;
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
+  const before = await left();
+  const loop = 'i=0; while [ $i -lt 100 ]; do "$0" "$1" true || exit; i=$((i + 1)); done';
+  const { exitCode, stderr } = await execa("sh", ["-c", loop, exe(), tree], { reject: false, stdin: "ignore" });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(await left()).toBe(before);
+});
+
+test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and the tree stays as it was", async () => {
+  const link = (target: string) => (tree: string) => symlink(target, join(tree, "etc/resolv.conf"));
+  const cases: Record<string, (tree: string) => Promise<unknown>> = {
+    missing: async () => {},
+    "a file": (tree) => writeFile(join(tree, "etc/resolv.conf"), foreignDns),
+    "the same": (tree) => writeFile(join(tree, "etc/resolv.conf"), hostDns),
+    "systemd-resolved": link("../run/systemd/resolve/stub-resolv.conf"),
+    "an absolute link": link("/run/NetworkManager/resolv.conf"),
+    "by /var/run": async (tree) => {
+      await symlink("/run", join(tree, "var/run"));
+      await link("/var/run/resolvconf/resolv.conf")(tree);
+    },
+    "a link into the tree": async (tree) => {
+      await writeFile(join(tree, "etc/resolv.real"), foreignDns);
+      await link("resolv.real")(tree);
+    },
+    "a dangling link": link("/nowhere/resolv.conf"),
+    "a loop": link("resolv.conf"),
+    "out of the tree": link("../../../../../../etc/hostname"),
+  };
+  for (const [name, prepare] of Object.entries(cases)) {
+    const tree = await withDpkg(await busybox());
+    await prepare(tree);
+    const before = await listing(tree);
+    const { stdout, stderr } = await sh(tree, "cat /etc/resolv.conf; test -x /usr/sbin/policy-rc.d && echo policy");
+    expect.soft([stdout, stderr], name).toEqual([`${hostDns}policy`, ""]);
+    expect.soft(await listing(tree), name).toBe(before);
+  }
+});
+
+test("a tree whose /etc is a link out of it changes nothing on the host", async () => {
+  const tree = await busybox();
+  const outside = await files(join(scratch(), "outside"), { "resolv.conf": foreignDns });
+  await rm(join(tree, "etc"), { recursive: true });
+  await symlink(outside, join(tree, "etc"));
+  await sh(tree, "true");
+  expect(await listing(outside)).toBe(await listing(await files(join(scratch(), "x"), { "resolv.conf": foreignDns })));
+});
+
+test("a command may replace, change or remove /etc/resolv.conf, which is kept", async () => {
+  const tree = await busybox();
+  const own = join(tree, "etc/resolv.conf");
+  expect((await sh(tree, "echo mine >/etc/new && mv /etc/new /etc/resolv.conf")).exitCode).toBe(0);
+  expect(await readFile(own, "utf8")).toBe("mine\n");
+  expect((await sh(tree, "echo more >>/etc/resolv.conf")).exitCode).toBe(0);
+  expect(await readFile(own, "utf8")).toBe(`${hostDns}more\n`);
+  expect((await sh(tree, "ln -sf /run/x/resolv.conf /etc/resolv.conf")).exitCode).toBe(0);
+  expect(await readlink(own)).toBe("/run/x/resolv.conf");
+  expect((await sh(tree, "rm /etc/resolv.conf")).exitCode).toBe(0);
+  await expect(access(own)).rejects.toThrow();
+  expect((await execa("ls", ["-A", join(tree, "etc")])).stdout).toBe("os-release\npasswd");
+});
+
+test("the tree's own policy-rc.d, and one that the command makes, stay", async () => {
+  const tree = await withDpkg(await busybox());
+  const policy = join(tree, "usr/sbin/policy-rc.d");
+  await sh(tree, "printf '#!/bin/sh\\nexit 0\\n' >/usr/sbin/policy-rc.d");
+  expect(await readFile(policy, "utf8")).toBe("#!/bin/sh\nexit 0\n");
+  expect((await sh(tree, "cat /usr/sbin/policy-rc.d")).stdout).toBe("#!/bin/sh\nexit 0");
+  expect(await readFile(policy, "utf8")).toBe("#!/bin/sh\nexit 0\n");
+});
+
+test.each([
+  ["img", "img"],
+  ["debian-12.5", "debian-12.5"],
+  ["a_b+c", "a-b-c"],
+  [`${"long".repeat(20)}`, "long".repeat(16)],
+])("the host name of image %s is %s", async (image, name) => {
+  expect((await call(await busybox(image), ["hostname"])).stdout).toBe(name);
+});
+
+test("/tmp is kept, /dev nodes cannot be made, and systemd knows that it is offline", async () => {
+  const tree = await busybox();
+  await sh(tree, "echo kept >/tmp/x");
+  const { stdout } = await sh(
+    tree,
+    "cat /tmp/x; mknod /tmp/null c 1 3 2>/dev/null || echo refused; echo $SYSTEMD_OFFLINE",
+  );
+  expect(stdout).toBe("kept\nrefused\n1");
+});
+
+test("a .nspawn file beside the tree is not obeyed", async () => {
+  const tree = await busybox();
+  await writeFile(`${tree}.nspawn`, "[Exec]\nEnvironment=OBEYED=1\n[Files]\nBind=/etc:/mnt\n");
+  expect((await sh(tree, "echo $OBEYED; ls /mnt 2>/dev/null")).stdout).toBe("");
+});
+
+test("the image's options reach its container, for the tree and for one that is being built", async () => {
+  const root = scratch();
+  const state = join(root, ".nspawn-runner/img");
+  await files(root, {
+    ".nspawn-runner/img/container": `--setenv=A=x y\n--bind-ro=${root}/data:/mnt\nSYSTEMD_SECCOMP=0\nLD_PRELOAD=/evil.so\n`,
+    "data/file": "shared\n",
+  });
+  for (const tree of [join(root, "img"), join(state, "new")]) {
+    await busyboxTree(tree);
+    await mkdir(join(tree, "mnt"));
+    const { stdout, stderr } = await sh(tree, "echo $A; cat /mnt/file; hostname; grep Seccomp: /proc/self/status");
+    expect([stdout, stderr]).toEqual(["x y\nshared\nimg\nSeccomp:\t0", ""]);
+  }
+});
+
+test.each([
+  ["written by another user", (file: string) => chown(file, 65534, 65534)],
+  ["a link", (file: string) => rm(file).then(() => symlink("/etc/passwd", file))],
+  ["open to its group", (file: string) => execa("chmod", ["664", file])],
+])("options that are %s are refused", async (_, spoil) => {
+  const root = scratch();
+  const tree = await busyboxTree(join(root, "img"));
+  await files(root, { ".nspawn-runner/img/container": "--bind=/:/mnt\n" });
+  await spoil(join(root, ".nspawn-runner/img/container"));
+  const { exitCode, stderr } = await call(tree, ["true"]);
+  expect(exitCode).toBe(125);
+  expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write; .*$/);
+});
+
+test("wrong use is one sentence and exit status 125", async () => {
+  const directory = scratch();
+  const tree = await busyboxTree(join(directory, "img"));
+  await symlink("img", join(directory, "link"));
+  const cases: [string[], RegExp, string[]?][] = [
+    [[], /needs a TREE and a COMMAND/],
+    [["--unknown", "true"], /needs a TREE and a COMMAND/],
+    [[tree], /needs a COMMAND to run in .*img/],
+    [[join(directory, "none"), "true"], /the tree .*none is not a directory/],
+    [[join(directory, "link/"), "true"], /the tree .*link is a symbolic link/],
+    [["/", "true"], /the tree \/ is not a directory|host's own root/],
+    [[tree, "true"], /must be run as root/, ["setpriv", "--reuid=65534", "--clear-groups"]],
+    [
+      [tree, "true"],
+      /systemd-nspawn is not installed; on Debian install the package systemd-container/,
+      ["env", "PATH=/nowhere"],
+    ],
+  ];
+  for (const [args, message, under = []] of cases) {
+    const [command, ...rest] = [...under, exe(), ...args] as [string, ...string[]];
+    const { exitCode, stderr } = await execa(command, rest, { reject: false, stdin: "ignore" });
+    expect.soft(exitCode, args.join(" ")).toBe(125);
+    expect.soft(stderr).toMatch(message);
+    expect.soft(stderr.split("\n")).toHaveLength(1);
+  }
+  const help = await execa(exe(), ["--help"]);
+  expect(help.stdout).toMatch(/^Usage: nspawn-chroot TREE COMMAND/);
+});
+
+test("a host whose systemd is too old is told so", async () => {
+  const hide =
+    'for d in /usr/lib/*-linux-gnu*/systemd /usr/lib/systemd; do mount -t tmpfs x "$d"; >"$d/libsystemd-shared-241.so"; done; exec "$0" "$1" true';
+  const { exitCode, stderr } = await execa("unshare", ["--mount", "sh", "-c", hide, exe(), await busybox()], {
+    reject: false,
+  });
+  expect([exitCode, stderr]).toEqual([125, "nspawn-chroot: needs systemd 248 or newer, but this host has 241"]);
+});
+
+test("it is found by its own path, and clean for shellcheck, the part that runs inside too", async () => {
+  const link = join(scratch(), "chroot");
+  await symlink(exe(), link);
+  expect((await execa(link, [await busybox(), "hostname"], { stdin: "ignore" })).stdout).toBe("img");
+  await execa("shellcheck", ["--external-sources", exe()]);
+  const inside = /^inside='\n(.*?)^'$/ms.exec(await readFile(exe(), "utf8"))?.[1] as string;
+  // -ef is in dash, busybox and bash; the word lists are meant.
+  await execa("shellcheck", ["--shell=sh", "--exclude=SC2015,SC2086,SC3013", "-"], { input: inside });
+});
+
+test.each([true, false])("it serves community.general.chroot; pipelining %s", async (pipelining) => {
+  const root = scratch();
+  const tree = await debianTree(join(root, "img"));
+  await files(root, {
+    "inventory.yml": JSON.stringify({
+      all: {
+        hosts: {
+          img: {
+            ansible_connection: "community.general.chroot",
+            ansible_host: tree,
+            ansible_chroot_exe: exe(),
+            ansible_pipelining: pipelining,
+            ansible_python_interpreter: "/usr/bin/python3",
+          },
+        },
+      },
+    }),
+    "template.j2": "I am {{ ansible_facts.hostname }}\n",
+    "play.yml": JSON.stringify([
+      {
+        hosts: "img",
+        tasks: [
+          { copy: { content: "binary \u0001", dest: "/root/copied" } },
+          { apt: { update_cache: true } },
+          { apt: { name: "cron" } },
+          { template: { src: "template.j2", dest: "/root/rendered" } },
+          {
+            file: {
+              src: "../run/systemd/resolve/stub-resolv.conf",
+              dest: "/etc/resolv.conf",
+              state: "link",
+              force: true,
+            },
+          },
+          { systemd: { name: "cron", enabled: true } },
+          { get_url: { url: "file:///root/copied", dest: "/tmp/fetched" } },
+          { copy: { src: "/tmp/fetched", dest: "/root/second", remote_src: true } },
+          { command: "getent hosts deb.debian.org" },
+        ],
+      },
+    ]),
+  });
+  const run = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml"], { cwd: root });
+  expect(run.stdout + run.stderr).toMatch(/failed=0 /);
+  expect(run.exitCode).toBe(0);
+  expect(await readFile(join(tree, "root/rendered"), "utf8")).toBe("I am img\n");
+  expect(await readFile(join(tree, "root/second"), "utf8")).toBe("binary \u0001");
+  expect(await readlink(join(tree, "etc/resolv.conf"))).toBe("../run/systemd/resolve/stub-resolv.conf");
+  await access(join(tree, "etc/systemd/system/multi-user.target.wants"));
+  await expect(access(join(tree, "usr/sbin/policy-rc.d"))).rejects.toThrow();
+  const again = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml", "--check"], { cwd: root });
+  expect(again.stdout).toMatch(/changed=[01] .*failed=0 /);
+});
+
+async function running(command: string): Promise<boolean> {
+  const { stdout } = await execa("ps", ["-axo", "args"]);
+  return stdout.split("\n").includes(command);
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (await condition()) return;
+    await sleep(50);
+  }
+  throw new Error("It did not happen within 5 seconds.");
+}
