@@ -201,7 +201,7 @@ describe("options", () => {
     const directory = await inventoryHost(scratch(), {
       ...images,
       "nspawn_runner.yml": `${inventoryFile}include: [s*]\nexclude: [scratch-*, 'sa *']\n`,
-      "scratch-1.yml": "- [",
+      "scratch-1.yml": playbook("nspawn_runner_of_nobody: 1"),
       "images/sa d/": "",
     });
     const { hosts, stderr } = await list(directory);
