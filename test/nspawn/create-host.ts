@@ -3,11 +3,12 @@
 //
 // A host for creations: runs the module for real, looks for what it left behind, and brings small file systems and archives.
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { ansible, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
+import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
 export interface ModuleResult {
@@ -43,10 +44,12 @@ export async function chroot(params: Record<string, unknown>, options: ModuleOpt
 /** Starts a playbook of one creation and returns the process of ansible-playbook. */
 export function startCreation(params: Record<string, unknown>, env: Record<string, string> = {}) {
   const play = [{ hosts: "localhost", gather_facts: false, tasks: [{ "nspawn.runner.chroot": params }] }];
-  return execa(ansibleProgram("ansible-playbook"), ["-i", "localhost,", "-c", "local", "/dev/stdin"], {
+  const playbook = join(scratch(), "play.json");
+  writeFileSync(playbook, JSON.stringify(play));
+  return execa(ansibleProgram("ansible-playbook"), ["-i", "localhost,", "-c", "local", playbook], {
     cwd: "/",
     env: { ...ansibleEnvironment(), ...env },
-    input: JSON.stringify(play),
+    stdin: "ignore",
     reject: false,
   });
 }

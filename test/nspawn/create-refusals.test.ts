@@ -40,9 +40,10 @@ describe("a tree in use is neither removed nor made anew", () => {
     ["with others", ["--read-only"]],
   ])("by a container that holds it %s", async (_how, flags) => {
     const argv = ["--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2", ...flags];
-    const container = execa("systemd-nspawn", [...argv, "-D", tree, "/bin/sh", "-c", "echo up; exec sleep 60"], {
-      reject: false,
-    });
+    // All of the container dies with unshare.
+    const under = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"];
+    const payload = ["-D", tree, "/bin/sh", "-c", "echo up; exec sleep 60"];
+    const container = execa("unshare", [...under, ...argv, ...payload], { reject: false, cwd: "/" });
     onTestFinished(async () => {
       container.kill("SIGKILL");
       await container;
@@ -79,7 +80,9 @@ describe("a tree in use is neither removed nor made anew", () => {
   test("by a mount beneath it", async () => {
     await mkdir(join(tree, "mnt"), { recursive: true });
     await execa("mount", ["-t", "tmpfs", "tmpfs", join(tree, "mnt")]);
-    onTestFinished(() => execa("umount", [join(tree, "mnt")]));
+    onTestFinished(async () => {
+      await execa("umount", [join(tree, "mnt")]);
+    });
     await expectRefused(new RegExp(`^${tree} has mounts beneath it: run umount ${tree}/mnt$`));
   });
 });

@@ -3,7 +3,6 @@
 
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -57,7 +56,6 @@ describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
       readdirSync(join(tree, path), { withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== "lock"),
     );
     expect(cached.map((entry) => entry.name)).toEqual([]);
-    expect(readFileSync(join(tree, "etc/hosts"), "utf8")).not.toContain(hostname());
   });
 
   test("no daemon was started on the way", () => {
@@ -76,7 +74,10 @@ test("the first installed tool that has the suite is taken", async () => {
 
 test.each([
   ["mmdebstrap", /^mmdebstrap failed: the mirror has no suite 'nosuch': .*\n/],
-  ["debootstrap", /^debootstrap of this host does not know the suite 'nosuch': run apt install mmdebstrap$/],
+  [
+    "debootstrap",
+    /^debootstrap of this host does not know the suite 'nosuch': look at the suite's name, or use mmdebstrap /,
+  ],
 ])("%s with an unknown suite", async (bootstrap, message) => {
   const result = await chroot({ name: "nosuch", root, suite: "nosuch", bootstrap });
   expect(result).toMatchObject({ exitCode: 2, changed: false, msg: expect.stringMatching(message) });
@@ -150,7 +151,7 @@ describe.each([
 
 test("a package script cannot leave a daemon behind, whoever runs it", async () => {
   const directory = scratch();
-  const script = "#!/bin/sh\nsetsid sleep 4567 </dev/null >/dev/null 2>&1 &\nsleep 0.2\npidof sleep >/started\n";
+  const script = "#!/bin/sh\nsetsid sleep 4567 </dev/null >/dev/null 2>&1 &\necho $! >/started\n";
   await execa("mkdir", ["-p", join(directory, "deb/DEBIAN")]);
   await execa("tee", [join(directory, "deb/DEBIAN/postinst")], { input: script });
   await execa("chmod", ["755", join(directory, "deb/DEBIAN/postinst")]);

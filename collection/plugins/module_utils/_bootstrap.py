@@ -89,8 +89,8 @@ def _tool(params: dict[str, Any]) -> dict[str, Any]:
     for tool in installed:
         if not tool["suite_files"] or any(os.path.exists(file.format(suite=params["suite"])) for file in tool["suite_files"]):
             return tool
-    hint = "" if len(wanted) == 1 else f": run apt install {BOOTSTRAP_TOOLS[0]['package']}"
-    raise ChrootError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}'{hint}")
+    hint = f"look at the suite's name, or use {BOOTSTRAP_TOOLS[0]['name']} (apt install {BOOTSTRAP_TOOLS[0]['package']})"
+    raise ChrootError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}': {hint}")
 
 
 def _check_suite(suite: str) -> None:

@@ -50,6 +50,10 @@ def is_btrfs(path: str) -> bool:
 
 def _subvolumes(path: str) -> None:
     """Deletes a subvolume and those in it, the innermost first."""
+    state = os.path.dirname(path)
     for relpath in _tree.find(path, "-depth", "-type", "d", "-inum", _SUBVOLUME_INODE):
         # Where this fails, rm does it, file by file, or says why it cannot.
-        run(["btrfs", "subvolume", "delete", os.path.join(path, relpath)], lambda line: None)
+        run(["btrfs", "subvolume", "delete", "--commit-after", os.path.join(path, relpath).rstrip("/")], lambda line: None)
+    # The space is free only when the kernel's cleaner is through: another tree may need it now.
+    run(["btrfs", "subvolume", "sync", state], lambda line: None)
+    run(["btrfs", "filesystem", "sync", state], lambda line: None)
