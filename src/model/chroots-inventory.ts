@@ -8,11 +8,19 @@ import type { Fqcn, Glob, Path } from "./types.ts";
 /**
  * Lists the images of a runner host as Ansible hosts.
  *
- * The configuration file's name ends in `nspawn_runner.yml` or `nspawn_runner.yaml`.
- * A file in a playbook directory is an image's playbook when a tree of that name exists, or when its first play's `vars` has a key
- * that begins with `nspawn_runner_`.
- * An image whose playbook cannot be used stays listed, with its reason in `nspawn_runner_error`.
- * Nothing inside a tree is executed, and no symbolic link in it is followed.
+ * The name of the inventory file ends in `nspawn_runner.yml` or `nspawn_runner.yaml`.
+ *
+ * An image has a tree, the directory of its name in the root directory, or a playbook of its name in one of the playbook directories, or both.
+ * A file counts as an image's playbook when a tree of that name exists, or when its first play's `vars` has a key that begins with
+ * `nspawn_runner_`. Those variables become host variables.
+ *
+ * All images are in the group `nspawn_runner`, and in those of its children that apply: `nspawn_runner_declared` has a playbook,
+ * `nspawn_runner_present` has a tree, `nspawn_runner_missing` has a playbook and no tree, `nspawn_runner_unmanaged` has a tree and no playbook.
+ *
+ * An image whose playbook cannot be used stays listed: its variable `nspawn_runner_error` and a warning say why.
+ * Files and directories whose name begins with a dot are private, and those whose name cannot be a host name are skipped with a warning.
+ *
+ * Nothing inside a tree is executed, and no symbolic link in it is followed. What is read from a tree is never rendered as a template.
  *
  * @kind inventory
  * @name chroots

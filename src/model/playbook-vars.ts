@@ -8,9 +8,12 @@ import type { Path } from "./types.ts";
 /**
  * Gives the `nspawn_runner_*` variables of an image's playbook to the host of that name.
  *
- * For static inventories: it serves the hosts of the group `nspawn_runner`. The inventory plugin `nspawn.runner.chroots` needs it not.
- * Enable it with `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
- * It never sets a connection or a path.
+ * It is for static inventories, and serves the hosts of the group `nspawn_runner`; the inventory plugin `nspawn.runner.chroots` gives the same
+ * variables by itself. It never gives a connection or a path.
+ *
+ * A playbook that cannot be used gives the variable `nspawn_runner_error` instead, and a warning.
+ *
+ * A vars plugin of a collection must be enabled, as in `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
  *
  * @kind vars
  * @name playbook_vars

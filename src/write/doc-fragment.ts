@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A doc fragment: the options of a plugin, module or action for its DOCUMENTATION.
+// A doc fragment: what the DOCUMENTATION of a plugin, module or action says beside its name and author.
 
 import type { Document, Option, Support } from "../ir/document.ts";
 import { ansibleMarkup } from "./literal/ansible-markup.ts";
@@ -15,11 +15,9 @@ export function docFragmentFile(document: Document): string {
   return pythonModule([document.source], `Options of ${document.name}.`, body);
 }
 
-/** A module is its documentation, so all of it is here. A plugin says in its own file what it is. */
-function about({ kind, short, description, since }: Document): Record<string, unknown> {
-  if (kind !== "module" && kind !== "action") return {};
+function about({ short, description, since }: Document): Record<string, unknown> {
   return {
-    // Lists of modules show it as it is; by custom it has no period.
+    // Lists of plugins show it as it is; by custom it has no period.
     short_description: short.replaceAll("`", "").replace(/\.$/, ""),
     version_added: since,
     description: [short, ...description].map(ansibleMarkup),

@@ -19,18 +19,18 @@ describe("the installed artifact", () => {
     ["callback", "inner_result", "NSPAWN_RUNNER_RESULT"],
   ])("documents the %s plugin nspawn.runner.%s with its options", async (type, name, option) => {
     const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], { cwd: scratch() });
-    expect(stderr).not.toMatch(/warning|error/i);
+    expect(stderr).toBe("");
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`nspawn.runner.${name}`.toUpperCase());
     expect(stdout).toContain(option);
+    // Markup that this version of ansible-doc does not know stands in its output as it was written.
+    expect(stdout).not.toMatch(/\b[OVPE]\(/);
   });
 
-  test("has a description for every option, and no option without a type", async () => {
+  test("has a description for every option, Ansible's own ones included", async () => {
     const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], { cwd: scratch() });
-    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as { options: Record<string, { description: string[]; type?: string }> };
-    for (const [name, option] of Object.entries(options)) {
-      expect(option.description.join(""), name).not.toBe("");
-    }
+    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as { options: Record<string, { description: string | string[] }> };
+    for (const [name, option] of Object.entries(options)) expect(option.description, name).not.toHaveLength(0);
     expect(options["root"]).toMatchObject({ type: "path", default: "/var/lib/nspawn-runner" });
     expect(Object.keys(options)).toEqual(expect.arrayContaining(["compose", "groups", "keyed_groups", "strict"]));
   });

@@ -11,9 +11,9 @@ short_description: Writes down what the run of an image's playbook did
 version_added: 0.1.0
 author: The nspawn.runner authors (@nspawn-runner)
 description:
-  - P(nspawn.runner.maintain#module) enables this plugin in the runs that it starts, and reads what it wrote.
+  - The action C(nspawn.runner.maintain) enables this plugin in the runs that it starts, and reads what it wrote.
     It is of no use elsewhere, and need not be enabled by hand.
-  - Without the environment variable E(NSPAWN_RUNNER_RESULT) it does nothing.
+  - Without the environment variable C(NSPAWN_RUNNER_RESULT) it does nothing.
 """
 
 import json

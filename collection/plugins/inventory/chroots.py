@@ -6,24 +6,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: chroots
-short_description: Images of a systemd-nspawn runner host
-version_added: 0.1.0
 author:
   - The nspawn.runner authors (@nspawn-runner)
-description:
-  - Lists the CI images of this host as Ansible hosts, by their short names.
-  - An image has a tree, the directory of its name in O(root), or a playbook of its name in one of O(playbook_dirs), or both.
-  - A file counts as an image's playbook when a tree of that name exists, or when the C(vars) of its first play has a key that begins
-    with C(nspawn_runner_).
-  - All images are in the group C(nspawn_runner), and in those of its children that apply. C(nspawn_runner_declared) has a playbook,
-    C(nspawn_runner_present) has a tree, C(nspawn_runner_missing) has a playbook and no tree, C(nspawn_runner_unmanaged) has a tree
-    and no playbook.
-  - The C(nspawn_runner_*) variables of the playbook become host variables.
-  - An image whose playbook cannot be used stays listed. Its variable C(nspawn_runner_error) and a warning say why.
-  - The name of the inventory file must end in C(nspawn_runner.yml) or C(nspawn_runner.yaml).
-notes:
-  - Nothing inside a tree is executed and no symbolic link in it is followed. What is read from a tree is never rendered as a template.
-  - Files and directories whose name begins with a dot are private. Those whose name cannot be a host name are skipped with a warning.
 extends_documentation_fragment:
   - nspawn.runner._chroots
   - ansible.builtin.constructed
@@ -70,7 +54,6 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Pla
 from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import has_python, os_release
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
-_DECLARED, _PRESENT, _MISSING, _UNMANAGED = SUBGROUPS
 _WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
 
 
@@ -181,10 +164,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
         if playbook:
-            self.inventory.add_child(_DECLARED, name)
+            self.inventory.add_child(f"{GROUP}_declared", name)
         if present and not playbook:
-            self.inventory.add_child(_UNMANAGED, name)
-        self.inventory.add_child(_PRESENT if present else _MISSING, name)
+            self.inventory.add_child(f"{GROUP}_unmanaged", name)
+        self.inventory.add_child(f"{GROUP}_{'present' if present else 'missing'}", name)
         self._construct(name)
 
     def _construct(self, name: str) -> None:

@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The word of each image's line, such as V(created), V(changed), V(unchanged) or V(failed).
+  description: The word of each image's line, such as C(created), C(changed), C(unchanged) or C(failed).
   returned: success
   type: dict
   sample: {bookworm: unchanged, trixie: changed}

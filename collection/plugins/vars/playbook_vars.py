@@ -6,16 +6,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: playbook_vars
-short_description: Variables of images from their playbooks, for static inventories
-version_added: 0.1.0
 author:
   - The nspawn.runner authors (@nspawn-runner)
-description:
-  - Gives the hosts of the group C(nspawn_runner) the C(nspawn_runner_*) variables that the first play of their playbook has in its C(vars).
-  - The playbook of a host is the file with the host's name in one of O(playbook_dirs).
-  - It never gives a connection or a path. The inventory plugin P(nspawn.runner.chroots#inventory) gives the same variables by itself.
-  - A playbook that cannot be used gives the variable C(nspawn_runner_error) instead, and a warning.
-  - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars).
 extends_documentation_fragment:
   - nspawn.runner._playbook_vars
   - ansible.builtin.vars_plugin_staging

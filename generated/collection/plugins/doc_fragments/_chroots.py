@@ -12,6 +12,22 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+short_description: Lists the images of a runner host as Ansible hosts
+version_added: 0.1.0
+description:
+  - Lists the images of a runner host as Ansible hosts.
+  - The name of the inventory file ends in C(nspawn_runner.yml) or C(nspawn_runner.yaml).
+  - An image has a tree, the directory of its name in the root directory, or a playbook of its name in one of the
+    playbook directories, or both. A file counts as an image's playbook when a tree of that name exists, or when its
+    first play's C(vars) has a key that begins with C(nspawn_runner_). Those variables become host variables.
+  - "All images are in the group C(nspawn_runner), and in those of its children that apply: C(nspawn_runner_declared)
+    has a playbook, C(nspawn_runner_present) has a tree, C(nspawn_runner_missing) has a playbook and no tree,
+    C(nspawn_runner_unmanaged) has a tree and no playbook."
+  - "An image whose playbook cannot be used stays listed: its variable C(nspawn_runner_error) and a warning say why.
+    Files and directories whose name begins with a dot are private, and those whose name cannot be a host name are
+    skipped with a warning."
+  - Nothing inside a tree is executed, and no symbolic link in it is followed. What is read from a tree is never
+    rendered as a template.
 options:
   plugin:
     description:

@@ -12,6 +12,15 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+short_description: Gives the nspawn_runner_* variables of an image's playbook to the host of that name
+version_added: 0.1.0
+description:
+  - Gives the C(nspawn_runner_*) variables of an image's playbook to the host of that name.
+  - It is for static inventories, and serves the hosts of the group C(nspawn_runner); the inventory plugin
+    C(nspawn.runner.chroots) gives the same variables by itself. It never gives a connection or a path.
+  - A playbook that cannot be used gives the variable C(nspawn_runner_error) instead, and a warning.
+  - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars,
+    nspawn.runner.playbook_vars).
 options:
   root:
     description:

@@ -12,6 +12,10 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+short_description: Gives variables to boxes
+version_added: 1.0.0
+description:
+  - Gives variables to boxes.
 options:
   files:
     description:

@@ -12,6 +12,11 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+short_description: Lists boxes
+version_added: 1.0.0
+description:
+  - Lists boxes.
+  - A box is a directory. An empty one is a box too.
 options:
   plugin:
     description:
