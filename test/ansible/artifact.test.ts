@@ -18,7 +18,9 @@ describe("the installed artifact", () => {
     ["module", "summary", "register"],
     ["callback", "inner_result", "NSPAWN_RUNNER_RESULT"],
   ])("documents the %s plugin nspawn.runner.%s with its options", async (type, name, option) => {
-    const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], { cwd: scratch() });
+    const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], {
+      cwd: scratch(),
+    });
     expect(stderr).toBe("");
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`nspawn.runner.${name}`.toUpperCase());
@@ -28,8 +30,12 @@ describe("the installed artifact", () => {
   });
 
   test("has a description for every option, Ansible's own ones included", async () => {
-    const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], { cwd: scratch() });
-    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as { options: Record<string, { description: string | string[] }> };
+    const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], {
+      cwd: scratch(),
+    });
+    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as {
+      options: Record<string, { description: string | string[] }>;
+    };
     for (const [name, option] of Object.entries(options)) expect(option.description, name).not.toHaveLength(0);
     expect(options["root"]).toMatchObject({ type: "path", default: "/var/lib/nspawn-runner" });
     expect(Object.keys(options)).toEqual(expect.arrayContaining(["compose", "groups", "keyed_groups", "strict"]));
@@ -45,7 +51,13 @@ describe("the installed artifact", () => {
   test("depends on no other collection and brings its README, licence, examples", async () => {
     const manifest = JSON.parse(await readFile(join(collectionPath(), "MANIFEST.json"), "utf8"));
     expect(manifest.collection_info.dependencies).toEqual({});
-    for (const file of ["README.md", "LICENSE", "examples/site.yml", "examples/nspawn_runner.yml", "changelogs/config.yaml"]) {
+    for (const file of [
+      "README.md",
+      "LICENSE",
+      "examples/site.yml",
+      "examples/nspawn_runner.yml",
+      "changelogs/config.yaml",
+    ]) {
       expect((await stat(join(collectionPath(), file))).size, file).toBeGreaterThan(0);
     }
   });
