@@ -37,6 +37,7 @@ const nasty = [
   "$HOME",
   "`id`",
   "$(id)",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is for other languages.
   "${x}",
   "!",
   "*",
