@@ -43,7 +43,9 @@ export async function chroot(params: Record<string, unknown>, options: ModuleOpt
 
 /** Starts a playbook of one creation and returns the process of ansible-playbook. */
 export function startCreation(params: Record<string, unknown>, env: Record<string, string> = {}) {
-  const play = [{ hosts: "localhost", gather_facts: false, tasks: [{ "nspawn.runner.chroot": params }] }];
+  // The interpreter of the implicit localhost: discovery may find one that does not start.
+  const vars = { ansible_python_interpreter: "{{ ansible_playbook_python }}" };
+  const play = [{ hosts: "localhost", gather_facts: false, vars, tasks: [{ "nspawn.runner.chroot": params }] }];
   const playbook = join(scratch(), "play.json");
   writeFileSync(playbook, JSON.stringify(play));
   return execa(ansibleProgram("ansible-playbook"), ["-i", "localhost,", "-c", "local", playbook], {
