@@ -30,7 +30,10 @@ export interface ImageVariables {
    * @example ["dnf", "--assumeyes", "--installroot={{ nspawn_runner_tree }}", "--releasever=42", "install", "bash", "python3", "systemd"]
    */
   nspawn_runner_create_command?: string[];
-  /** Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd. */
+  /**
+   * Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd. A relative path starts at the playbook's
+   * directory.
+   */
   nspawn_runner_tarball?: Path;
   /**
    * Checksum that the archive must have, as `ALGORITHM:HEX`.
@@ -60,7 +63,10 @@ export interface ImageVariables {
    * @default []
    */
   nspawn_runner_packages?: string[];
-  /** Keyring that the package archive's signature is checked with. Without it, the bootstrap tool chooses. */
+  /**
+   * Keyring that the package archive's signature is checked with. A relative path starts at the playbook's directory.
+   * Without it, the bootstrap tool chooses.
+   */
   nspawn_runner_keyring?: Path;
   /**
    * Makes the tree anew at each maintenance, before its playbook runs.

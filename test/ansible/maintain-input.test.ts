@@ -3,9 +3,10 @@
 //
 // Maintenance and what users get wrong: one sentence that says what to do, and the other images unharmed.
 
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
 import { playbook, runnerHost, sentence, summary } from "./maintain-host.ts";
 
 const fine = playbook("all", "- debug: {msg: nothing}");
@@ -153,10 +154,12 @@ describe("a run", () => {
 
   test("without root rights is refused in one sentence", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
+    const home = scratch();
+    await chmod(home, 0o777);
     const user = ["setsid", "--wait", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     const result = await host.run(["site.yml"], {
       under: user,
-      env: { HOME: host.directory, ANSIBLE_HOME: "/tmp/.nspawn-nobody" },
+      env: { HOME: home, ANSIBLE_HOME: home },
     });
     expect(result.stdout + result.stderr).toContain("images are maintained by root: run ansible-playbook as root");
     expect(result.exitCode).toBe(2);

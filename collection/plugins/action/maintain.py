@@ -192,7 +192,7 @@ def _log(image: Image, state: str) -> Iterator[Callable[[Any], str]]:
         def log(line: Any) -> str:
             data = line if isinstance(line, bytes) else f"{line}\n".encode(errors="replace")
             file.write(data)
-            text = _guard._clean(data.rstrip(b"\n"))
+            text = _guard.plain_text(data.rstrip(b"\n"))
             show(text)
             return text
 

@@ -63,14 +63,15 @@ def _lines(descriptor: int):
     rest = b""
     while chunk := os.read(descriptor, 65536):
         *whole, rest = (rest + chunk).split(b"\n")
-        yield from map(_clean, whole)
+        yield from map(plain_text, whole)
         if len(rest) > 2 * LINE_LENGTH:
             rest = rest[-LINE_LENGTH:]
     if rest:
-        yield _clean(rest)
+        yield plain_text(rest)
 
 
-def _clean(line: bytes) -> str:
+def plain_text(line: bytes) -> str:
+    """A line as it may be shown: without control characters, of bounded length, of a progress line its last state."""
     return _CONTROL.sub("", line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace"))[:LINE_LENGTH]
 
 

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP, PLAYBOOK_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils._state import name_problem
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook, read_playbook
 
 CONFIG_SUFFIXES = ("nspawn_runner.yml", "nspawn_runner.yaml")
@@ -19,8 +19,6 @@ SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missi
 # The order is nspawn-runner's: of two files in one directory the .yaml counts.
 _SUFFIXES = (".yaml", ".yml")
 _RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1", GROUP, *SUBGROUPS)
-_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 Warn = Callable[[str], Any]
 Wanted = Callable[[str], bool]
@@ -32,11 +30,7 @@ def image_name_problem(name: str) -> str | None:
         return "the name is reserved"
     if name.endswith((".new", ".old")):
         return "names that end in .new or .old are what an interrupted creation left"
-    if len(name) > 64:
-        return "the name is longer than 64 characters"
-    if not _NAME.fullmatch(name):
-        return "a name consists of letters, digits, '-', '_' and '.', and neither it nor a part of it between dots begins or ends with '-' or '.'"
-    return None
+    return name_problem(name)
 
 
 def playbook_directories(configured: Iterable[str] | None, beside: str | None, root: str, resolve: Callable[[str], str]) -> list[str]:

@@ -69,7 +69,7 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
             if name not in own or variables[name] is not own[name] and variables[name] != own[name]:
                 raise ImageError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
         elif name not in VARIABLES:
-            raise ImageError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{_playbook._nearest(name)}")
+            raise ImageError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{_playbook.nearest_hint(name)}")
 
 
 def settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:

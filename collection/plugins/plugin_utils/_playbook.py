@@ -138,12 +138,13 @@ def _check(path: str, variables: dict[str, Any], node: MappingNode) -> None:
         if name in DERIVED:
             problems.append(str(_bad(path, f"{name} is set by the collection and cannot be set here", line)))
         elif name not in VARIABLES:
-            problems.append(str(_bad(path, f"unknown variable {name}{_nearest(name)}", line)))
+            problems.append(str(_bad(path, f"unknown variable {name}{nearest_hint(name)}", line)))
     if problems:
         raise _Bad("; ".join(problems))
 
 
-def _nearest(name: str) -> str:
+def nearest_hint(name: str) -> str:
+    """The end of a message about an unknown variable; empty where no name is near."""
     # Without the prefix, which would make every name look near.
     known = [variable[len(VARIABLE_PREFIX) :] for variable in VARIABLES]
     near = difflib.get_close_matches(name[len(VARIABLE_PREFIX) :], known, 1, 0.5)
