@@ -6,6 +6,7 @@
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { asNobody } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 import { playbook, runnerHost, sentence, summary } from "./maintain-host.ts";
 
@@ -156,9 +157,8 @@ describe("a run", () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const home = scratch();
     await chmod(home, 0o777);
-    const user = ["setsid", "--wait", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     const result = await host.run(["site.yml"], {
-      under: user,
+      under: ["setsid", "--wait", ...asNobody],
       env: { HOME: home, ANSIBLE_HOME: home },
     });
     expect(result.stdout + result.stderr).toContain("images are maintained by root: run ansible-playbook as root");

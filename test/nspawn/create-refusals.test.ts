@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdir, symlink } from "node:fs/promises";
+import { chmod, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { asNobody } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 import { chroot, loopFileSystem, processesWith, smallArchive, startCreation, stateOf, until } from "./create-host.ts";
@@ -174,18 +175,12 @@ test("programs of another architecture", async () => {
 });
 
 test("without root rights", async () => {
+  const home = scratch();
+  await chmod(home, 0o777);
   const result = await chroot(
     { name: "x", root: join(directory, "mine"), tarball: archive },
-    {
-      under: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
-      env: {
-        HOME: "/tmp",
-        ANSIBLE_REMOTE_TMP: "/tmp/nspawn-runner-nobody",
-        ANSIBLE_LOCAL_TEMP: "/tmp/nspawn-runner-nobody",
-      },
-    },
+    { under: asNobody, env: { HOME: home, ANSIBLE_REMOTE_TMP: home, ANSIBLE_LOCAL_TEMP: home } },
   );
-  await execa("rm", ["-rf", "/tmp/nspawn-runner-nobody"]);
   expect(result.msg).toBe("trees are made and removed by root: use become, or run Ansible as root");
 });
 

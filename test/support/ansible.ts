@@ -10,7 +10,7 @@ import { inject } from "vitest";
 export interface AnsibleOptions {
   cwd: string;
   env?: Record<string, string>;
-  /** Program and arguments that the Ansible program runs under, such as `["setpriv", "--reuid=65534", "--clear-groups"]`. */
+  /** Program and arguments that the Ansible program runs under, such as `asNobody`. */
   under?: readonly string[];
   input?: string;
 }
@@ -29,6 +29,16 @@ export type AnsibleProgram =
   | "ansible-pull"
   | "ansible-galaxy"
   | "ansible-vault";
+
+/** Runs a program as nobody who may read everything: the Ansible under test can lie in a home directory. */
+export const asNobody: readonly string[] = [
+  "setpriv",
+  "--reuid=65534",
+  "--regid=65534",
+  "--clear-groups",
+  "--inh-caps=+dac_read_search",
+  "--ambient-caps=+dac_read_search",
+];
 
 /** Directory of the installed collection. */
 export const collectionPath = (): string => join(inject("collections"), "ansible_collections/nspawn/runner");
