@@ -12,7 +12,7 @@ import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible, collectionPath } from "../support/ansible.ts";
 import { files, scratch } from "../support/scratch.ts";
-import { busyboxTree, debianTree } from "../support/trees.ts";
+import { archiveHost, busyboxTree, debianTree } from "../support/trees.ts";
 
 const exe = () => join(collectionPath(), "playbooks/files/nspawn-chroot");
 const hostDns = readFileSync("/etc/resolv.conf", "utf8");
@@ -327,7 +327,7 @@ test.each([true, false])("it serves community.general.chroot; pipelining %s", as
           { systemd: { name: "cron", enabled: true } },
           { get_url: { url: "file:///root/copied", dest: "/tmp/fetched" } },
           { copy: { src: "/tmp/fetched", dest: "/root/second", remote_src: true } },
-          { command: "getent hosts deb.debian.org" },
+          { command: `getent hosts ${await archiveHost(tree)}` },
         ],
       },
     ]),

@@ -3,7 +3,7 @@
 //
 // Trees for tests: a real Debian, made once and kept in the cache, and one of a few files for what needs no Debian.
 
-import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { cached } from "../../src/tool/cache.ts";
@@ -23,6 +23,14 @@ export function debianSource(suite: "bookworm" | "trixie" = "bookworm"): Promise
     await execa("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, suite, directory]);
     for (const file of ["etc/hostname", "etc/resolv.conf"]) await execa("rm", ["--force", join(directory, file)]);
   });
+}
+
+/** The host of the package archive that a Debian tree was made from: a name that DNS must know. */
+export async function archiveHost(tree: string): Promise<string> {
+  const sources = await readFile(join(tree, "etc/apt/sources.list"), "utf8");
+  const host = /^deb https?:\/\/([^/\s]+)/m.exec(sources)?.[1];
+  if (!host) throw new Error(`${tree} was made from no archive on the network`);
+  return host;
 }
 
 /** Makes a tree of busybox alone: a shell and the usual tools, no Python, in a few milliseconds. */
