@@ -8,7 +8,7 @@ export interface NspawnFlag {
   readonly flag: string;
   /** Why it is there. */
   readonly why: string;
-  /** Lowest systemd version that has it. */
+  /** Lowest systemd version that is known to have it, from the manual page systemd-nspawn(1); it does not say for environment variables. */
   readonly systemd: number;
   /** Set in systemd-nspawn's environment instead of given as an argument. */
   readonly environment?: true;
@@ -49,7 +49,7 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   { flag: "--link-journal=no", why: "No journal directory of the host is linked into the tree.", systemd: 187 },
   { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
   { flag: "--resolv-conf=off", why: "The wrapper gives DNS itself, without leaving a file in the tree.", systemd: 239 },
-  { flag: "--machine={machine}", why: "A unique name for each call: two calls at once do not meet.", systemd: 206 },
+  { flag: "--machine={machine}", why: "A unique name for each call: two calls at once do not meet.", systemd: 202 },
   { flag: "--hostname={name}", why: "Inside, the host name is the image's.", systemd: 239 },
   {
     flag: "--drop-capability=CAP_MKNOD",
@@ -102,6 +102,6 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     flag: "--capability={value}",
     variable: "nspawn_runner_capabilities",
     why: "The image's own capabilities.",
-    systemd: 187,
+    systemd: 186,
   },
 ];
