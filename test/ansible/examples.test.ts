@@ -69,6 +69,12 @@ describe("the examples", () => {
     expect(recap(byHand, "bookworm")).toEqual({});
   });
 
+  test("sid is made and maintained, or the archive's own breakage is called that", async () => {
+    const result = await run("ansible-playbook", "site.yml", "--limit", "sid");
+    if (result.exitCode === 0) expect(summary(result, "sid")[0]).toBe("created");
+    else expect(sentence(result, "sid")).toMatch(/: the archive('s packages do not go together| is out of date)/);
+  });
+
   test("slim is made by its own command, without documentation", async () => {
     const first = await run("ansible-playbook", "site.yml", "--limit", "slim");
     expect(sentence(first, "slim")).toBe("");

@@ -153,6 +153,21 @@ describe("a run", () => {
     expect(result.exitCode).toBe(2);
   });
 
+  test("that fails by the archive's own state says so, in creation and in a task", async () => {
+    const broken = "E: Unable to correct problems, you have held broken packages.";
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("aa", `- fail: {msg: "apt-get failed: ${broken}"}`),
+        "bb.yml": playbook("bb", "- debug:", `nspawn_runner_create_command: [sh, -c, "echo '${broken}'; exit 100"]`),
+      },
+      ["aa"],
+    );
+    const result = await host.run(["site.yml"]);
+    for (const image of ["aa", "bb"])
+      expect(sentence(result, image)).toContain("the archive's packages do not go together at the moment");
+    expect(result.exitCode).toBe(2);
+  });
+
   test("without root rights is refused in one sentence", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const home = scratch();

@@ -24,6 +24,9 @@ _COMPRESSIONS = (
     (b"\xfd7zXZ\x00", "--xz", "xz", "xz-utils"),
     (b"\x28\xb5\x2f\xfd", "--zstd", "zstd", "zstd"),
 )
+# What apt and dpkg say when packages of the archive do not go together: nobody's mistake on this host.
+BROKEN_ARCHIVE = r"unmet dependencies|held broken packages|dependency problems|Hash Sum mismatch|unexpected size"
+BROKEN_ARCHIVE_REASON = "the archive's packages do not go together at the moment, as happens in a rolling suite: try again later"
 # What is wrong, by what the programs print last. The first that matches counts.
 _REASONS = (
     (r"No space left on device|Disk quota exceeded|not enough free disk space|enough free space", "the disk is full: free some space in {root}"),
@@ -34,6 +37,8 @@ _REASONS = (
     (r"does not have a Release file|No such script", "the mirror has no suite '{suite}': look at the suite's name and at the mirror"),
     (r"Failed getting release file", "there is no suite '{suite}' at the mirror, or the mirror does not answer"),
     (r"NO_PUBKEY|not signed|Release signed by unknown key|couldn't be verified", "the archive's signature cannot be checked: look at the keyring"),
+    (BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON),
+    (r"is expired \(invalid since|is not valid yet", "the archive is out of date: look at the mirror, and at this host's clock"),
     (r"Unable to locate package|Couldn't find these debs|has no installation candidate", "the suite lacks one of the packages"),
 )
 _BY_OPTION = ("command", "tarball")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -19,6 +20,7 @@ from typing import Any
 from ansible import constants as C
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _guard
+from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 
 CALLBACK = "nspawn.runner.inner_result"
@@ -157,6 +159,8 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
     if status != 0 or stats.get("failures") or stats.get("unreachable"):
         last = result.get("failure")
         reason = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}"
+        if last and re.search(BROKEN_ARCHIVE, last["msg"]):
+            reason = f"{reason.rstrip('.')}; {BROKEN_ARCHIVE_REASON}"
         return _failed(reason, log, changed)
     if not result["plays"]:
         hosts = "; ".join(result["unmatched"]) or "none"
