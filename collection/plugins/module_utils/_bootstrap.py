@@ -31,7 +31,8 @@ BROKEN_ARCHIVE_REASON = "the archive's packages do not go together at the moment
 _REASONS = (
     (r"No space left on device|Disk quota exceeded|not enough free disk space|enough free space", "the disk is full: free some space in {root}"),
     (
-        r"Could not connect|Connection failed|Connection refused|timed out|Unable to connect|Could not resolve|Temporary failure resolving|Temporary failure in name resolution",
+        r"Could not connect|Connection failed|Connection refused|timed out|Unable to connect|Could not resolve"
+        r"|Temporary failure resolving|Temporary failure in name resolution",
         "the mirror does not answer: look at it, at the network and at the proxy",
     ),
     (r"does not have a Release file|No such script", "the mirror has no suite '{suite}': look at the suite's name and at the mirror"),
