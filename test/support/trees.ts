@@ -6,9 +6,8 @@
 import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import { basePackages } from "../../src/model/bootstrap-tools.ts";
 import { cached } from "../../src/tool/cache.ts";
-
-const packages = ["dbus", "git", "python3", "python3-apt", "systemd"];
 
 /** Copies a Debian tree, such as a creation makes it, to a path that does not exist yet. */
 export async function debianTree(target: string, suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
@@ -20,7 +19,7 @@ export async function debianTree(target: string, suite: "bookworm" | "trixie" = 
 /** The cached Debian tree itself, not to be changed. */
 export function debianSource(suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
   return cached(`tree-${suite}-1`, async (directory) => {
-    await execa("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, suite, directory]);
+    await execa("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${basePackages.join(",")}`, suite, directory]);
     for (const file of ["etc/hostname", "etc/resolv.conf"]) await execa("rm", ["--force", join(directory, file)]);
   });
 }

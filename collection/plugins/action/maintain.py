@@ -23,11 +23,11 @@ from ansible_collections.nspawn.runner.plugins.module_utils._container import wr
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP, LOG_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._maintain_spec import ARGUMENT_SPEC
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars, _inner_run
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image import WRAPPER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 
 display = Display()
 
-WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
 # Options of nspawn.runner.chroot and the image's variables that give them.
 CREATION = {
     "suite": "nspawn_runner_chroot_suite",

@@ -46,6 +46,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
     CONFIG_SUFFIXES,
     SUBGROUPS,
+    WRAPPER,
     find_playbooks,
     find_trees,
     playbook_directories,
@@ -53,8 +54,6 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook
 from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import has_python, os_release
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
-
-_WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -156,7 +155,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             nspawn_runner_present=present,
             ansible_host=unsafe(path),
             ansible_connection=unsafe(self.get_option("connection")),
-            ansible_chroot_exe=unsafe(_WRAPPER),
+            ansible_chroot_exe=unsafe(WRAPPER),
             ansible_pipelining=True,
         )
 

@@ -13,6 +13,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._state import name_problem
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook, read_playbook
 
+# The ansible_chroot_exe of every image.
+WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
+
 CONFIG_SUFFIXES = ("nspawn_runner.yml", "nspawn_runner.yaml")
 SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missing", "unmanaged"))
 
