@@ -19,7 +19,13 @@ export async function debianTree(target: string, suite: "bookworm" | "trixie" = 
 /** The cached Debian tree itself, not to be changed. */
 export function debianSource(suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
   return cached(`tree-${suite}-1`, async (directory) => {
-    await execa("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${basePackages.join(",")}`, suite, directory]);
+    await execa("mmdebstrap", [
+      "--quiet",
+      "--variant=minbase",
+      `--include=${basePackages.join(",")}`,
+      suite,
+      directory,
+    ]);
     for (const file of ["etc/hostname", "etc/resolv.conf"]) await execa("rm", ["--force", join(directory, file)]);
   });
 }
