@@ -11,8 +11,9 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import STATE_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils import _layout
 
 # Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
 _held: set[tuple[str, int]] = set()
@@ -26,6 +27,35 @@ class Busy(ChrootError):
     """Another process holds the image."""
 
 
+class Place(NamedTuple):
+    """Where an image's tree and its private state are."""
+
+    root: str
+    image: str
+
+    @property
+    def path(self) -> str:
+        """The published tree, which jobs use."""
+        return os.path.join(self.root, self.image)
+
+    @property
+    def state(self) -> str:
+        return state_path(self.root, self.image)
+
+    @property
+    def staged(self) -> str:
+        """The tree that a creation or a maintenance works on."""
+        return os.path.join(self.state, _layout.STAGED_DIRECTORY)
+
+    @property
+    def failed(self) -> str:
+        return os.path.join(self.state, _layout.FAILED_DIRECTORY)
+
+    @property
+    def generations(self) -> str:
+        return os.path.join(self.state, _layout.GENERATIONS_DIRECTORY)
+
+
 def name_problem(name: str) -> str | None:
     """Why this is no image name, or None. An image's name is also a host name of Ansible's and of the container's."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
@@ -36,7 +66,7 @@ def name_problem(name: str) -> str | None:
 
 
 def state_path(root: str, image: str) -> str:
-    return os.path.join(root, STATE_DIRECTORY, image)
+    return os.path.join(root, _layout.STATE_DIRECTORY, image)
 
 
 def make_state(root: str, image: str) -> str:
