@@ -41,4 +41,12 @@ export const layout = {
   container_file: "container",
   /** In an image's state directory: what the last run of its playbook printed. */
   log_file: "last.log",
+  /** In an image's state directory: the tree that takes the image's place when it is complete and maintained. */
+  staged_directory: "staged",
+  /** In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set. */
+  failed_directory: "failed",
+  /** In an image's state directory: earlier trees, each in the directory of its id. */
+  generations_directory: "generations",
+  /** In an image's state directory: what is known of its trees, as JSON. */
+  state_file: "state.json",
 } as const;

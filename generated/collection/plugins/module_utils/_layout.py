@@ -29,3 +29,15 @@ CONTAINER_FILE: str = "container"
 
 # In an image's state directory: what the last run of its playbook printed.
 LOG_FILE: str = "last.log"
+
+# In an image's state directory: the tree that takes the image's place when it is complete and maintained.
+STAGED_DIRECTORY: str = "staged"
+
+# In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set.
+FAILED_DIRECTORY: str = "failed"
+
+# In an image's state directory: earlier trees, each in the directory of its id.
+GENERATIONS_DIRECTORY: str = "generations"
+
+# In an image's state directory: what is known of its trees, as JSON.
+STATE_FILE: str = "state.json"
