@@ -3,7 +3,7 @@
 // The whole spec, in a fixed order: all that the writers know.
 
 import { type Document, KINDS, type Kind } from "./document.ts";
-import type { BootstrapTool, Collection, Name, NspawnFlag, Playbook, Table } from "./tables.ts";
+import type { BootstrapTool, Collection, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "./tables.ts";
 
 export interface Spec {
   readonly collection: Collection & { readonly source: string };
@@ -13,6 +13,7 @@ export interface Spec {
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;
   readonly playbooks: Table<Playbook>;
+  readonly ignored_paths: Table<IgnoredPath>;
 }
 
 /** Puts into a fixed order what has none of its own. Options and tables keep theirs: it has a meaning. */

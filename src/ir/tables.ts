@@ -58,6 +58,13 @@ export interface Playbook {
   readonly example: string;
 }
 
+export interface IgnoredPath {
+  readonly path: string;
+  readonly why: string;
+  /** `path` is the name of a directory anywhere in the tree. */
+  readonly anywhere: boolean;
+}
+
 /** A table and the file in the model that holds it. */
 export interface Table<Row> {
   readonly source: string;

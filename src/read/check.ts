@@ -5,7 +5,7 @@
 import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-morph";
 import type { Document, Option } from "../ir/document.ts";
 import { fqcn, LAYOUT_NAMES, type Spec, variables } from "../ir/spec.ts";
-import type { BootstrapTool, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import type { BootstrapTool, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
 import type { Tables } from "./model.ts";
 import type { Report } from "./problem.ts";
 
@@ -37,6 +37,8 @@ export function checkTables(spec: Spec, tables: Tables, report: Report): void {
   if (missing.length > 0) report(tables.layout.getNameNode(), `The layout has no ${missing.join(", no ")}.`);
   checkRows(tables.bootstrapTools, spec.bootstrap_tools.rows, toolProblems, report);
   checkRows(tables.playbooks, spec.playbooks.rows, (playbook) => playbookProblems(playbook, fqcn(spec, "")), report);
+  const { rows } = spec.ignored_paths;
+  checkRows(tables.ignoredPaths, rows, (row) => ignoredProblems(row, rows), report);
   const options = variables(spec, false).flatMap((document) => document.options);
   checkRows(tables.nspawnFlags, spec.nspawn_flags.rows, (flag) => flagProblems(flag, options), report);
 }
@@ -59,6 +61,16 @@ const toolProblems = (tool: BootstrapTool): readonly string[] =>
 
 const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
   name.startsWith(namespace) ? [] : [`${name}: the name of a playbook begins with ${namespace}`];
+
+/** A path that is found in a tree as it is written: no glob, no detour, and not twice. */
+function ignoredProblems(row: IgnoredPath, rows: readonly IgnoredPath[]): readonly string[] {
+  const { path, anywhere } = row;
+  const parts = path.split("/");
+  if (parts.some((part) => /^\.{0,2}$|[*?[\]]/.test(part))) return [`${path} is no plain path below a tree's root.`];
+  if (anywhere) return parts.length > 1 ? [`${path} is no name of a directory.`] : [];
+  const cover = rows.find((one) => one !== row && !one.anywhere && `${path}/`.startsWith(`${one.path}/`));
+  return cover ? [`${path} is ignored by ${cover.path} already.`] : [];
+}
 
 function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly string[] {
   const problems: string[] = [];

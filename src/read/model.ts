@@ -10,13 +10,29 @@ import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
 import { VERSION } from "./option.ts";
 import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
-import { readCollection, readFlags, readLayout, readPlaybooks, readTexts, readTools } from "./tables.ts";
+import {
+  readCollection,
+  readFlags,
+  readIgnoredPaths,
+  readLayout,
+  readPlaybooks,
+  readTexts,
+  readTools,
+} from "./tables.ts";
 import type { Aliases } from "./type.ts";
 
 const MODEL = "src/model";
 
 /** Constants that the model must have. */
-const TABLES = ["collection", "layout", "nspawnFlags", "bootstrapTools", "basePackages", "playbooks"] as const;
+const TABLES = [
+  "collection",
+  "layout",
+  "nspawnFlags",
+  "bootstrapTools",
+  "basePackages",
+  "playbooks",
+  "ignoredPaths",
+] as const;
 export type Tables = Readonly<Record<(typeof TABLES)[number], VariableDeclaration>>;
 
 /** Reads the model of a checkout: `src/model` and the version in package.json. Throws a SpecError with all mistakes. */
@@ -45,6 +61,7 @@ export function readModel(root: string): Spec {
     bootstrap_tools: readTools(tables.bootstrapTools, report),
     base_packages: readTexts(tables.basePackages, report),
     playbooks: readPlaybooks(tables.playbooks, report),
+    ignored_paths: readIgnoredPaths(tables.ignoredPaths, report),
   };
   checkDocuments(read, layout, report);
   stop();

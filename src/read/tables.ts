@@ -3,7 +3,7 @@
 // The model's tables: rows of literals to rows of the IR.
 
 import type { Node, VariableDeclaration } from "ts-morph";
-import type { BootstrapTool, Collection, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import type { BootstrapTool, Collection, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
 import { readComment, tagNamed } from "./jsdoc.ts";
 import { type Literal, readLiteral } from "./literal.ts";
@@ -44,6 +44,14 @@ export function readPlaybooks(declaration: VariableDeclaration, report: Report):
     does: fields.sentence("does"),
     hosts: fields.text("hosts"),
     example: fields.text("example"),
+  }));
+}
+
+export function readIgnoredPaths(declaration: VariableDeclaration, report: Report): Table<IgnoredPath> {
+  return readRows(declaration, "An ignored path", report, (fields) => ({
+    path: fields.text("path"),
+    why: fields.sentence("why"),
+    anywhere: fields.flag("anywhere"),
   }));
 }
 

@@ -7,6 +7,7 @@ import { argumentSpecFile } from "./argument-spec.ts";
 import { bootstrapToolsFile } from "./bootstrap-tools.ts";
 import { docFragmentFile } from "./doc-fragment.ts";
 import { galaxyFile, runtimeFile } from "./galaxy.ts";
+import { ignoredFile } from "./ignored-paths.ts";
 import { layoutFile } from "./layout.ts";
 import { jsonText } from "./literal/json.ts";
 import { nspawnFlagsPython, nspawnFlagsSh } from "./nspawn-flags.ts";
@@ -37,6 +38,7 @@ function collectionOutputs(spec: Spec): readonly Output[] {
   const utils: Output[] = [
     ["_layout.py", layoutFile(spec)],
     ["_variables.py", variablesFile(spec)],
+    ["_ignored.py", ignoredFile(spec)],
     ["_bootstrap_tools.py", bootstrapToolsFile(spec)],
     ["_nspawn_flags.py", nspawnFlagsPython(spec)],
     ...ofKind(spec, "module", "action").map(

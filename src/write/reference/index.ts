@@ -7,7 +7,7 @@ import { fqcn, ofKind, type Spec } from "../../ir/spec.ts";
 import { htmlHeader } from "../header.ts";
 import { mdText } from "../literal/markdown.ts";
 import { documentPage, documentPageName, KIND_NAMES } from "./document.ts";
-import { bootstrapPage, nspawnPage, playbooksPage } from "./tables.ts";
+import { bootstrapPage, ignoredPage, nspawnPage, playbooksPage } from "./tables.ts";
 import { variablesPage } from "./variables.ts";
 
 /** Pages by file name. */
@@ -20,6 +20,7 @@ export function referencePages(spec: Spec): readonly (readonly [name: string, co
     ["playbooks.md", playbooksPage(spec)],
     ["nspawn-command-line.md", nspawnPage(spec)],
     ["bootstrap-tools.md", bootstrapPage(spec)],
+    ["ignored-paths.md", ignoredPage(spec)],
   ];
 }
 
@@ -33,6 +34,7 @@ function indexPage(spec: Spec, documents: readonly Document[]): string {
     `# Reference of ${spec.collection.namespace}.${spec.collection.name}\n`,
     `${content.join("")}- [Variables](variables.md) of an image.\n- [Playbooks](playbooks.md) of the collection.`,
     "- [The systemd-nspawn command line](nspawn-command-line.md): each flag and its reason.",
-    "- [Bootstrap tools](bootstrap-tools.md): the programs that make a tree.\n",
+    "- [Bootstrap tools](bootstrap-tools.md): the programs that make a tree.",
+    "- [Ignored paths](ignored-paths.md): what of a tree makes no maintenance worth publishing.\n",
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The reference pages of the tables: playbooks, systemd-nspawn's command line, bootstrap tools.
+// The reference pages of the tables: playbooks, systemd-nspawn's command line, bootstrap tools, ignored paths.
 
 import type { Spec } from "../../ir/spec.ts";
 import type { NspawnFlag } from "../../ir/tables.ts";
@@ -60,5 +60,18 @@ export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string 
     "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
     mdTable(["Tool", "Debian package", "What it is", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
+  ].join("\n");
+}
+
+export function ignoredPage({ ignored_paths }: Spec): string {
+  const rows = ignored_paths.rows.map(({ path, why, anywhere }) => [
+    `${mdCode(path)}${anywhere ? " (anywhere)" : ""}`,
+    mdText(why),
+  ]);
+  return [
+    htmlHeader([ignored_paths.source]),
+    "# Ignored paths\n",
+    "A maintenance that changed nothing else publishes nothing: the image keeps its tree. Of a directory, all that is in it is meant.\n",
+    mdTable(["Path in the tree", "Why"], rows),
   ].join("\n");
 }

@@ -72,3 +72,14 @@ interface Playbook {
 export const playbooks: readonly Playbook[] = [
   { name: "acme.boxes.pack", does: "Packs every box.", hosts: "boxes", example: "ansible-playbook acme.boxes.pack" },
 ];
+
+interface IgnoredPath {
+  readonly path: string;
+  readonly why: string;
+  readonly anywhere?: true;
+}
+
+export const ignoredPaths: readonly IgnoredPath[] = [
+  { path: "var/log", why: "Words of the past." },
+  { path: "__pycache__", anywhere: true, why: "Python writes it." },
+];

@@ -48,3 +48,5 @@ export const basePackages: readonly string[] = [];
 export const playbooks = [
   { name: "acme.nasty.p", does: "A `back|tick` and 100 % <sure>.", hosts: "a`b``c", example: "echo '```'" },
 ] as const;
+
+export const ignoredPaths = [{ path: "a b/it's \"x\" $HOME `id` \\ | <é>", why: "A pipe | and a \\ backslash." }] as const;

@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/ignored-paths.ts: edit that, then run "npm run generate".
+#
+# What of a tree makes no maintenance worth publishing.
+
+from __future__ import annotations
+
+# Files and directories below the tree's root; of a directory, all that is in it.
+IGNORED: tuple[str, ...] = (
+    "tmp",
+    "var/tmp",
+    "run",
+    "var/log",
+    "root/.ansible/tmp",
+    "root/.ansible_async",
+    "var/cache/ldconfig/aux-cache",
+    "var/cache/man",
+    "var/cache/fontconfig",
+    "var/lib/apt/lists",
+    "var/lib/apt/periodic",
+    "var/cache/apt",
+    "var/cache/swcatalog",
+    "var/lib/command-not-found",
+    "var/lib/dpkg/lock",
+    "var/lib/dpkg/lock-frontend",
+    "var/lib/dpkg/triggers/Lock",
+    "var/lib/dpkg/status-old",
+    "var/cache/debconf/config.dat-old",
+    "var/cache/debconf/passwords.dat-old",
+    "var/cache/debconf/templates.dat-old",
+    "var/cache/dnf",
+    "var/cache/libdnf5",
+    "var/cache/yum",
+    "var/lib/dnf/repos",
+    "var/cache/zypp",
+    "var/lib/rpm/.rpm.lock",
+    "var/lib/rpm/rpmdb.sqlite-shm",
+    "usr/lib/sysimage/rpm/.rpm.lock",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite-shm",
+    "var/lib/pacman/sync",
+    "var/lib/pacman/db.lck",
+    "var/cache/pacman",
+    "var/cache/apk",
+    "lib/apk/db/lock",
+    "usr/lib/apk/db/lock",
+)
+
+# Names of directories, wherever they stand.
+IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)
