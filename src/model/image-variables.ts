@@ -69,27 +69,32 @@ export interface ImageVariables {
    */
   nspawn_runner_keyring?: Path;
   /**
-   * Makes the tree anew at each maintenance, before its playbook runs.
+   * Each maintenance makes the tree anew, instead of copying the published one, and runs the playbook in it.
+   * The new tree takes the image's place like any other, when its playbook has run to its end.
    *
    * @default false
    */
   nspawn_runner_maint_recreate?: boolean;
   /**
-   * How many earlier trees are kept. Checked and reserved: maintenance works in place in this version and makes no generations.
+   * How many earlier trees are kept, whatever their age: the newest ones. The playbook `nspawn.runner.rollback` puts one back.
+   * With `0` and `nspawn_runner_keep_days` `0`, none is kept and there is no way back.
    *
    * @default 2
    * @minimum 0
    */
   nspawn_runner_keep_generations?: number;
   /**
-   * How many days an earlier tree is kept. Checked and reserved, like `nspawn_runner_keep_generations`.
+   * How many days an earlier tree is kept after it was replaced, however many there are.
+   * Maintenance ends with the removal of those that neither this nor `nspawn_runner_keep_generations` keeps.
+   * A tree that a job still uses stays until a later maintenance.
    *
    * @default 7
    * @minimum 0
    */
   nspawn_runner_keep_days?: number;
   /**
-   * Keeps the tree of a failed maintenance for a look. Checked and reserved, like `nspawn_runner_keep_generations`.
+   * Keeps the tree that a maintenance failed in, for a look: as `.nspawn-runner/IMAGE/failed` in the root directory, until the
+   * image's next failure. Without it, that tree is removed. The image itself keeps its tree in either case.
    *
    * @default false
    */
@@ -140,7 +145,10 @@ export interface ImageVariables {
 export interface DerivedVariables {
   /** Directory that holds the trees. */
   nspawn_runner_root: Path;
-  /** Path of the image's tree. */
+  /**
+   * Path of the image's tree. In the image's own run, which a maintenance starts, it is the staged tree: the one that takes the
+   * image's place when all went well.
+   */
   nspawn_runner_path: Path;
   /** Whether the tree exists. */
   nspawn_runner_present: boolean;

@@ -19,8 +19,26 @@ export const playbooks: readonly Playbook[] = [
   },
   {
     name: "nspawn.runner.maintenance",
-    does: "Creates what is missing and runs the playbook of every declared image, several at a time.",
+    does: "Creates what is missing and maintains every declared image, several at a time: each in a copy, which takes the image's place when its playbook has run to its end.",
     hosts: "nspawn_runner_declared",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.maintenance --limit trixie",
+  },
+  {
+    name: "nspawn.runner.rollback",
+    does: "Puts an earlier tree back in the place of an image, the last one or `-e nspawn_runner_generation=ID`, and holds the image: maintenance leaves it alone until it is released.",
+    hosts: "nspawn_runner_present",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.rollback --limit sid",
+  },
+  {
+    name: "nspawn.runner.release",
+    does: "Ends the hold of an image after a rollback.",
+    hosts: "nspawn_runner_present",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit sid",
+  },
+  {
+    name: "nspawn.runner.generations",
+    does: "Lists the published and the earlier trees of each image: when they came and went, and what changed.",
+    hosts: "nspawn_runner_present",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.generations",
   },
 ];

@@ -12,14 +12,22 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Creates one image when it is missing and runs its own playbook
+short_description: "Creates or maintains one image: its playbook runs in a tree beside the published one, which is then published"
 version_added: 0.1.0
 description:
-  - Creates one image when it is missing and runs its own playbook.
+  - "Creates or maintains one image: its playbook runs in a tree beside the published one, which is then published."
   - It acts on the host C(inventory_hostname), an image of the inventory plugin C(nspawn.runner.chroots), and runs on
-    the controller, as root. The playbook runs in an C(ansible-playbook) of its own, limited to this image, with the
-    inventory, configuration and flags of this run. What that run prints is shown line by line behind the image's name,
-    and kept whole in the file that C(log) names.
+    the controller, as root.
+  - "The staged tree is made anew when the image is missing or C(nspawn_runner_maint_recreate) is set. Else it is a copy
+    of the published tree: a snapshot on btrfs, a copy that shares its blocks where the file system can do that, else a
+    plain copy."
+  - The playbook runs in an C(ansible-playbook) of its own, limited to this image, with the inventory, configuration and
+    flags of this run. What that run prints is shown line by line behind the image's name, and kept whole in the file
+    that C(log) names.
+  - "When the playbook has run to its end, the staged tree takes the published one's place in one step. The old tree
+    becomes a generation: jobs that run in it keep it, and C(nspawn.runner.rollback) can put it back. When nothing in
+    the tree has changed, or the playbook failed, the staged tree is dropped and the image stays as it is."
+  - An image on hold after a rollback is left alone until it is released.
 attributes:
   check_mode:
     support: full
@@ -32,7 +40,8 @@ attributes:
 options:
   create_only:
     description:
-      - Only creates the image, and runs its playbook only when it was created.
+      - Only makes the image when it is missing, and runs its playbook then.
+      - An image that exists is left alone.
     type: bool
     default: false
 """

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/maintain-action.ts: edit that, then run "npm run generate".
+#
+# Options of generations.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+short_description: Lists the published tree of one image and the earlier ones, which a rollback can put back
+version_added: 0.1.0
+description:
+  - Lists the published tree of one image and the earlier ones, which a rollback can put back.
+  - It acts on the host C(inventory_hostname), like C(nspawn.runner.maintain), and changes nothing.
+attributes:
+  check_mode:
+    support: full
+    description:
+      - Can run in check mode and return the changed status without modifying the target.
+  diff_mode:
+    support: none
+    description:
+      - Returns what has changed, or would change, in diff mode.
+options: {}
+"""
