@@ -5,63 +5,67 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _finish, _in_use, _remove, _state
+from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _finish, _generations, _in_use, _record, _remove, _state, _swap
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import run
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import ROOT
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import ROOT, STATE_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
 
-__all__ = ["Busy", "ChrootError", "absent", "new_tree_path", "plan", "present"]
+__all__ = ["Busy", "ChrootError", "absent", "build", "checked_plan", "new_tree_path", "plan", "present"]
 
 Log = Callable[[str], None]
 
 plan = _bootstrap.plan
-_AT_FDCWD = -100
-_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 
 
 def new_tree_path(root: str, name: str) -> str:
     """The directory that a creation fills."""
-    return os.path.join(_state.state_path(os.path.normpath(root), name), "new")
+    return Place(os.path.normpath(root), name).staged
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
     """Makes the tree when it is missing, or anew with `recreate`."""
-    root, name, path = _where(params)
+    place = _where(params)
+    path = place.path
     exists = _exists(path)
     if exists and not params.get("recreate"):
-        _clean_idle(root, name, check)
+        _clean_idle(place, check)
         return {"changed": False, "path": path, "msg": f"{path} exists"}
+    planned = checked_plan(params)
+    if exists:
+        with _in_use.unused(path):
+            pass
+    if not check:
+        state = _state.make_state(place.root, place.image)
+        with _state.lock(state, "creation"):
+            _generations.recover(place)
+            # Another run may have made it since.
+            if _exists(path) and not exists:
+                return {"changed": False, "path": path, "msg": f"{path} exists"}
+            _create(params, planned, place, log)
+    return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **_told(path, planned, exists, check)}
+
+
+def _told(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
+    made = f"{'would be' if check else 'was'} made{' anew' if exists else ''} {_by(planned)}"
+    before, after = {"state": "present" if exists else "absent"}, {"state": "present anew" if exists else "present", **planned}
+    return {"msg": f"{path} {made}", "diff": _diff(path, before, after)}
+
+
+def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
+    """How the tree is made, after all checks that need no tree."""
     planned = plan(params)
     if not _bootstrap.program("systemd-nspawn"):
         raise ChrootError("systemd-nspawn is not installed: run apt install systemd-container")
     if planned["bootstrap"] == "tarball":
         _bootstrap.check_archive(params)
-    if exists:
-        with _in_use.unused(path):
-            pass
-    if not check:
-        state = _state.make_state(root, name)
-        with _state.lock(state, "creation"):
-            _remove.leftovers(state)
-            # Another run may have made it since.
-            if _exists(path) and not exists:
-                return {"changed": False, "path": path, "msg": f"{path} exists"}
-            _create(params, planned, state, path, log)
-    made = f"{'would be' if check else 'was'} made{' anew' if exists else ''} {_by(planned)}"
-    return {
-        "changed": True,
-        "path": path,
-        "bootstrap": planned["bootstrap"],
-        "msg": f"{path} {made}",
-        "diff": _diff(path, {"state": "present" if exists else "absent"}, {"state": "present anew" if exists else "present", **planned}),
-    }
+    return planned
 
 
 def _by(planned: dict[str, Any]) -> str:
@@ -71,27 +75,49 @@ def _by(planned: dict[str, Any]) -> str:
 
 
 def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
-    """Removes the tree, and what creations of it left."""
-    root, name, path = _where(params)
-    if not _exists(path):
-        _clean_idle(root, name, check)
+    """Removes the tree with its earlier generations, and what creations of it left."""
+    place = _where(params)
+    path = place.path
+    if not _trees(place):
+        _clean_idle(place, check)
         return {"changed": False, "path": path, "msg": f"{path} does not exist"}
     if check:
-        with _in_use.unused(path):
+        with _all_unused(place):
             pass
     else:
-        state = _state.make_state(root, name)
+        state = _state.make_state(place.root, place.image)
         with _state.lock(state, "removal"):
-            _remove.leftovers(state)
+            _generations.recover(place)
             trash = os.path.join(state, f"trash-{secrets.token_hex(4)}")
-            with _in_use.unused(path):
-                _rename(path, trash, _RENAME_NOREPLACE)
+            os.mkdir(trash, 0o700)
+            with _all_unused(place):
+                for tree in _trees(place):
+                    _swap.clear_flags(tree)
+                    _swap.rename(tree, os.path.join(trash, f"{len(os.listdir(trash))}"), _swap.NOREPLACE)
+                _swap.remove_file(os.path.join(state, STATE_FILE))
+            if _swap.exists(place.generations):
+                os.rmdir(place.generations)
             _remove.tree(trash)
     msg = f"{path} {'would be' if check else 'was'} removed"
     return {"changed": True, "path": path, "msg": msg, "diff": _diff(path, {"state": "present"}, {"state": "absent"})}
 
 
-def _where(params: dict[str, Any]) -> tuple[str, str, str]:
+def _trees(place: Place) -> list[str]:
+    """All trees of an image that are there, the published one first."""
+    earlier = [os.path.join(place.generations, name) for name in _record.directories(place)]
+    return [tree for tree in (place.path, *earlier, place.failed) if _exists(tree)]
+
+
+def _all_unused(place: Place) -> ExitStack:
+    content = _generations.load(place)
+    overlays = {entry["id"]: entry.get("mounts") or () for entry in content["generations"]}
+    with ExitStack() as stack:
+        for tree in _trees(place):
+            stack.enter_context(_in_use.unused(tree, overlays.get(os.path.basename(tree), ()), place.path))
+        return stack.pop_all()
+
+
+def _where(params: dict[str, Any]) -> Place:
     name, root = params["name"], os.path.normpath(params.get("root") or ROOT)
     problem = _state.name_problem(name)
     if problem:
@@ -99,7 +125,7 @@ def _where(params: dict[str, Any]) -> tuple[str, str, str]:
     if os.geteuid() != 0:
         raise ChrootError("trees are made and removed by root: use become, or run Ansible as root")
     _state.check_root(root)
-    return root, name, os.path.join(root, name)
+    return Place(root, name)
 
 
 def _exists(path: str) -> bool:
@@ -118,37 +144,55 @@ def _diff(path: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str,
     return {"before": before, "after": after, "before_header": path, "after_header": path}
 
 
-def _clean_idle(root: str, name: str, check: bool) -> None:
+def _clean_idle(place: Place, check: bool) -> None:
     """Removes what a killed run left, unless another run is at work on the image."""
-    state = _state.state_path(root, name)
-    if check or not _remove.has_leftovers(state):
+    if check or not (_remove.has_leftovers(place.state) or _swap.exists(place.journal)):
         return
     try:
-        with _state.lock(_state.make_state(root, name), "cleaning"):
-            _remove.leftovers(state)
+        with _state.lock(_state.make_state(place.root, place.image), "cleaning"):
+            _generations.recover(place)
     except Busy:
         pass
 
 
-def _create(params: dict[str, Any], planned: dict[str, Any], state: str, path: str, log: Log) -> None:
-    new = os.path.join(state, "new")
+def _create(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
     try:
-        _make_directory(new)
-        leftovers = _bootstrap.fill(new, state, params, planned, log)
-        _finish.finish(new, leftovers)
-        _finish.check_usable(new, params["name"])
-        _sync(new)
-        if _exists(path):
-            with _in_use.unused(path):
-                _rename(new, path, _RENAME_EXCHANGE)
-        else:
-            _rename(new, path, _RENAME_NOREPLACE)
+        build(params, planned, place, log)
+        _swap.sync_file_system(place.staged)
+        _put(place)
     except OSError as exc:
         what = f": {exc.filename}" if exc.filename else ""
-        raise ChrootError(f"{path} cannot be made: {exc.strerror}{what}") from exc
+        raise ChrootError(f"{place.path} cannot be made: {exc.strerror}{what}") from exc
     finally:
         # After a failure what was built, after an exchange the old tree.
-        _remove.leftovers(state)
+        _generations.recover(place)
+
+
+def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
+    """Fills the staged tree from nothing; the caller has the lock, and removes what a failure leaves."""
+    _make_directory(place.staged)
+    leftovers = _bootstrap.fill(place.staged, place.state, params, planned, log)
+    _finish.finish(place.staged, leftovers)
+    _finish.check_usable(place.staged, place.image)
+
+
+def _put(place: Place) -> None:
+    """The new tree takes its place; of one that was there nothing is kept."""
+    _forget_published(place)
+    if not _exists(place.path):
+        _swap.rename(place.staged, place.path, _swap.NOREPLACE)
+        return
+    with _in_use.unused(place.path):
+        _swap.clear_flags(place.path)
+        _swap.rename(place.staged, place.path, _swap.EXCHANGE)
+
+
+def _forget_published(place: Place) -> None:
+    """What the image's record says of its tree will not be true of the new one."""
+    content = _generations.load(place)
+    if content.pop("published", None) or content.pop("hold", None):
+        content.pop("hold", None)
+        _generations.save(place, content)
 
 
 def _make_directory(new: str) -> None:
@@ -159,16 +203,3 @@ def _make_directory(new: str) -> None:
         if status != 0:
             raise ChrootError(f"btrfs cannot make the subvolume {new}:\n" + "\n".join(tail))
     os.chmod(new, 0o755)
-
-
-def _sync(new: str) -> None:
-    status, tail = run(["sync", "--file-system", new], lambda line: None)
-    if status != 0:
-        raise ChrootError(f"{new} cannot be written to the disk:\n" + "\n".join(tail))
-
-
-def _rename(source: str, target: str, flags: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
-        number = ctypes.get_errno()
-        raise ChrootError(f"{source} cannot be renamed to {target}: {os.strerror(number)}")

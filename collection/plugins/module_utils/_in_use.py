@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -27,19 +27,40 @@ class Mount(NamedTuple):
 
 
 @contextmanager
-def unused(tree: str) -> Iterator[None]:
-    """Refuses a tree that is in use, and keeps systemd-nspawn from starting in it meanwhile."""
-    # As the kernel names it.
-    tree = os.path.join(os.path.realpath(os.path.dirname(tree)), os.path.basename(tree))
+def unused(tree: str, overlays: Collection[str] = (), published: str | None = None) -> Iterator[None]:
+    """Refuses a tree that is in use, and keeps systemd-nspawn from starting in it meanwhile.
+
+    `overlays`: device numbers of overlay mounts that were made while the tree was at the path `published`, which they go on naming.
+    """
+    tree = _as_kernel(tree)
     status = os.lstat(tree)
-    with _nspawn_lock(f"{LOCKS}/inode-{status.st_dev}:{status.st_ino}", tree):
+    with _nspawn_lock(lock_file(status), tree):
         _check_lock_beside(tree)
         beneath = [mount.point for mount in _mounts("self") if mount.point == tree or mount.point.startswith(f"{tree}/")]
         if beneath:
             raise ChrootError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
         _check_processes(tree, (status.st_dev, status.st_ino))
         _check_mounts(tree)
+        if published:
+            still = [mount for mount in _overlays(published) if mount.device in overlays]
+            if still:
+                raise _busy(tree, f"the mount {still[0].point}, which was made of it when it was at {published}")
         yield
+
+
+def overlay_devices(tree: str) -> list[str]:
+    """Device numbers of all overlay mounts, in any mount namespace, that name the tree's path as a layer."""
+    return sorted({mount.device for mount in _overlays(tree)})
+
+
+def lock_file(status: os.stat_result) -> str:
+    """The file that each systemd-nspawn on the directory locks."""
+    return f"{LOCKS}/inode-{status.st_dev}:{status.st_ino}"
+
+
+def _as_kernel(path: str) -> str:
+    """The path as the kernel names it."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _busy(tree: str, by: str) -> Busy:
@@ -86,12 +107,12 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _processes() -> Iterator[str]:
+def processes() -> Iterator[str]:
     return (pid for pid in os.listdir("/proc") if pid.isdigit())
 
 
 def _check_processes(tree: str, identity: tuple[int, int]) -> None:
-    for pid in _processes():
+    for pid in processes():
         # A process can end at any moment.
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             if _is_inside(pid, tree, identity):
@@ -120,18 +141,28 @@ def _is_inside(pid: str, tree: str, identity: tuple[int, int]) -> bool:
 def _check_mounts(tree: str) -> None:
     """Refuses a tree that is mounted anywhere, as itself or as a layer of an overlay, in any mount namespace."""
     within = _path_in_file_system(tree)
+    for pid, mount in _all_mounts():
+        is_tree = within and mount.device == within[0] and _beneath(mount.source, within[1])
+        if is_tree or any(_beneath(layer, tree) for layer in _layers(mount.options)):
+            raise _busy(tree, f"the mount {mount.point} that process {pid} sees")
+
+
+def _overlays(tree: str) -> Iterator[Mount]:
+    tree = _as_kernel(tree)
+    return (mount for _pid, mount in _all_mounts() if any(_beneath(layer, tree) for layer in _layers(mount.options)))
+
+
+def _all_mounts() -> Iterator[tuple[str, Mount]]:
+    """The mounts of all mount namespaces, each with a process that sees it."""
     seen: set[str] = set()
-    for pid in _processes():
+    for pid in processes():
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError, OSError):
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
             if namespace in seen:
                 continue
             mounts = list(_mounts(pid))
             seen.add(namespace)
-            for mount in mounts:
-                is_tree = within and mount.device == within[0] and _beneath(mount.source, within[1])
-                if is_tree or any(_beneath(layer, tree) for layer in _layers(mount.options)):
-                    raise _busy(tree, f"the mount {mount.point} that process {pid} sees")
+            yield from ((pid, mount) for mount in mounts)
 
 
 def _beneath(path: str, directory: str) -> bool:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _layout
 
+JOURNAL = "publishing.json"
+
 # Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
 _held: set[tuple[str, int]] = set()
 
@@ -54,6 +56,11 @@ class Place(NamedTuple):
     @property
     def generations(self) -> str:
         return os.path.join(self.state, _layout.GENERATIONS_DIRECTORY)
+
+    @property
+    def journal(self) -> str:
+        """There while a swap is under way, or was when its run was killed."""
+        return os.path.join(self.state, JOURNAL)
 
 
 def name_problem(name: str) -> str | None:

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: waits for a moment in which no container is just being started on a tree. Names can change at any time.
+
+# systemd-nspawn uses the path of its tree several times from its lock on the tree to the moment in which that is the container's root.
+# When another tree gets the path meanwhile, the container fails: "Failed to move root directory: Invalid argument".
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ansible_collections.nspawn.runner.plugins.module_utils._in_use import lock_file, processes
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy
+
+PATIENCE = 60
+_PAUSE = 0.005
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+def wait_for_quiet(tree: str, patience: float = PATIENCE) -> None:
+    """Returns in a moment in which no container starts on the tree: act at once."""
+    try:
+        lock = lock_file(os.lstat(tree))
+    except FileNotFoundError:
+        return
+    end = time.monotonic() + patience
+    while True:
+        before = _locks(lock)
+        starting = _starting(lock)
+        # A container that came while the processes were looked at.
+        if starting is None and _locks(lock) == before:
+            return
+        if time.monotonic() > end:
+            who = f", the last is process {starting}" if starting else ""
+            raise Busy(f"containers start on {tree} all the time{who}: it could not be replaced within {patience:g} s, try again later")
+        time.sleep(_PAUSE)
+
+
+def _locks(lock: str) -> list[str]:
+    try:
+        status = os.stat(lock, follow_symlinks=False)
+    except FileNotFoundError:
+        return []
+    inode = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with open("/proc/locks", encoding="ascii") as file:
+        return [inode for line in file if inode in line.split()]
+
+
+def _starting(lock: str) -> str | None:
+    """A systemd-nspawn that holds the lock, but has no process in its container yet."""
+    if not os.path.lexists(lock):
+        return None
+    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, lock)}
+    if not holders:
+        return None
+    host = _root("self")
+    # The first process of a container is the holder's child, or has the lock's file from it until it runs another program.
+    for pid, parent in _with_parents(processes()):
+        if parent in holders or pid in holders:
+            root = _root(pid)
+            if root is not None and root != host:
+                holders -= {pid, parent}
+    return min(holders, default=None)
+
+
+def _is_nspawn(pid: str) -> bool:
+    with suppress(*_GONE):
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("systemd-nspawn")
+    return False
+
+
+def _has_open(pid: str, path: str) -> bool:
+    with suppress(*_GONE):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(*_GONE):
+                if os.readlink(f"/proc/{pid}/fd/{name}") == path:
+                    return True
+    return False
+
+
+def _with_parents(pids: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for pid in pids:
+        with suppress(*_GONE):
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                yield pid, file.read().rpartition(b")")[2].split()[1].decode()
+
+
+def _root(pid: str) -> tuple[int, int] | None:
+    with suppress(*_GONE):
+        status = os.stat(f"/proc/{pid}/root")
+        return status.st_dev, status.st_ino
+    return None

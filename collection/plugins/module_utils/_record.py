@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: what is known of an image's trees, in its state.json. Names can change at any time.
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from calendar import timegm
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _layout, _swap
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+
+FORMAT = 1
+_ID = r"\d{8}T\d{6}Z"
+_ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
+_LIMIT = 16 << 20
+
+
+def load(place: Place) -> dict[str, Any]:
+    """The image's state.json, or that of an image without history."""
+    path = os.path.join(place.state, _layout.STATE_FILE)
+    content = read_json(path)
+    if content is None:
+        return {"format": FORMAT, "image": place.image, "generations": []}
+    problem = _problem(content, place)
+    if problem:
+        raise ChrootError(f"{path} {problem}")
+    return content
+
+
+def _problem(content: Any, place: Place) -> str | None:
+    remedy = "restore it from a backup, or move it away: the image then goes on without its history"
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        return f"is no file of nspawn.runner: {remedy}"
+    if content["format"] > FORMAT:
+        return "was written by a newer version of nspawn.runner: install that version or a later one"
+    generations, published = content.get("generations"), content.get("published")
+    # Ids become names of directories.
+    if not isinstance(generations, list) or not all(map(_is_generation, [*generations, *([published] if published else [])])):
+        return f"is damaged: {remedy}"
+    if content.get("image") != place.image:
+        return f"is of the image '{content.get('image')}', not of {place.image}: {remedy}"
+    return None
+
+
+def _is_generation(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("id"), str) and is_id(entry["id"])
+
+
+def read_json(path: str) -> Any:
+    """The content of a private file; None when there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            return json.loads(file.read(_LIMIT))
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise ChrootError(f"{path} cannot be read: {exc.strerror}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise ChrootError(f"{path} is damaged, it is no JSON: restore it from a backup, or move it away") from exc
+
+
+def save(place: Place, content: dict[str, Any]) -> None:
+    _swap.write_json(os.path.join(place.state, _layout.STATE_FILE), content)
+
+
+def now() -> str:
+    return time.strftime(_TIME, time.gmtime())
+
+
+def seconds(timestamp: Any) -> float | None:
+    """Seconds since 1970; None for what is no timestamp."""
+    with suppress(TypeError, ValueError):
+        return timegm(time.strptime(timestamp, _TIME))
+    return None
+
+
+def new_id(taken: Iterable[str]) -> str:
+    """An id from the present time, later than all that are taken, whatever the clock says."""
+    latest = max((timegm(time.strptime(entry, _ID_TIME)) for entry in taken if is_id(entry)), default=0)
+    return time.strftime(_ID_TIME, time.gmtime(max(time.time(), latest + 1)))
+
+
+def is_id(name: str) -> bool:
+    if not re.fullmatch(_ID, name, re.ASCII):
+        return False
+    with suppress(ValueError):
+        return bool(time.strptime(name, _ID_TIME))
+    return False
+
+
+def ids(place: Place, content: dict[str, Any]) -> set[str]:
+    """All ids that a tree of the image has, or had as far as it is known."""
+    known = {entry["id"] for entry in content["generations"]} | set(directories(place))
+    return known | ({content["published"]["id"]} if content.get("published") else set())
+
+
+def directories(place: Place) -> list[str]:
+    try:
+        return sorted(os.listdir(place.generations), reverse=True)
+    except FileNotFoundError:
+        return []

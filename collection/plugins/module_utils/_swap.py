@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: renames and writes that a crash leaves either done or not done. Names can change at any time.
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import struct
+from typing import Any
+
+from ansible_collections.nspawn.runner.plugins.module_utils._guard import run
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
+
+NOREPLACE, EXCHANGE = 1, 2
+_AT_FDCWD = -100
+# linux/fs.h and linux/btrfs.h.
+_GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
+_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+_BTRFS_INO_LOOKUP = 0xD0009412
+_SUBVOLUME_INODE = 256
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def rename(source: str, target: str, flags: int) -> None:
+    if _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
+        raise ChrootError(f"{source} cannot be renamed to {target}: {os.strerror(ctypes.get_errno())}")
+
+
+def exists(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def identity(path: str) -> list[int] | None:
+    """What tells a directory from every other of its file system, also after a reboot; None when there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        inode = os.fstat(descriptor).st_ino
+        # All subvolumes have the same inode number.
+        return [inode, _subvolume(descriptor) if inode == _SUBVOLUME_INODE else 0]
+    finally:
+        os.close(descriptor)
+
+
+def _subvolume(descriptor: int) -> int:
+    # struct btrfs_ioctl_ino_lookup_args: treeid, which 0 has filled in, objectid, name.
+    arguments = bytearray(struct.pack("=QQ", 0, _SUBVOLUME_INODE) + bytes(4080))
+    try:
+        fcntl.ioctl(descriptor, _BTRFS_INO_LOOKUP, arguments)
+    except OSError:
+        # Another file system, where the number is like any other.
+        return 0
+    return struct.unpack_from("=Q", arguments)[0]
+
+
+def clear_flags(directory: str) -> None:
+    """Takes away what keeps root from renaming a directory: chattr +i and +a. What is in it keeps its own."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = struct.unpack("=i", fcntl.ioctl(descriptor, _GETFLAGS, bytes(4)))[0]
+        if flags & (_IMMUTABLE | _APPEND_ONLY):
+            fcntl.ioctl(descriptor, _SETFLAGS, struct.pack("=i", flags & ~(_IMMUTABLE | _APPEND_ONLY)))
+    except OSError:
+        # A file system without such flags; otherwise the rename says what is wrong.
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(path: str) -> None:
+    status, tail = run(["sync", "--file-system", path], lambda line: None)
+    if status != 0:
+        raise ChrootError(f"{path} cannot be written to the disk:\n" + "\n".join(tail))
+
+
+def sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: str, content: dict[str, Any]) -> None:
+    """Replaces the file as a whole, on the disk too. One writer at a time."""
+    beside = f"{path}.part"
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_directory(os.path.dirname(path))
+    except OSError as exc:
+        raise ChrootError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def remove_file(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    sync_directory(os.path.dirname(path))
