@@ -17,7 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._guard import run
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import ROOT, STATE_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
 
-__all__ = ["Busy", "ChrootError", "absent", "build", "checked_plan", "new_tree_path", "plan", "present"]
+__all__ = ["Busy", "ChrootError", "absent", "build", "checked_plan", "new_tree_path", "plan", "present", "told"]
 
 Log = Callable[[str], None]
 
@@ -49,10 +49,11 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
             if _exists(path) and not exists:
                 return {"changed": False, "path": path, "msg": f"{path} exists"}
             _create(params, planned, place, log)
-    return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **_told(path, planned, exists, check)}
+    return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **told(path, planned, exists, check)}
 
 
-def _told(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
+def told(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
+    """What the creation did, or would do, as `msg` and `diff`."""
     made = f"{'would be' if check else 'was'} made{' anew' if exists else ''} {_by(planned)}"
     before, after = {"state": "present" if exists else "absent"}, {"state": "present anew" if exists else "present", **planned}
     return {"msg": f"{path} {made}", "diff": _diff(path, before, after)}
