@@ -10,7 +10,7 @@ import os
 import re
 import struct
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
@@ -36,9 +36,7 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
     status = os.lstat(tree)
     with _nspawn_lock(lock_file(status), tree):
         _check_lock_beside(tree)
-        beneath = [mount.point for mount in _mounts("self") if mount.point == tree or mount.point.startswith(f"{tree}/")]
-        if beneath:
-            raise ChrootError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
+        refuse_mounts(tree)
         _check_processes(tree, (status.st_dev, status.st_ino))
         _check_mounts(tree)
         if published:
@@ -46,6 +44,32 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
             if still:
                 raise _busy(tree, f"the mount {still[0].point}, which was made of it when it was at {published}")
         yield
+
+
+@contextmanager
+def only_read(tree: str) -> Iterator[None]:
+    """Refuses a tree that a container may write to, and keeps such ones from starting meanwhile; those that only read are left alone."""
+    tree = _as_kernel(tree)
+    beside = _lock_beside(tree)
+    with ExitStack() as locks:
+        locks.enter_context(_nspawn_lock(lock_file(os.lstat(tree)), tree, fcntl.F_RDLCK))
+        if os.path.lexists(beside):
+            locks.enter_context(_nspawn_lock(beside, tree, fcntl.F_RDLCK))
+        yield
+
+
+def refuse_mounts(tree: str) -> None:
+    """Refuses a directory that has mounts beneath it, or is one."""
+    tree = _as_kernel(tree)
+    beneath = [mount.point for mount in _mounts("self") if _beneath(mount.point, tree)]
+    if beneath:
+        raise ChrootError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
+
+
+def mount_point(path: str) -> str:
+    """Where the file system that holds the path is mounted."""
+    path = _as_kernel(path)
+    return max((mount.point for mount in _mounts("self") if _beneath(path, mount.point.rstrip("/"))), key=len)
 
 
 def overlay_devices(tree: str) -> list[str]:
@@ -68,12 +92,12 @@ def _busy(tree: str, by: str) -> Busy:
 
 
 @contextmanager
-def _nspawn_lock(path: str, tree: str) -> Iterator[None]:
+def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[None]:
     """The lock that each container on the tree holds, shared or not; with systemd's rule that the last holder removes the file."""
     os.makedirs(LOCKS, mode=0o700, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        if not _try_lock(descriptor):
+        if not _try_lock(descriptor, kind):
             os.close(descriptor)
             raise _busy(tree, "a container of systemd-nspawn")
         if os.fstat(descriptor).st_nlink:
@@ -82,13 +106,18 @@ def _nspawn_lock(path: str, tree: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+        if _try_lock(descriptor):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
         os.close(descriptor)
 
 
+def _lock_beside(tree: str) -> str:
+    return os.path.join(os.path.dirname(tree), f".#{os.path.basename(tree)}.lck")
+
+
 def _check_lock_beside(tree: str) -> None:
-    path = os.path.join(os.path.dirname(tree), f".#{os.path.basename(tree)}.lck")
+    path = _lock_beside(tree)
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -98,10 +127,10 @@ def _check_lock_beside(tree: str) -> None:
             os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
     # struct flock: type, whence, start, length, pid. Both are systemd's: locks of the open file, not of the process.
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True

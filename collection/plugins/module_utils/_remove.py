@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _tree
+from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _layout
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._state import JOURNAL, ChrootError
 
 # A subvolume's top directory has this inode number, whatever its name.
-_SUBVOLUME_INODE = "256"
+SUBVOLUME_INODE = 256
 
 
 def has_leftovers(state: str) -> bool:
@@ -21,7 +21,7 @@ def has_leftovers(state: str) -> bool:
 
 
 def leftovers(state: str) -> None:
-    """Removes what a creation or a removal left in the state directory."""
+    """Removes what a run left in the state directory, unless it was in the middle of a swap, which is to be completed first."""
     for name in _leftovers(state):
         tree(os.path.join(state, name))
 
@@ -31,16 +31,35 @@ def _leftovers(state: str) -> list[str]:
         names = os.listdir(state)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [name for name in names if name in ("new", "old", "config") or name.startswith("trash-")]
+    if JOURNAL in names:
+        return []
+    return [name for name in names if name in (_layout.STAGED_DIRECTORY, "config") or name.startswith("trash-")]
 
 
-def tree(path: str) -> None:
-    """Removes a directory in the state directory, to which only root has access; never what is mounted in it."""
-    if is_btrfs(os.path.dirname(path)) and shutil.which("btrfs", path=SYSTEM_PATH):
-        _subvolumes(path)
-    status, tail = run(guarded(["rm", "--recursive", "--force", "--one-file-system", "--", path]), lambda line: None)
+def tree(path: str, wait: bool = True) -> None:
+    """Removes a directory in the state directory, to which only root has access; never what is mounted in it.
+
+    `wait`: until the disk has it, and its space is free.
+    """
+    # A directory of the same file system that is mounted there looks like any other to rm.
+    _in_use.refuse_mounts(path)
+    subvolumes = has_subvolumes(os.path.dirname(path))
+    if subvolumes:
+        _delete_subvolumes(path, wait)
+    status, tail = _rm(path)
+    if status != 0:
+        # What is left are files that nobody may change, and the directories that lead to them.
+        _each(path, "(", "-type", "f", "-o", "-type", "d", ")", "-execdir", "chattr", "-f", "-i", "-a", "--", "{}", "+")
+        if subvolumes:
+            _delete_subvolumes(path, wait)
+        status, tail = _rm(path)
     if status != 0:
         raise ChrootError(f"{path} cannot be removed:\n" + "\n".join(tail))
+    if subvolumes and wait:
+        # The space is free only when the kernel's cleaner is through: another tree may need it now.
+        state = os.path.dirname(path)
+        run(["btrfs", "subvolume", "sync", state], lambda line: None)
+        run(["btrfs", "filesystem", "sync", state], lambda line: None)
 
 
 def is_btrfs(path: str) -> bool:
@@ -48,12 +67,28 @@ def is_btrfs(path: str) -> bool:
     return status == 0 and tail[-1:] == ["btrfs"]
 
 
-def _subvolumes(path: str) -> None:
-    """Deletes a subvolume and those in it, the innermost first."""
-    state = os.path.dirname(path)
-    for relpath in _tree.find(path, "-depth", "-type", "d", "-inum", _SUBVOLUME_INODE):
-        # Where this fails, rm does it, file by file, or says why it cannot.
-        run(["btrfs", "subvolume", "delete", "--commit-after", os.path.join(path, relpath).rstrip("/")], lambda line: None)
-    # The space is free only when the kernel's cleaner is through: another tree may need it now.
-    run(["btrfs", "subvolume", "sync", state], lambda line: None)
-    run(["btrfs", "filesystem", "sync", state], lambda line: None)
+def has_subvolumes(path: str) -> bool:
+    """Whether subvolumes can be made and deleted there."""
+    return shutil.which("btrfs", path=SYSTEM_PATH) is not None and is_btrfs(path)
+
+
+def _rm(path: str) -> tuple[int, list[str]]:
+    return run(guarded(["rm", "--recursive", "--force", "--one-file-system", "--", path]), lambda line: None)
+
+
+def _delete_subvolumes(path: str, wait: bool) -> None:
+    """Deletes a subvolume and those in it, the innermost first. Where this fails, rm does it, file by file, or says why it cannot."""
+    if not os.path.lexists(path):
+        return
+    delete = ["btrfs", "subvolume", "delete", *(["--commit-after"] if wait else [])]
+    if run([*delete, path], lambda line: None)[0] == 0:
+        return
+    subvolumes = ("-type", "d", "-inum", str(SUBVOLUME_INODE))
+    # Nothing can be deleted from one that is read-only.
+    _each(path, *subvolumes, "-execdir", "btrfs", "property", "set", "-t", "subvol", "{}", "ro", "false", ";")
+    _each(path, "-depth", *subvolumes, "-execdir", *delete, "{}", ";")
+
+
+def _each(path: str, *tests: str) -> None:
+    """Runs a program of the host on each that find finds, from the directory that it is in: paths may be too long to be named."""
+    run(guarded(["find", "-P", path, *tests]), lambda line: None, PATH=SYSTEM_PATH)

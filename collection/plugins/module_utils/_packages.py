@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the packages of a tree, read without running anything of it. Names can change at any time.
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _tree
+
+_STATUS = "var/lib/dpkg/status"
+_LIMIT = 256 << 20
+_FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+# The tree may say anything: what is no name or version is left out.
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+_VERSION = re.compile(r"[A-Za-z0-9.+:~-]+")
+_GONE = ("not-installed", "config-files")
+
+
+def packages(tree: str) -> dict[str, str] | None:
+    """Versions of the installed packages, by name, those of a foreign architecture by name:architecture; None where dpkg keeps no list."""
+    try:
+        status = _tree.read_file(tree, _STATUS, _LIMIT)
+    except OSError:
+        return None
+    if status is None:
+        return None
+    known = [dict(_FIELD.findall(paragraph)) for paragraph in re.split(r"\n\n+", status.decode(errors="replace"))]
+    installed = [package for package in known if _is_installed(package)]
+    native = {"all", *(package["Architecture"] for package in installed if package["Package"] == "dpkg")}
+    return {_key(package, native): package["Version"] for package in installed}
+
+
+def _is_installed(package: dict[str, str]) -> bool:
+    names = (package.get("Package", ""), package.get("Architecture", ""))
+    state = package.get("Status", "").split(" ")[-1]
+    return bool(state) and state not in _GONE and all(map(_NAME.fullmatch, names)) and bool(_VERSION.fullmatch(package.get("Version", "")))
+
+
+def _key(package: dict[str, str], native: set[str]) -> str:
+    # Without dpkg itself nobody knows which architecture is the native one.
+    foreign = len(native) > 1 and package["Architecture"] not in native
+    return f"{package['Package']}:{package['Architecture']}" if foreign else package["Package"]
+
+
+def changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list[dict[str, str]] | None:
+    """What was added (no "from"), removed (no "to"), or has another version; None when one of the two is not known."""
+    if before is None or after is None:
+        return None
+    versions = ((name, before.get(name), after.get(name)) for name in sorted({*before, *after}))
+    return [
+        {"name": name, **({"from": was} if was is not None else {}), **({"to": now} if now is not None else {})}
+        for name, was, now in versions
+        if was != now
+    ]

@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: a private copy of the published tree, made as quickly as the file system can. Names can change at any time.
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _remove
+from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+
+_FICLONE = 0x40049409
+_MEBIBYTE = 1 << 20
+# Bound over itself, without what is mounted in it, the tree shows what lies under such mounts too.
+# Relative paths, so that what cp adds to a path in the tree is short: the longest that a container can use still fit.
+_COPY = 'mount --bind "$1" "$1" && cd "$2" && exec cp --archive --reflink="$3" --no-target-directory -- "$4" "$5"'
+
+
+class Moment(NamedTuple):
+    """When the staged tree was complete."""
+
+    # In nanoseconds, by the clock that stamps the files.
+    change_time: int
+    # Between the clock that can be set and the one that cannot.
+    offset: float
+
+
+class _Full(Exception):
+    """The disk is full."""
+
+
+def stage(place: Place, log: Callable[[str], Any]) -> tuple[str, Moment]:
+    """Copies the published tree to the staged one; says by what way, and when the copy was complete."""
+    try:
+        _check(place)
+        with _in_use.only_read(place.path):
+            try:
+                way = _copy(place)
+            except BaseException:
+                if os.path.lexists(place.staged):
+                    _remove.tree(place.staged, wait=False)
+                raise
+        log(f"{place.path} was copied by {way}")
+        return way, moment(place.state)
+    except _Full as exc:
+        raise ChrootError(
+            f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
+        ) from exc
+    except OSError as exc:
+        raise ChrootError(f"{place.path} cannot be copied: {exc.strerror}: {exc.filename or place.state}") from exc
+
+
+def moment(state: str) -> Moment:
+    """Now, by the file system's clock."""
+    # A name that the next run removes when this one is killed.
+    descriptor, path = tempfile.mkstemp(prefix="trash-", dir=state)
+    try:
+        return Moment(os.fstat(descriptor).st_ctime_ns, clock_offset())
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
+
+
+def clock_offset() -> float:
+    return time.time() - time.monotonic()
+
+
+def make_directory(path: str) -> None:
+    """Makes the directory of a new tree: a subvolume, where there are such."""
+    if not _remove.has_subvolumes(os.path.dirname(path)):
+        os.mkdir(path, 0o755)
+        return
+    status, tail = run(["btrfs", "subvolume", "create", path], lambda line: None)
+    if status != 0:
+        raise ChrootError(f"btrfs cannot make the subvolume {path}:\n" + "\n".join(tail))
+    os.chmod(path, 0o755)
+
+
+def _check(place: Place) -> None:
+    try:
+        mode = os.lstat(place.path).st_mode
+    except FileNotFoundError:
+        raise ChrootError(f"{place.path} cannot be copied: it does not exist") from None
+    if not stat.S_ISDIR(mode):
+        raise ChrootError(f"{place.path} cannot be copied: it is no plain directory")
+    holder = _in_use.mount_point(place.path)
+    if os.path.realpath(place.path) == holder:
+        raise ChrootError(f"{place.path} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory")
+    if holder != _in_use.mount_point(place.state):
+        raise ChrootError(f"{place.state} is another file system than {place.path}: copies are made there and renamed into the root")
+    if os.path.lexists(place.staged):
+        raise ChrootError(f"{place.staged} exists: another run left it; remove it")
+
+
+def _copy(place: Place) -> str:
+    if _is_lone_subvolume(place):
+        status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged], lambda line: None)
+        if status != 0:
+            raise ChrootError(f"btrfs cannot make a snapshot of {place.path}:\n" + "\n".join(tail))
+        return "snapshot"
+    way = "reflink" if _shares_extents(place.state) else "copy"
+    if way == "copy":
+        _check_space(place)
+    make_directory(place.staged)
+    reflink = "auto" if way == "reflink" else "never"
+    names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
+    status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), _stop_when_full)
+    if status != 0:
+        raise ChrootError(f"{place.path} cannot be copied:\n" + "\n".join(tail))
+    return way
+
+
+def _is_lone_subvolume(place: Place) -> bool:
+    """A snapshot has empty directories in place of the subvolumes in it."""
+    if os.lstat(place.path).st_ino != _remove.SUBVOLUME_INODE or not _remove.has_subvolumes(place.state):
+        return False
+    status, tail = run(["btrfs", "subvolume", "list", "-o", place.path], lambda line: None)
+    return status == 0 and not tail
+
+
+def _shares_extents(state: str) -> bool:
+    """Whether files of this file system can share what they hold."""
+    with tempfile.TemporaryFile(dir=state) as source, tempfile.TemporaryFile(dir=state) as target:
+        source.write(b"x" * 4096)
+        source.flush()
+        try:
+            fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+        except OSError:
+            return False
+    return True
+
+
+def _check_space(place: Place) -> None:
+    there = os.statvfs(place.state)
+    # The tree holds no more than its whole file system does: mostly that is answer enough.
+    size, count = (there.f_blocks - there.f_bfree) * there.f_frsize, there.f_files - there.f_ffree
+    if _needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
+        size, count = _used(place.path, "--block-size=1"), _used(place.path, "--inodes")
+    if _needed(size) > there.f_bavail * there.f_frsize:
+        raise ChrootError(
+            f"{place.path} cannot be copied: the copy needs {_needed(size) // _MEBIBYTE} MiB, "
+            f"and the file system of {place.state} has {_free(place.state)} MiB free"
+        )
+    if there.f_files and count > there.f_favail:
+        raise ChrootError(
+            f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free"
+        )
+
+
+def _needed(size: int) -> int:
+    # Directories and lists of extents of a copy can be larger than they were, and the run writes its log and its record beside it.
+    return size + size // 50 + 16 * _MEBIBYTE
+
+
+def _used(tree: str, unit: str) -> int:
+    """What is allocated, hard links counted once."""
+    status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]), lambda line: None)
+    if status != 0 or not tail:
+        raise ChrootError(f"{tree} cannot be read:\n" + "\n".join(tail))
+    return int(tail[-1].split("\t")[0])
+
+
+def _free(path: str) -> int:
+    there = os.statvfs(path)
+    return there.f_bavail * there.f_frsize // _MEBIBYTE
+
+
+def _stop_when_full(line: str) -> None:
+    # cp would go on with the next file.
+    if line.endswith((": No space left on device", ": Disk quota exceeded")):
+        raise _Full
