@@ -28,7 +28,7 @@ describe("a missing image", () => {
     const first = await host.run(["site.yml"]);
     expect(sentence(first, "aa")).toBe("");
     expect(first.exitCode).toBe(0);
-    expect(summary(first, "aa").slice(0, 2)).toEqual(["created", "1"]);
+    expect(summary(first, "aa").slice(0, 2)).toEqual(["published", "1"]);
     expect(recap(first, "aa")).toMatchObject({ changed: 1 });
     expect((await stat(join(host.root, "aa/made"))).isFile()).toBe(true);
     expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/aa was made by cp\n[\s\S]*PLAY RECAP/);
@@ -48,7 +48,7 @@ describe("a missing image", () => {
     expect(sentence(result, "aa")).toMatch(/sh.*3|3.*sh/);
     expect(result.stdout).toContain("aa | no space");
     expect(sentence(result, "cc")).toContain("none-such-program");
-    expect(summary(result, "bb")[0]).toBe("created");
+    expect(summary(result, "bb")[0]).toBe("published");
     await expect(stat(join(host.root, "aa"))).rejects.toThrow();
     expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);
   });
@@ -63,7 +63,7 @@ describe("a missing image", () => {
     );
     const first = await host.run(["nspawn.runner.create"]);
     expect(first.exitCode).toBe(0);
-    expect(summary(first, "aa")[0]).toBe("created");
+    expect(summary(first, "aa")[0]).toBe("published");
     expect(first.stdout).toContain("in the new image");
     expect(first.stdout).not.toMatch(/^bb/m);
     const second = await host.run(["nspawn.runner.create"]);
@@ -80,8 +80,8 @@ describe("a missing image", () => {
     await expect(stat(join(host.root, "aa"))).rejects.toThrow();
     await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- debug:", copy));
     const next = await host.run(["site.yml"]);
-    expect(summary(next, "aa")[0]).toBe("created");
-    await expect(stat(host.state("aa", "new"))).rejects.toThrow();
+    expect(summary(next, "aa")[0]).toBe("published");
+    await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
   });
 });
 
@@ -93,10 +93,10 @@ describe("nspawn_runner_maint_recreate", () => {
     await host.run(["site.yml"]);
     await appendFile(join(host.root, "aa/by-hand"), "x");
     const looked = await host.run(["site.yml", "--check"]);
-    expect(summary(looked, "aa")[0]).toBe("would be created");
+    expect(summary(looked, "aa")[0]).toBe("would be published");
     expect((await stat(join(host.root, "aa/by-hand"))).isFile()).toBe(true);
     const again = await host.run(["site.yml"]);
-    expect(summary(again, "aa")[0]).toBe("created");
+    expect(summary(again, "aa")[0]).toBe("published");
     await expect(stat(join(host.root, "aa/by-hand"))).rejects.toThrow();
   });
 });

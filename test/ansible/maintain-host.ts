@@ -58,7 +58,7 @@ export function recap({ stdout }: AnsibleResult, image: string): Record<string, 
   );
 }
 
-/** The cells of an image in the summary: result, tasks changed, seconds. */
+/** The cells of an image in the summary: result, tasks changed, packages added, removed, upgraded, seconds. */
 export function summary({ stdout }: AnsibleResult, image: string): string[] {
   const lines = stdout.slice(stdout.indexOf("TASK [Summary]")).split("\n");
   const line = lines.find((candidate) => new RegExp(`^${image} {2,}\\w`).test(candidate)) ?? "";

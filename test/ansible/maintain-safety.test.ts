@@ -47,7 +47,7 @@ describe("a tree whose Python answers with facts of its choice", () => {
       expect(sentence(result, "evil"), `run ${round}`).toBe("");
       expect(recap(result, "evil")).toMatchObject({ failed: 0, unreachable: 0 });
       expect(summary(result, "other")[0]).toBe("unchanged");
-      expect(result.stdout).toContain(`still ${join(host.root, "evil")} by community.general.chroot`);
+      expect(result.stdout).toContain(`still ${host.state("evil", "staged")} by community.general.chroot`);
       await expect(stat(owned), "a program of the host ran").rejects.toThrow();
       expect(await readFile(host.state("evil", "container"), "utf8")).toBe("");
     }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants as C
@@ -14,10 +14,12 @@ from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._summary_spec import ARGUMENT_SPEC
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
 
 display = Display()
 
-HEADER = ("image", "result", "tasks changed", "seconds")
+HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgraded", "seconds")
 
 
 class ActionModule(ActionBase):
@@ -32,11 +34,11 @@ class ActionModule(ActionBase):
         # raw: a failed task's words come from the tree, and are no template.
         results = {name: task_vars["hostvars"].raw_get(name).get(register) for name in images}
         rows = [_row(name, result, self._task.check_mode) for name, result in results.items()]
-        for line, color in zip(table([HEADER, *rows]), [None, *(_color(row[1]) for row in rows)]):
+        for line, color in zip(table([HEADER, *rows], numbers=5), [None, *(_color(row[1]) for row in rows)]):
             display.display(line, color=color)
         for name, result in results.items():
-            if _failed(result):
-                display.display(f"{name}: {_sentence(result)}", color=C.COLOR_ERROR)
+            if _needs_words(result):
+                display.display(f"{name}: {_sentence(result)}", color=_color(_word(result, False)))
         return {"changed": False, "images": {row[0]: row[1] for row in rows}}
 
 
@@ -50,34 +52,24 @@ def _nothing(groups: Mapping[str, Any]) -> dict[str, Any]:
     return {"changed": False, "msg": msg, "images": {}}
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned columns, the last two to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    texts, numbers = widths[:-2], widths[-2:]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, texts)), *(cell.rjust(width) for cell, width in zip(row[-2:], numbers))])
-        for row in rows
-    ]
-
-
-def _row(name: str, result: Any, check: bool) -> tuple[str, str, str, str]:
+def _row(name: str, result: Any, check: bool) -> tuple[str, ...]:
     if not isinstance(result, Mapping):
-        return name, "not run", "-", "-"
-    tasks, seconds = result.get("tasks_changed", 0), result.get("seconds", 0)
-    return name, _word(result, check), str(tasks), f"{float(seconds):.1f}"
+        return name, "not run", *["-"] * 5
+    counts = package_counts(result.get("packages"))
+    numbers = [str(counts[word]) if counts else "-" for word in ("added", "removed", "upgraded")]
+    return name, _word(result, check), str(result.get("tasks_changed", 0)), *numbers, f"{float(result.get('seconds', 0)):.1f}"
 
 
 def _word(result: Mapping[str, Any], check: bool) -> str:
-    if _failed(result):
-        return "failed"
-    would = "would be " if check else ""
-    if result.get("created"):
-        return f"{would}created"
-    return f"{would}changed" if result.get("changed") else "unchanged"
+    # A failure of Ansible's own has no word of ours.
+    word = str(result.get("result", "failed"))
+    return f"would be {word}" if check and word == "published" else word
 
 
-def _failed(result: Any) -> bool:
-    return isinstance(result, Mapping) and bool(result.get("failed"))
+def _needs_words(result: Any) -> bool:
+    if not isinstance(result, Mapping):
+        return False
+    return bool(result.get("failed") or result.get("creation_changed")) or result.get("result") == "held"
 
 
 def _sentence(result: Mapping[str, Any]) -> str:
@@ -85,4 +77,5 @@ def _sentence(result: Mapping[str, Any]) -> str:
 
 
 def _color(word: str) -> str:
-    return {"failed": C.COLOR_ERROR, "unchanged": C.COLOR_OK, "not run": C.COLOR_SKIP}.get(word, C.COLOR_CHANGED)
+    plain = {"failed": C.COLOR_ERROR, "busy": C.COLOR_ERROR, "unchanged": C.COLOR_OK, "not run": C.COLOR_SKIP, "held": C.COLOR_SKIP}
+    return plain.get(word, C.COLOR_CHANGED)

@@ -7,19 +7,27 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: inner_result
 type: notification
-short_description: Writes down what the run of an image's playbook did
+short_description: Keeps the run of an image's playbook to the staged tree, and writes down what it did
 version_added: 0.1.0
 author: The nspawn.runner authors (@nspawn-runner)
 description:
   - The action C(nspawn.runner.maintain) enables this plugin in the runs that it starts, and reads what it wrote.
     It is of no use elsewhere, and need not be enabled by hand.
-  - Without the environment variable C(NSPAWN_RUNNER_RESULT) it does nothing.
+  - It sets the variables that lead to the staged tree where no fact and no group_vars can override them, and adds a last task to each play,
+    which proves that the play came to its end.
+  - In any other run it does nothing.
 """
 
 import json
 import os
 
+from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER
+from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+
+LAST_TASK = "This play came to its end"
 
 
 class CallbackModule(CallbackBase):
@@ -30,20 +38,28 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # Taken out: an ansible-playbook that a task starts must not write over this run's result.
-        self.path = os.environ.pop("NSPAWN_RUNNER_RESULT", None)
-        self.disabled = self.path is None
+        self.disabled = INNER is None
         self.started = []
         self.unmatched = []
+        self.ended = 0
         self.failure = None
 
     def v2_playbook_on_play_start(self, play):
+        if INNER is None:
+            return
+        if not self.started:
+            _pin(play.get_variable_manager())
         self.started.append(_hosts(play))
+        play.post_tasks = [*play.post_tasks, _last_block(play)]
 
     def v2_playbook_on_no_hosts_matched(self):
         # Ansible announces the play first.
         if self.started:
             self.unmatched.append(self.started.pop())
+
+    def v2_runner_on_ok(self, result):
+        if result.task_name == LAST_TASK:
+            self.ended += 1
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if not ignore_errors:
@@ -63,18 +79,31 @@ class CallbackModule(CallbackBase):
         self.failure = {"task": result.task_name, "msg": " ".join(message.split())[:1000]}
 
     def v2_playbook_on_stats(self, stats):
-        if self.path is None:
+        if INNER is None:
             return
         content = {
-            "plays": len(self.started),
+            "plays": self.started,
+            "ended": self.ended,
             "unmatched": self.unmatched,
             "failure": self.failure,
             "stats": {host: stats.summarize(host) for host in stats.processed},
         }
         # Written whole or not at all: its absence tells that the run did not come to its end.
-        with open(f"{self.path}.new", "w", encoding="utf-8") as file:
+        with open(f"{INNER.result}.new", "w", encoding="utf-8") as file:
             json.dump(content, file)
-        os.replace(f"{self.path}.new", self.path)
+        os.replace(f"{INNER.result}.new", INNER.result)
+
+
+def _pin(manager):
+    """As include_vars would set them: above facts and the variables of inventories, plays and tasks."""
+    for name, value in INNER.pinned.items():
+        manager.set_host_variable(INNER.image, name, unsafe(value) if isinstance(value, str) else value)
+
+
+def _last_block(play):
+    """A task at the very end: `meta: end_host` and its like skip it, and end with exit status 0."""
+    task = {"name": LAST_TASK, "ansible.builtin.debug": {"msg": "The image's run was whole so far."}, "tags": ["always"]}
+    return Block.load({"block": [task]}, play=play, variable_manager=play.get_variable_manager(), loader=play.get_loader())
 
 
 def _hosts(play):

@@ -51,6 +51,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
     find_trees,
     playbook_directories,
 )
+from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook
 from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import has_python, os_release
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
@@ -137,6 +138,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def _add_image(self, name: str, root: str, present: bool, playbook: Playbook | None) -> None:
         path = os.path.join(root, name)
+        if INNER and (INNER.image, INNER.path) == (name, path):
+            # The image's own run sees the staged tree in its place, which may not even exist yet.
+            path, present = INNER.tree, True
         variables: dict[str, Any] = dict(playbook.variables) if playbook else {}
         if playbook:
             variables["nspawn_runner_playbook"] = unsafe(playbook.path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from multiprocessing import current_process
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError
@@ -38,6 +39,14 @@ class Image(NamedTuple):
     root: str
     path: str
     playbook: str
+
+
+def current_host() -> Any:
+    """The host of this task. A fact can override `inventory_hostname`, so it is asked of Ansible's worker process itself."""
+    host = getattr(current_process(), "_host", None)
+    if host is None:
+        raise ImageError("this version of ansible-core is not supported: its worker process does not tell the host")
+    return host
 
 
 def image_of(host: Any) -> Image | None:

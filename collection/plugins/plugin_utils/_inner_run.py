@@ -22,9 +22,9 @@ from ansible import constants as C
 from ansible_collections.nspawn.runner.plugins.module_utils import _guard
 from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import VARIABLE, Inner, told
 
 CALLBACK = "nspawn.runner.inner_result"
-RESULT_VARIABLE = "NSPAWN_RUNNER_RESULT"
 _COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 
 # Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.
@@ -47,6 +47,14 @@ _LISTS = {
     "module_path": "--module-path",
 }
 _PROMPTS = {"ask_pass": "--ask-pass", "become_ask_pass": "--ask-become-pass", "ask_vault_pass": "--ask-vault-pass"}
+
+
+class RunError(ImageError):
+    """A run that did not do all of its playbook."""
+
+    def __init__(self, reason: str, log: str, tasks_changed: int = 0) -> None:
+        super().__init__(f"{reason} (all output: {log})")
+        self.tasks_changed = tasks_changed
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -77,8 +85,8 @@ def _password_files(options: Mapping[str, Any]) -> list[str]:
     return [file for file in files if file]
 
 
-def inner_argv(image: Image, options: Mapping[str, Any], pinned: Mapping[str, str]) -> list[str]:
-    """The command for the image's playbook. `pinned` are variables that no fact may override."""
+def inner_argv(image: Image, options: Mapping[str, Any]) -> list[str]:
+    """The command for the image's playbook."""
     argv = [*_ansible_playbook(), "--limit", image.name]
     for name, flag in _LISTS.items():
         for value in options.get(name) or ():
@@ -94,8 +102,7 @@ def inner_argv(image: Image, options: Mapping[str, Any], pinned: Mapping[str, st
     verbosity = options.get("verbosity", 0) - C.DEFAULT_VERBOSITY
     if verbosity > 0:
         argv.append(f"-{'v' * verbosity}")
-    # The last extra variables win.
-    return [*argv, "--extra-vars", json.dumps(pinned), image.playbook]
+    return [*argv, image.playbook]
 
 
 def _ansible_playbook() -> list[str]:
@@ -112,14 +119,14 @@ def _ansible_playbook() -> list[str]:
     return [found]
 
 
-def inner_environment(result_file: str) -> dict[str, str]:
+def inner_environment(inner: Inner) -> dict[str, str]:
     collections = [str(path) for path in C.COLLECTIONS_PATHS]
     environment = {
         **os.environ,
         "ANSIBLE_CALLBACKS_ENABLED": ",".join([*C.CALLBACKS_ENABLED, CALLBACK]),
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
-        RESULT_VARIABLE: result_file,
+        VARIABLE: told(inner),
         # Each line as it comes.
         "PYTHONUNBUFFERED": "1",
     }
@@ -146,14 +153,17 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
     return process.returncode
 
 
-def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> dict[str, Any]:
-    """What the run did, by the callback's word: an exit status of 0 alone may mean that nothing ran at all."""
+def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> int:
+    """How many tasks changed something, by the callback's word; an exit status of 0 alone may mean that nothing ran at all.
+
+    Raises RunError unless every play that matched the image came to its end.
+    """
     try:
         with open(result_file, encoding="utf-8") as file:
             result = json.load(file)
     except FileNotFoundError:
         reason = f": {errors[0]}" if errors else ""
-        return _failed(f"the run of {image.playbook} {_ending(status)} before its end{reason}", log)
+        raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", log) from None
     stats = result["stats"].get(image.name, {})
     changed = stats.get("changed", 0)
     if status != 0 or stats.get("failures") or stats.get("unreachable"):
@@ -161,15 +171,16 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         reason = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}"
         if last and re.search(BROKEN_ARCHIVE, last["msg"]):
             reason = f"{reason.rstrip('.')}; {BROKEN_ARCHIVE_REASON}"
-        return _failed(reason, log, changed)
+        raise RunError(reason, log, changed)
     if not result["plays"]:
         hosts = "; ".join(result["unmatched"]) or "none"
-        return _failed(f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log)
-    return {"changed": changed > 0, "tasks_changed": changed}
-
-
-def _failed(reason: str, log: str, changed: int = 0) -> dict[str, Any]:
-    return {"failed": True, "changed": changed > 0, "tasks_changed": changed, "msg": f"{reason} (all output: {log})"}
+        raise RunError(
+            f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log
+        )
+    if result["ended"] != len(result["plays"]):
+        reason = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play: put `when` on a block instead"
+        raise RunError(reason, log, changed)
+    return changed
 
 
 def _ending(status: int) -> str:

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# One image back to an earlier tree, and held there; or released again.
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _guard, _state
+from ansible_collections.nspawn.runner.plugins.module_utils._rollback_spec import ARGUMENT_SPEC
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import ImageError
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        arguments = self.validate_argument_spec(ARGUMENT_SPEC)[1]
+        _guard.die_with_parent()
+        try:
+            place = _place(_image_vars.current_host())
+            with _state.lock(place.state, "release" if arguments["release"] else "rollback"):
+                if not self._task.check_mode:
+                    _generations.recover(place)
+                if arguments["release"]:
+                    result = _release(place, self._task.check_mode)
+                else:
+                    result = _roll_back(place, arguments["generation"] or None, self._task.check_mode)
+            # Ansible itself shows the words of failures only.
+            display.display(f"{place.image} | {result['msg']}")
+            return result
+        except (ImageError, ChrootError) as problem:
+            return {"failed": True, "changed": False, "msg": str(problem)}
+
+
+def _place(host: Any) -> Place:
+    if os.geteuid() != 0:
+        raise ImageError("images are rolled back by root: run ansible-playbook as root, for example under sudo")
+    image = _image_vars.image_of(host)
+    if image is None:
+        raise ImageError(f"{host.name} is no image of the inventory plugin nspawn.runner.chroots: give its file with -i")
+    if not context.CLIARGS.get("subset"):
+        raise ImageError("this is done to the images that --limit names, never to all by accident: add, for example, --limit " + host.name)
+    place = Place(image.root, image.name)
+    if not os.path.isdir(place.state):
+        raise ImageError(f"image {image.name} has no earlier trees: no maintenance has published one")
+    _state.make_state(image.root, image.name)
+    return place
+
+
+def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, Any]:
+    was, now = _generations.roll_back(place, generation, check)
+    since = f" of {now['published']}" if "published" in now else ""
+    would = "would be " if check else ""
+    msg = f"{place.path} {would}rolled back from {was.get('id', 'no tree')} to {now['id']}{since}"
+    msg += f"; maintenance leaves it alone until it is released: ansible-playbook nspawn.runner.release --limit {place.image}"
+    return {"changed": True, "msg": msg, "generation": now["id"], "previous": was.get("id")}
+
+
+def _release(place: Place, check: bool) -> dict[str, Any]:
+    if "hold" not in _generations.load(place):
+        return {"changed": False, "msg": f"image {place.image} is not held"}
+    if not check:
+        _generations.release(place)
+    return {"changed": True, "msg": f"image {place.image} {'would be' if check else 'is'} released: maintenance goes on with it"}

@@ -1,0 +1,291 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: one image, start to end: a staged tree, its playbook in a run of its own, and the swap. Names can change at any time.
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+from ansible import context
+from ansible.utils.display import Display
+
+from ansible_collections.nspawn.runner.plugins.module_utils import (
+    _chroot,
+    _compare,
+    _generations,
+    _guard,
+    _packages,
+    _record,
+    _remove,
+    _stage,
+    _state,
+)
+from ansible_collections.nspawn.runner.plugins.module_utils._container import write_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import LOG_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.plugin_utils import _inner_run
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import Inner
+
+display = Display()
+
+# Options of nspawn.runner.chroot and the image's variables that give them.
+CREATION = {
+    "suite": "nspawn_runner_chroot_suite",
+    "bootstrap": "nspawn_runner_bootstrap",
+    "command": "nspawn_runner_create_command",
+    "tarball": "nspawn_runner_tarball",
+    "checksum": "nspawn_runner_tarball_checksum",
+    "mirror": "nspawn_runner_mirror",
+    "components": "nspawn_runner_components",
+    "architecture": "nspawn_runner_architecture",
+    "variant": "nspawn_runner_variant",
+    "packages": "nspawn_runner_packages",
+    "keyring": "nspawn_runner_keyring",
+}
+SOURCES = ("suite", "command", "tarball")
+
+Log = Callable[[Any], str]
+Result = dict[str, Any]
+
+
+class Job(NamedTuple):
+    """What is to be done with one image."""
+
+    image: Image
+    # The image's variables, checked.
+    settings: Mapping[str, Any]
+    # Variables of the inner run that nothing may override.
+    pinned: Mapping[str, Any]
+    create_only: bool
+    check: bool
+    diff: bool
+
+    @property
+    def place(self) -> Place:
+        return Place(self.image.root, self.image.name)
+
+
+def maintain(job: Job) -> Result:
+    """Maintains the image, or says in `result` and `msg` why not."""
+    try:
+        return _maintain(job)
+    except Busy as problem:
+        return failure("busy", problem)
+    except (ImageError, ChrootError) as problem:
+        return failure("failed", problem)
+    except OSError as problem:
+        return failure("failed", _system_error(problem))
+
+
+def failure(result: str, problem: object) -> Result:
+    return {"failed": True, "changed": False, "result": result, "msg": str(problem)}
+
+
+def _maintain(job: Job) -> Result:
+    image, place = job.image, job.place
+    missing = not os.path.lexists(image.path)
+    if job.create_only and not missing:
+        return {"changed": False, "result": "unchanged", "msg": f"{image.path} exists"}
+    creation = _creation(job, missing)
+    if job.check and creation:
+        # There is nothing to run the playbook in.
+        return _planned(creation, job, missing)
+    _state.make_state(image.root, image.name)
+    with _state.lock(place.state, "maintenance"):
+        _generations.recover(place)
+        content = _record.load(place)
+        if "hold" in content:
+            return _held(image, content)
+        with _log(image, place.state) as log:
+            started, clock = _record.now(), time.monotonic()
+            result = _logged(job, creation, content, log)
+            if not job.check:
+                _remember(place, started, round(time.monotonic() - clock, 1), result)
+                _generations.prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
+            return result
+
+
+def _creation(job: Job, missing: bool) -> dict[str, Any] | None:
+    """How the tree is made, when it is to be made."""
+    if not missing and (job.create_only or not job.settings["nspawn_runner_maint_recreate"]):
+        return None
+    options = _creation_options(job.settings)
+    if not any(source in options for source in SOURCES):
+        names = " or ".join(CREATION[source] for source in SOURCES)
+        reason = "is missing" if missing else "is to be made anew"
+        raise ImageError(f"image {job.image.name} {reason} and its playbook does not say how to make it: set {names} in the vars of {job.image.playbook}")
+    unset = dict.fromkeys(CREATION)
+    return {**unset, **options, "name": job.image.name, "root": job.image.root, "state": "present", "recreate": not missing}
+
+
+def _creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {option: settings[variable] for option, variable in CREATION.items() if settings.get(variable) is not None}
+
+
+def _planned(creation: dict[str, Any], job: Job, missing: bool) -> Result:
+    planned = _chroot.checked_plan(creation)
+    told = _chroot.told(job.image.path, planned, not missing, True)
+    display.display(f"{job.image.name} | {told['msg']}{_suite(creation, planned)}")
+    result = {"changed": True, "result": "published", "created": missing, "msg": told["msg"]}
+    return {**result, "diff": told["diff"]} if job.diff else result
+
+
+def _suite(creation: Mapping[str, Any], planned: Mapping[str, Any]) -> str:
+    return "" if planned["bootstrap"] in ("command", "tarball") else f" from suite {creation['suite']}"
+
+
+def _held(image: Image, content: Mapping[str, Any]) -> Result:
+    hold = content["hold"]
+    msg = (
+        f"rolled back to {hold['generation']} on {hold['since']}, and held there until it is released: "
+        f"ansible-playbook nspawn.runner.release --limit {image.name}"
+    )
+    return {"changed": False, "result": "held", "msg": msg}
+
+
+def _logged(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any], log: Log) -> Result:
+    """The maintenance under lock and log: a failure leaves nothing but the failed tree, where that was asked for."""
+    log_file = os.path.join(job.place.state, LOG_FILE)
+    try:
+        result = _on_stage(job, creation, content, log)
+    except Busy as problem:
+        result = failure("busy", problem)
+    except _inner_run.RunError as problem:
+        kept = ""
+        if job.settings["nspawn_runner_keep_failed"] and not job.check:
+            kept = f"; the tree as it was then is in {_generations.keep_failed(job.place)}"
+        result = {**failure("failed", f"{problem}{kept}"), "tasks_changed": problem.tasks_changed}
+    except (ImageError, ChrootError) as problem:
+        result = failure("failed", problem)
+    except OSError as problem:
+        result = failure("failed", _system_error(problem))
+    try:
+        _generations.recover(job.place)
+    except (ChrootError, OSError) as problem:
+        log(f"what is left in {job.place.state} goes with the next run: {problem}")
+    log(result["msg"])
+    return {**result, "log": log_file}
+
+
+def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any], log: Log) -> Result:
+    image, place = job.image, job.place
+    exists = os.path.lexists(image.path)
+    before = _packages.packages(image.path) if exists else None
+    since = None
+    said = []
+    if creation:
+        planned = _chroot.checked_plan(creation)
+        _chroot.build(creation, planned, place, log)
+        said.append(_chroot.told(image.path, planned, exists, False)["msg"] + _suite(creation, planned))
+        log(said[0])
+    else:
+        _way, since = _stage.stage(place, log)
+    write_container_file(place.state, job.settings)
+    tasks_changed = _playbook(job, log)
+    said.append(_counted(tasks_changed, "task", "changed"))
+    options = _creation_options(job.settings)
+    made_by = content.get("published", {}).get("creation")
+    stale = [CREATION[option] for option in CREATION if made_by and not creation and made_by.get(option) != options.get(option)]
+    if stale:
+        said.append(f"{' and '.join(stale)} changed since the tree was made: -e nspawn_runner_maint_recreate=true makes it anew")
+    result = {"changed": True, "result": "published", "created": not exists, "tasks_changed": tasks_changed, "creation_changed": stale}
+    if job.check:
+        changes = tasks_changed > 0
+        return {**result, "changed": changes, "result": "published" if changes else "unchanged", "msg": "; ".join(said)}
+    if since:
+        differs = _compare.difference(place.staged, image.path, since)
+        if differs is None:
+            # Without waiting for the disk: there is nothing to be lost.
+            _remove.tree(place.staged, wait=False)
+            return {**result, "changed": False, "result": "unchanged", "msg": "; ".join(said)}
+        log(f"{differs} differs")
+    packages = _packages.changes(before, _packages.packages(place.staged))
+    record = {"playbook": image.playbook, "playbook_sha256": _checksum(image.playbook), "tasks_changed": tasks_changed}
+    known = {"packages": packages, "creation": options if creation else made_by}
+    generation = _generations.publish(place, {**record, **{name: value for name, value in known.items() if value is not None}})
+    said += [_counted(count, "package", word) for word, count in package_counts(packages).items() if count]
+    said.append(f"published as {generation['id']}")
+    return {**result, "packages": packages, "generation": generation["id"], "msg": "; ".join(said)}
+
+
+def _playbook(job: Job, log: Log) -> int:
+    """Runs the image's playbook on the staged tree and returns how many tasks changed something; RunError when not all of it ran."""
+    image, place = job.image, job.place
+    result_file = os.path.join(place.state, "inner-result.json")
+    with suppress(FileNotFoundError):
+        os.unlink(result_file)
+    errors: list[str] = []
+
+    def line(text: bytes) -> None:
+        shown = log(text)
+        if re.match(r"ERROR!|\[ERROR\]", shown):
+            errors.append(shown)
+
+    inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
+    try:
+        status = _inner_run.run(_inner_run.inner_argv(image, context.CLIARGS), _inner_run.inner_environment(inner), line)
+        return _inner_run.outcome(image, status, result_file, os.path.join(place.state, LOG_FILE), errors)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(result_file)
+
+
+def package_counts(packages: list[Mapping[str, str]] | None) -> dict[str, int]:
+    """How many packages were added, removed and upgraded (or downgraded); nothing when it is not known."""
+    if packages is None:
+        return {}
+    counts = {"added": 0, "removed": 0, "upgraded": 0}
+    for package in packages:
+        counts["added" if "from" not in package else "removed" if "to" not in package else "upgraded"] += 1
+    return counts
+
+
+def _remember(place: Place, started: str, seconds: float, result: Mapping[str, Any]) -> None:
+    run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
+    if result.get("packages") is not None:
+        run["packages"] = result["packages"]
+    # On a full disk, or a read-only one, the run itself has failed for that reason already.
+    with suppress(ChrootError, OSError):
+        _record.save(place, {**_record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})
+
+
+def _checksum(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _counted(count: int, noun: str, what: str) -> str:
+    return f"{count} {noun if count == 1 else f'{noun}s'} {what}"
+
+
+def _system_error(problem: OSError) -> str:
+    return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem.strerror or problem)
+
+
+@contextmanager
+def _log(image: Image, state: str) -> Iterator[Log]:
+    """Shows each line under the image's name as it comes, and keeps all of them whole in the image's log."""
+    path = os.path.join(state, LOG_FILE)
+    with suppress(FileNotFoundError):
+        os.replace(path, f"{path}.1")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb", buffering=0) as file:
+
+        def log(line: Any) -> str:
+            data = line if isinstance(line, bytes) else f"{line}\n".encode(errors="replace")
+            # A full disk ends the log, not the run that may make room.
+            with suppress(OSError):
+                file.write(data)
+            text = _guard.plain_text(data.rstrip(b"\n"))
+            display.display(f"{image.name} | {text}".rstrip())
+            return text
+
+        yield log

@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Earlier trees: listed, put back, held and released.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { AnsibleResult } from "../support/ansible.ts";
+import { files } from "../support/scratch.ts";
+import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+
+const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();
+const state = (host: RunnerHost, image = "aa") => JSON.parse(readFileSync(host.state(image, "state.json"), "utf8"));
+const text = ({ stdout, stderr }: AnsibleResult) => stdout + stderr;
+
+/** A host with two images, published with the words one, two and three. */
+async function threeTimes(): Promise<RunnerHost> {
+  const host = await runnerHost({}, ["aa", "bb"]);
+  for (const text of ["one", "two", "three"]) {
+    for (const image of ["aa", "bb"])
+      await writeFile(join(host.directory, `${image}.yml`), playbook(image, `- raw: echo ${text} >/etc/word`));
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(0);
+  }
+  return host;
+}
+
+test("a rollback swaps the tree before back, holds the image until it is released, and can be undone", async () => {
+  const host = await threeTimes();
+  const newest = state(host).published.id as string;
+  const ids = state(host).generations.map(({ id }: { id: string }) => id) as string[];
+
+  const back = await host.run(["nspawn.runner.rollback", "--limit", "aa"]);
+  expect(back.exitCode).toBe(0);
+  expect(recap(back, "aa")).toMatchObject({ changed: 1, failed: 0 });
+  expect([word(host), word(host, "bb")]).toEqual(["two", "three"]);
+  expect(state(host)).toMatchObject({ published: { id: ids[0] }, hold: { generation: ids[0] } });
+  expect(state(host).generations.map(({ id }: { id: string }) => id)).toContain(newest);
+
+  const held = await host.run(["site.yml"]);
+  expect(held.exitCode).toBe(0);
+  expect(summary(held, "aa")[0]).toBe("held");
+  expect(sentence(held, "aa")).toContain("nspawn.runner.release --limit aa");
+  expect(word(host)).toBe("two");
+
+  const further = await host.run(["nspawn.runner.rollback", "--limit", "aa"]);
+  expect(further.exitCode).toBe(0);
+  expect(word(host)).toBe("one");
+  const forward = await host.run([
+    "nspawn.runner.rollback",
+    "--limit",
+    "aa",
+    "-e",
+    `nspawn_runner_generation=${newest}`,
+  ]);
+  expect(forward.exitCode).toBe(0);
+  expect(word(host)).toBe("three");
+
+  const released = await host.run(["nspawn.runner.release", "--limit", "aa"]);
+  expect(recap(released, "aa")).toMatchObject({ changed: 1, failed: 0 });
+  expect(recap(await host.run(["nspawn.runner.release", "--limit", "aa"]), "aa")).toMatchObject({ changed: 0 });
+  await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- raw: echo four >/etc/word"));
+  expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("published");
+  expect(word(host)).toBe("four");
+});
+
+test("a rollback is refused without --limit, without an earlier tree, and of a tree that is not there", async () => {
+  const host = await threeTimes();
+  const before = readFileSync(host.state("aa", "state.json"), "utf8");
+  const all = await host.run(["nspawn.runner.rollback"]);
+  expect(all.exitCode).toBe(2);
+  expect(text(all)).toContain("never to all by accident");
+  for (const id of ["20200101T000000Z", "../../etc", "nonsense"]) {
+    const none = await host.run(["nspawn.runner.rollback", "--limit", "aa", "-e", `nspawn_runner_generation=${id}`]);
+    expect(none.exitCode).toBe(2);
+    expect(text(none)).toContain(id);
+  }
+  expect([word(host), word(host, "bb")]).toEqual(["three", "three"]);
+  expect(readFileSync(host.state("aa", "state.json"), "utf8")).toBe(before);
+
+  const fresh = await runnerHost({ "cc.yml": playbook("cc", "- debug:") }, ["cc"]);
+  const none = await fresh.run(["nspawn.runner.rollback", "--limit", "cc"]);
+  expect(none.exitCode).toBe(2);
+  expect(text(none)).toContain("image cc has no earlier trees");
+  expect(text(none)).not.toMatch(/Traceback|An exception occurred/);
+});
+
+test("a fact cannot choose the generation, and --check swaps nothing", async () => {
+  const host = await threeTimes();
+  const ids = state(host).generations.map(({ id }: { id: string }) => id) as string[];
+  // As a hostile tree would leave it in a fact cache.
+  const cache = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: join(host.directory, "facts") };
+  const fact = JSON.stringify({ nspawn_runner_generation: ids[1] });
+  // The names of 2.14 and of 2.19.
+  await files(host.directory, { "facts/aa": fact, "facts/s1_aa": fact });
+  const looked = await host.run(["nspawn.runner.rollback", "--limit", "aa", "--check"], { env: cache });
+  expect(looked.exitCode).toBe(0);
+  expect(text(looked)).toContain(`would be rolled back from ${state(host).published.id} to ${ids[0]}`);
+  expect(word(host)).toBe("three");
+});
+
+test("the list of generations says what made each tree, and when", async () => {
+  const host = await threeTimes();
+  const result = await host.run(["nspawn.runner.generations"]);
+  expect(result.exitCode).toBe(0);
+  const lines =
+    result.stdout
+      .split("PLAY RECAP")[0]
+      ?.split("\n")
+      .filter((line) => line.startsWith("aa ")) ?? [];
+  const { published, generations } = state(host);
+  expect(lines.map((line) => line.split(/ {2,}/).slice(1, 3))).toEqual([
+    [published.id, "published"],
+    ...generations.map(({ id }: { id: string }) => [id, "earlier"]),
+  ]);
+  expect(lines[0]).toContain(`aa.yml ${published.playbook_sha256.slice(0, 8)}`);
+  expect(lines[0]).toMatch(/ {2}\d min {2}/);
+  expect(readdirSync(host.state("aa", "generations")).sort()).toEqual(
+    generations.map(({ id }: { id: string }) => id).sort(),
+  );
+});

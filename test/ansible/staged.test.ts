@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Maintenance works on a staged tree and publishes it whole, or not at all.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+import { busyboxTree } from "../support/trees.ts";
+import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+
+const write = (word: string) => `- raw: echo ${word} >/etc/word`;
+const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();
+const generations = (host: RunnerHost, image = "aa") => {
+  try {
+    return readdirSync(host.state(image, "generations")).sort();
+  } catch {
+    return [];
+  }
+};
+const state = (host: RunnerHost, image = "aa") => JSON.parse(readFileSync(host.state(image, "state.json"), "utf8"));
+const rewrite = (host: RunnerHost, tasks: string, vars?: string) =>
+  writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks, vars));
+
+/** A host whose image has been published once, with a word in it. */
+async function published(tasks = write("one"), vars?: string): Promise<RunnerHost> {
+  const host = await runnerHost({ "aa.yml": playbook("aa", tasks, vars) }, ["aa"]);
+  const first = await host.run(["site.yml"]);
+  expect(sentence(first, "aa")).toBe("");
+  expect(summary(first, "aa")[0]).toBe("published");
+  return host;
+}
+
+describe("a staged tree", () => {
+  test("is what all tasks see; the published tree changes only at the end, as a whole", async () => {
+    const tasks = [
+      write("two"),
+      // On the host, beside the task in the image: both see one tree, which is not yet the published one.
+      "- command: cat {{ nspawn_runner_path }}/etc/word\n  delegate_to: localhost\n  register: staged",
+      "- command: cat {{ nspawn_runner_root }}/aa/etc/word\n  delegate_to: localhost\n  register: published",
+      "- debug: {msg: 'staged {{ staged.stdout }}, published {{ published.stdout }}, {{ nspawn_runner_os.id }}'}",
+    ];
+    const host = await published();
+    await rewrite(host, tasks.join("\n"));
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(result.stdout).toContain("staged two, published one, busybox");
+    expect(summary(result, "aa").slice(0, 2)).toEqual(["published", "3"]);
+    expect(word(host)).toBe("two");
+    expect(generations(host)).toHaveLength(2);
+    expect(readdirSync(host.state("aa", "")).sort()).toEqual(
+      ["container", "generations", "last.log", "last.log.1", "lock", "state.json"].sort(),
+    );
+  });
+
+  test("that comes out like the published one is dropped, and makes no generation", async () => {
+    const host = await published();
+    const before = await stat(join(host.root, "aa"));
+    const kept = generations(host);
+    // It reports a change, and writes below paths that do not count.
+    await rewrite(host, "- raw: mkdir -p /var/log; date >/var/log/x; date >/tmp/x");
+    const result = await host.run(["site.yml"]);
+    expect(summary(result, "aa").slice(0, 2)).toEqual(["unchanged", "1"]);
+    expect(recap(result, "aa")).toMatchObject({ changed: 0, failed: 0 });
+    expect((await stat(join(host.root, "aa"))).ino).toBe(before.ino);
+    expect(generations(host)).toEqual(kept);
+    expect(state(host).last_run).toMatchObject({ result: "unchanged", tasks_changed: 1 });
+    await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
+  });
+
+  test("of a playbook that fails in its last task is dropped, or kept for a look when asked", async () => {
+    const host = await published();
+    const { ino } = await stat(join(host.root, "aa"));
+    await rewrite(host, `${write("broken")}\n- fail: {msg: at the end}`);
+    const dropped = await host.run(["site.yml"]);
+    expect(dropped.exitCode).toBe(2);
+    expect(sentence(dropped, "aa")).toContain("at the end");
+    expect(summary(dropped, "aa").slice(0, 2)).toEqual(["failed", "1"]);
+    const kept = await host.run(["site.yml", "-e", "nspawn_runner_keep_failed=true"]);
+    expect(sentence(kept, "aa")).toContain(`the tree as it was then is in ${host.state("aa", "failed")}`);
+    expect(readFileSync(host.state("aa", "failed/etc/word"), "utf8")).toBe("broken\n");
+    expect(word(host)).toBe("one");
+    expect((await stat(join(host.root, "aa"))).ino).toBe(ino);
+    await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
+    expect(state(host).last_run).toMatchObject({ result: "failed", tasks_changed: 1 });
+  });
+
+  test.each([
+    ["meta: end_host", playbook("aa", `${write("two")}\n- meta: end_host`)],
+    ["meta: end_play", playbook("aa", `${write("two")}\n- meta: end_play`)],
+    ["the first of two plays", playbook("aa", "- meta: end_host") + playbook("aa", write("two"))],
+  ])("of a play that ends early is not published: %s", async (_, text) => {
+    const host = await published();
+    await writeFile(join(host.directory, "aa.yml"), text);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toContain("ended before its last task, by meta: end_host or end_play");
+    expect(word(host)).toBe("one");
+  });
+
+  test("is published by a run with --tags as well, and never bypassed by --tags, --skip-tags or --start-at-task", async () => {
+    const host = await published();
+    const { ino } = await stat(join(host.root, "aa"));
+    await rewrite(
+      host,
+      `- name: First\n  raw: echo two >/etc/word\n  tags: first\n- name: Second\n  fail:\n  tags: second`,
+    );
+    const started = await host.run(["site.yml", "--start-at-task", "First"]);
+    expect(started.stdout).not.toContain("aa |");
+    await host.run(["site.yml", "--skip-tags", "always"]);
+    expect((await stat(join(host.root, "aa"))).ino).toBe(ino);
+    const some = await host.run(["site.yml", "--tags", "first"]);
+    expect(summary(some, "aa")[0]).toBe("published");
+    expect(word(host)).toBe("two");
+    expect((await stat(join(host.root, "aa"))).ino).not.toBe(ino);
+  });
+
+  test("takes --check as well: the tasks that run all the same change nothing of the image", async () => {
+    const host = await published();
+    await rewrite(host, `${write("two")}\n  check_mode: false`);
+    const result = await host.run(["site.yml", "--check"]);
+    expect(summary(result, "aa").slice(0, 2)).toEqual(["would be published", "1"]);
+    expect(word(host)).toBe("one");
+    await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
+  });
+
+  test("cannot be exchanged for another by variables", async () => {
+    const host = await published();
+    await rewrite(host, write("two"));
+    const other = await busyboxTree(join(host.directory, "other"));
+    for (const name of ["ansible_host", "ansible_ssh_host", "ansible_connection", "ansible_chroot_exe"]) {
+      const refused = await host.run(["site.yml", "-e", `${name}=${name === "ansible_connection" ? "local" : other}`]);
+      expect(sentence(refused, "aa")).toContain(`-e ${name} would lead`);
+    }
+    const lines = ["ansible_host", "ansible_ssh_host"].map((name) => `${name}: ${other}\n`).join("");
+    for (const directory of ["group_vars/all.yml", "host_vars/aa.yml"]) {
+      await execa("mkdir", ["-p", join(host.directory, directory, "..")]);
+      await writeFile(join(host.directory, directory), lines);
+    }
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(word(host)).toBe("two");
+    await expect(stat(join(other, "etc/word"))).rejects.toThrow();
+  });
+
+  test("is not made of a link that stands in the tree's place", async () => {
+    const host = await published();
+    await execa("mv", [join(host.root, "aa"), join(host.directory, "elsewhere")]);
+    await symlink(join(host.directory, "elsewhere"), join(host.root, "aa"));
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toContain("is a symbolic link");
+    expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);
+  });
+});
+
+describe("the definition of an image", () => {
+  const copy = (from: string) =>
+    `nspawn_runner_create_command: [cp, --archive, '${from}/.', '{{ nspawn_runner_tree }}']`;
+
+  test("whose creation changed is reported, and rebuilt when asked", async () => {
+    const host = await runnerHost({}, []);
+    const seeds = await Promise.all(["one", "two"].map((name) => busyboxTree(join(host.directory, name))));
+    await writeFile(join(seeds[1] as string, "etc/second"), "");
+    await rewrite(host, "- debug:", copy(seeds[0] as string));
+    const made = await host.run(["site.yml"]);
+    expect(summary(made, "aa")[0]).toBe("published");
+    expect(state(host).published.creation.command[2]).toBe(`${seeds[0]}/.`);
+
+    await rewrite(host, "- debug:", copy(seeds[1] as string));
+    const told = await host.run(["site.yml"]);
+    expect(told.exitCode).toBe(0);
+    expect(summary(told, "aa")[0]).toBe("unchanged");
+    expect(sentence(told, "aa")).toContain("nspawn_runner_create_command changed since the tree was made");
+    await expect(stat(join(host.root, "aa/etc/second"))).rejects.toThrow();
+
+    const rebuilt = await host.run(["site.yml", "-e", "nspawn_runner_maint_recreate=true"]);
+    expect(summary(rebuilt, "aa")[0]).toBe("published");
+    expect((await stat(join(host.root, "aa/etc/second"))).isFile()).toBe(true);
+    expect(generations(host)).toHaveLength(1);
+    const quiet = await host.run(["site.yml"]);
+    expect(sentence(quiet, "aa")).toBe("");
+  });
+
+  test("whose playbook fails publishes no new tree", async () => {
+    const host = await runnerHost({}, []);
+    const seed = await busyboxTree(join(host.directory, "seed"));
+    await rewrite(host, "- fail:", copy(seed));
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(readdirSync(host.root)).toEqual([".nspawn-runner"]);
+    await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
+  });
+});
