@@ -3,12 +3,14 @@
 // The whole spec, in a fixed order: all that the writers know.
 
 import { type Document, KINDS, type Kind } from "./document.ts";
+import type { State } from "./state.ts";
 import type { BootstrapTool, Collection, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "./tables.ts";
 
 export interface Spec {
   readonly collection: Collection & { readonly source: string };
   readonly layout: Table<Name>;
   readonly documents: readonly Document[];
+  readonly states: readonly State[];
   readonly nspawn_flags: Table<NspawnFlag>;
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;

@@ -52,7 +52,7 @@ export interface SummaryAction {
 /**
  * Puts an earlier tree of one image back in its place, or releases the image afterwards.
  *
- * It acts on the host `inventory_hostname`, like `nspawn.runner.maintain`. The swap is one step: a job sees one tree or the other, whole.
+ * It acts on the host `inventory_hostname`, like `nspawn.runner.maintain`, and only in a run with `--limit`. The swap is one step: a job sees one tree or the other, whole.
  * The tree that was in the place becomes a generation, so that a rollback can be rolled back.
  *
  * From then on the image is on hold: maintenance leaves it alone, so that it does not bring back what the rollback undid.
@@ -67,7 +67,7 @@ export interface SummaryAction {
 export interface RollbackAction {
   /**
    * Generation to put in the image's place, as `nspawn.runner.generations` lists it.
-   * Without it: the newest one that was published before the present tree.
+   * Without it, or when it is empty: the newest one that was published before the present tree.
    */
   generation?: string;
   /**
@@ -79,9 +79,9 @@ export interface RollbackAction {
 }
 
 /**
- * Lists the published tree of one image and the earlier ones, which a rollback can put back.
+ * Shows the published tree of each image and the earlier ones, which a rollback can put back, as a table.
  *
- * It acts on the host `inventory_hostname`, like `nspawn.runner.maintain`, and changes nothing.
+ * It looks at all images of the play at once, so it is run with `run_once`. It changes nothing.
  *
  * @kind action
  * @name generations

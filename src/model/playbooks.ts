@@ -26,19 +26,19 @@ export const playbooks: readonly Playbook[] = [
   {
     name: "nspawn.runner.rollback",
     does: "Puts an earlier tree back in the place of an image, the last one or `-e nspawn_runner_generation=ID`, and holds the image: maintenance leaves it alone until it is released.",
-    hosts: "nspawn_runner_present",
+    hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.rollback --limit sid",
   },
   {
     name: "nspawn.runner.release",
-    does: "Ends the hold of an image after a rollback.",
-    hosts: "nspawn_runner_present",
+    does: "Ends the hold of an image after a rollback: the next maintenance works on it again.",
+    hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit sid",
   },
   {
     name: "nspawn.runner.generations",
-    does: "Lists the published and the earlier trees of each image: when they came and went, and what changed.",
-    hosts: "nspawn_runner_present",
+    does: "Lists the published and the earlier trees of each image: their age, what made them, and what changed.",
+    hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.generations",
   },
 ];

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// The value types that the model's options use beside string, boolean, number, arrays and unions of literals.
+// The value types that the model uses beside string, boolean, number, arrays and unions of literals.
 
 /** A path on the host. */
 export type Path = string;
@@ -14,3 +14,46 @@ export type Glob = string;
 
 /** A URL. */
 export type Url = string;
+
+/**
+ * A time in UTC.
+ *
+ * @pattern ^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$
+ */
+export type Timestamp = string;
+
+/**
+ * What names a tree of an image.
+ *
+ * @pattern ^\d{8}T\d{6}Z$
+ */
+export type GenerationId = string;
+
+/**
+ * SHA-256 in hexadecimal.
+ *
+ * @pattern ^[0-9a-f]{64}$
+ */
+export type Checksum = string;
+
+/**
+ * Major and minor number of a device.
+ *
+ * @pattern ^\d+:\d+$
+ */
+export type DeviceNumber = string;
+
+/**
+ * How many.
+ *
+ * @integer
+ * @minimum 0
+ */
+export type Count = number;
+
+/**
+ * How long.
+ *
+ * @minimum 0
+ */
+export type Seconds = number;

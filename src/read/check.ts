@@ -97,7 +97,7 @@ const placeholderProblems = (text: string, known: readonly string[]): readonly s
     .filter(([, name]) => !known.includes(name ?? ""))
     .map(([placeholder]) => `${text}: nothing replaces ${placeholder}. There is: ${known.join(", ")}.`);
 
-function isPattern(text: string): boolean {
+export function isPattern(text: string): boolean {
   try {
     new RegExp(text);
     return true;

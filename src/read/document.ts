@@ -64,7 +64,7 @@ function readKind(declaration: InterfaceDeclaration, report: Report): Kind | nul
     .flatMap((doc) => doc.getTags())
     .find((candidate) => candidate.getTagName() === "kind");
   const kind = KINDS.find((candidate) => candidate === tag?.getCommentText()?.trim());
-  if (!kind && tag) report(tag, `@kind is one of: ${KINDS.join(", ")}.`);
+  if (!kind && tag) report(tag, `@kind is one of: ${[...KINDS, "state"].join(", ")}.`);
   return kind ?? null;
 }
 

@@ -4,12 +4,13 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { type InterfaceDeclaration, Project, type SourceFile, SyntaxKind, type VariableDeclaration } from "ts-morph";
+import { Project, type SourceFile, SyntaxKind, type VariableDeclaration } from "ts-morph";
 import { arrange, type Spec } from "../ir/spec.ts";
 import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
 import { VERSION } from "./option.ts";
 import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
+import { isState, partsOf, readState } from "./state.ts";
 import {
   readCollection,
   readFlags,
@@ -47,16 +48,20 @@ export function readModel(root: string): Spec {
   found.push(...files.flatMap((file) => syntaxProblems(file, root)));
   stop();
   const tables = findTables(files, found);
-  const interfaces = documentInterfaces(files, report);
+  const interfaces = modelInterfaces(files, report);
   stop();
   const layout = readLayout(tables.layout, report);
   const constants = new Map(layout.rows.map(({ name, value }) => [`layout.${name}`, value]));
   const context = { aliases: typeAliases(files), constants, report };
-  const read = interfaces.map((declaration) => ({ declaration, document: readDocument(declaration, context) }));
+  const read = interfaces.documents.map((declaration) => ({
+    declaration,
+    document: readDocument(declaration, context),
+  }));
   const spec: Spec = {
     collection: readCollection(tables.collection, version, report),
     layout,
     documents: read.map(({ document }) => document),
+    states: interfaces.states.map((declaration) => readState(declaration, interfaces.parts, context)),
     nspawn_flags: readFlags(tables.nspawnFlags, report),
     bootstrap_tools: readTools(tables.bootstrapTools, report),
     base_packages: readTexts(tables.basePackages, report),
@@ -115,18 +120,22 @@ function findTables(files: readonly SourceFile[], found: Problem[]): Tables {
   return Object.fromEntries(entries) as Tables;
 }
 
-/** Interfaces that describe content of the collection: all but the types of the tables' rows. */
-function documentInterfaces(files: readonly SourceFile[], report: Report): readonly InterfaceDeclaration[] {
+/** Interfaces that describe content of the collection, and states with their parts: all but the types of the tables' rows. */
+function modelInterfaces(files: readonly SourceFile[], report: Report) {
   const rowTypes = files
     .flatMap((file) => file.getVariableDeclarations())
     .flatMap((constant) => constant.getTypeNode()?.getDescendantsOfKind(SyntaxKind.TypeReference) ?? [])
     .map((type) => type.getText());
   const interfaces = files.flatMap((file) => file.getInterfaces()).filter((one) => !rowTypes.includes(one.getName()));
-  for (const one of interfaces) {
-    if (!isDocument(one))
-      report(one.getNameNode(), `${one.getName()} has no @kind, and no table has rows of this type.`);
+  const states = interfaces.filter(isState);
+  const others = interfaces.filter((one) => !isState(one) && !isDocument(one));
+  const parts = new Map(others.map((one) => [one.getName(), one]));
+  const used = new Set(states.flatMap((state) => partsOf(state, parts)));
+  for (const one of others) {
+    if (!used.has(one))
+      report(one.getNameNode(), `${one.getName()} has no @kind, and neither a table nor a state is made of it.`);
   }
-  return interfaces;
+  return { documents: interfaces.filter((one) => isDocument(one) && !isState(one)), states, parts };
 }
 
 const typeAliases = (files: readonly SourceFile[]): Aliases =>

@@ -14,6 +14,7 @@ import { nspawnFlagsPython, nspawnFlagsSh } from "./nspawn-flags.ts";
 import { referencePages } from "./reference/index.ts";
 import { inventorySchema } from "./schema/inventory.ts";
 import { playbookSchema } from "./schema/playbook.ts";
+import { stateSchema } from "./schema/state.ts";
 import { specFile } from "./spec-json.ts";
 import { variablesFile } from "./variables.ts";
 
@@ -24,6 +25,7 @@ export function writeSpec(spec: Spec): readonly Output[] {
     ["spec.json", specFile(spec)],
     ["schema/playbook.schema.json", jsonText(playbookSchema(spec))],
     ...ofKind(spec, "inventory").map((document) => inventorySchemaOutput(spec, document)),
+    ...spec.states.map((state): Output => [`schema/${state.name}.schema.json`, jsonText(stateSchema(state))]),
     ...referencePages(spec).map(([name, content]): Output => [`reference/${name}`, content]),
     ...collectionOutputs(spec).map(([path, content]): Output => [`collection/${path}`, content]),
   ];

@@ -45,19 +45,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-was:
-  description: Id of the tree that was in the image's place; it is a generation now, or would be in check mode.
-  returned: when it was not asked for a release
+previous:
+  description: Id of the tree that was in the image's place, a generation from now on; null when there was none.
+  returned: when no release was asked for
   type: str
   sample: 20261124T231500Z
 generation:
   description: Id of the tree that is in the image's place now, or would be in check mode.
-  returned: when it was not asked for a release
+  returned: when no release was asked for
   type: str
   sample: 20261123T231500Z
 msg:
   description: What was done, or why not.
   returned: always
   type: str
-  sample: 20261123T231500Z is published again, and maintenance leaves the image alone until it is released
+  sample: image sid is released, maintenance goes on with it
 """

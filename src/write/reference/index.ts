@@ -7,6 +7,7 @@ import { fqcn, ofKind, type Spec } from "../../ir/spec.ts";
 import { htmlHeader } from "../header.ts";
 import { mdText } from "../literal/markdown.ts";
 import { documentPage, documentPageName, KIND_NAMES } from "./document.ts";
+import { statePage, stateTitle } from "./state.ts";
 import { bootstrapPage, ignoredPage, nspawnPage, playbooksPage } from "./tables.ts";
 import { variablesPage } from "./variables.ts";
 
@@ -21,6 +22,7 @@ export function referencePages(spec: Spec): readonly (readonly [name: string, co
     ["nspawn-command-line.md", nspawnPage(spec)],
     ["bootstrap-tools.md", bootstrapPage(spec)],
     ["ignored-paths.md", ignoredPage(spec)],
+    ...spec.states.map((state) => [`${state.name}.md`, statePage(state)] as const),
   ];
 }
 
@@ -35,6 +37,8 @@ function indexPage(spec: Spec, documents: readonly Document[]): string {
     `${content.join("")}- [Variables](variables.md) of an image.\n- [Playbooks](playbooks.md) of the collection.`,
     "- [The systemd-nspawn command line](nspawn-command-line.md): each flag and its reason.",
     "- [Bootstrap tools](bootstrap-tools.md): the programs that make a tree.",
-    "- [Ignored paths](ignored-paths.md): what of a tree makes no maintenance worth publishing.\n",
+    "- [Ignored paths](ignored-paths.md): what of a tree makes no maintenance worth publishing.",
+    ...spec.states.map((state) => `- [${stateTitle(state)}](${state.name}.md), as a file.`),
+    "",
   ].join("\n");
 }

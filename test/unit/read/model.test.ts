@@ -37,6 +37,7 @@ const documents: Record<string, Row> = {
     want: [
       "content.ts:69:13 - error: Type Colour cannot be an element of a list.",
       "content.ts:102:16 - error: Type Colour has no match in Ansible.",
+      "content.ts:163:11 - error: colour has no type that JSON Schema can say.",
     ],
   },
   "a property without a sentence": {
@@ -89,11 +90,11 @@ const documents: Record<string, Row> = {
   },
   "an unknown kind": {
     given: content("@kind inventory", "@kind lookup"),
-    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, module, action, variables."],
+    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, module, action, variables, state."],
   },
   "an interface without a kind": {
     given: content(" * @kind variables\n * @derived\n", ""),
-    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and no table has rows of this type."],
+    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and neither a table nor a state is made of it."],
   },
   "a name twice in an interface": {
     given: content("box_lids?: number;", "box_online?: number;"),
@@ -166,6 +167,88 @@ const documents: Record<string, Row> = {
   "two sentences at the top": {
     given: content(" * Makes a box.", " * Makes a box. Or two."),
     want: ["content.ts:61:18 - error: The first paragraph is one sentence; the others follow an empty line."],
+  },
+};
+
+const states: Record<string, Row> = {
+  "a field of a type that JSON Schema has not": {
+    given: content("open?: boolean;", "open?: Map<string, string>;"),
+    want: ["content.ts:151:10 - error: open has no type that JSON Schema can say."],
+  },
+  "a union of numbers as a field": {
+    given: content("format: 1;", "format: 1 | 2;"),
+    want: ["content.ts:147:11 - error: format has no type that JSON Schema can say."],
+  },
+  "a field without a sentence": {
+    given: content("  /** Its lids. */\n", ""),
+    want: ["content.ts:154:3 - error: lids has no sentence."],
+  },
+  "a field of a part without a sentence": {
+    given: content("  /** How many there are. */\n", ""),
+    want: ["content.ts:164:3 - error: count has no sentence."],
+  },
+  "a part without a sentence": {
+    given: content("/** A lid of a box. */\n", ""),
+    want: ["content.ts:160:18 - error: Lid has no sentence."],
+  },
+  "a tag of a field": {
+    given: content("  /** Its lids. */", "  /** Its lids.\n   * @default [] */"),
+    want: ["content.ts:155:6 - error: Unknown tag @default. Here can stand: none."],
+  },
+  "a field twice": {
+    given: content("words?: string[];", "count?: string[];"),
+    want: ["content.ts:167:3 - error: count stands twice."],
+  },
+  "a field with capitals": {
+    given: content("words?: string[];", "Words?: string[];"),
+    want: ["content.ts:167:3 - error: Words: a name is of a-z, 0-9 and _."],
+  },
+  "a method of a part": {
+    given: content("words?: string[];", "words(): string[];"),
+    want: ["content.ts:167:3 - error: An interface of the model has properties only."],
+  },
+  "a part with a base": {
+    given: content("interface Lid {", "interface Lid extends BoxFacts {"),
+    want: ["content.ts:161:30 - error: An interface of the model extends no other."],
+  },
+  "a part of itself": {
+    given: content("words?: string[];", "words?: Lid[];"),
+    want: ["content.ts:161:18 - error: Lid is a part of itself."],
+  },
+  "a part that no state is made of": {
+    given: content("lids: readonly Lid[];", "lids: string[];"),
+    want: ["content.ts:161:18 - error: Lid has no @kind, and neither a table nor a state is made of it."],
+  },
+  "an example that is no JSON": {
+    given: content('"open": true', '"open": yes'),
+    want: ["content.ts:140:4 - error: @example is no JSON."],
+  },
+  "no example": {
+    given: content(
+      ` * @example {
+ *   "format": 1, "weight": 0.5, "open": true, "made": "1999",
+ *   "lids": [{"colour": "red", "count": 2}], "labels": {"a": "b"}
+ * }
+`,
+      "",
+    ),
+    want: ["content.ts:141:18 - error: BoxState has no @example."],
+  },
+  "a state without a name": {
+    given: content(" * @name box_state\n", ""),
+    want: ["content.ts:144:18 - error: BoxState has no @name."],
+  },
+  "a pattern of a type that is none": {
+    given: content("@pattern ^\\d{4}$", "@pattern ^(\\d{4}$"),
+    want: ["content.ts:120:4 - error: @pattern: ^(\\d{4}$ is no pattern."],
+  },
+  "a minimum that is no number": {
+    given: content(" * @integer\n * @minimum 0", " * @integer\n * @minimum none"),
+    want: ["content.ts:128:4 - error: @minimum is a whole number."],
+  },
+  "a pattern of a number": {
+    given: content(" * @integer\n", " * @pattern ^1$\n"),
+    want: ["content.ts:127:4 - error: Unknown tag @pattern. Here can stand: @integer, @minimum."],
   },
 };
 
@@ -254,6 +337,7 @@ const literals: Record<string, Row> = {
 
 describe.each([
   ["documents", documents],
+  ["states", states],
   ["tables", literals],
 ])("%s", (_, rows) => {
   test.each(Object.entries(rows))("%s", async (_name, { given, want }) => {

@@ -16,9 +16,9 @@ short_description: Puts an earlier tree of one image back in its place, or relea
 version_added: 0.1.0
 description:
   - Puts an earlier tree of one image back in its place, or releases the image afterwards.
-  - "It acts on the host C(inventory_hostname), like C(nspawn.runner.maintain). The swap is one step: a job sees one
-    tree or the other, whole. The tree that was in the place becomes a generation, so that a rollback can be rolled
-    back."
+  - "It acts on the host C(inventory_hostname), like C(nspawn.runner.maintain), and only in a run with C(--limit). The
+    swap is one step: a job sees one tree or the other, whole. The tree that was in the place becomes a generation, so
+    that a rollback can be rolled back."
   - "From then on the image is on hold: maintenance leaves it alone, so that it does not bring back what the rollback
     undid. Release it when its playbook is mended."
 attributes:
@@ -34,7 +34,7 @@ options:
   generation:
     description:
       - Generation to put in the image's place, as C(nspawn.runner.generations) lists it.
-      - "Without it: the newest one that was published before the present tree."
+      - "Without it, or when it is empty: the newest one that was published before the present tree."
     type: str
   release:
     description:

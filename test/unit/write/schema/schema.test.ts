@@ -107,3 +107,65 @@ describe("a playbook", () => {
   ];
   test.each(wrong)("refuses %s", (_, text) => expect(validate(editorParse(text))).toBe(false));
 });
+
+describe("the file of what is known of an image's trees", () => {
+  const schema = JSON.parse(readFileSync("generated/schema/state.schema.json", "utf8"));
+  const validate = validator("state");
+  const [example] = schema.examples;
+  const id = "20261123T231500Z";
+  const time = "2026-11-23T23:15:00Z";
+  const fresh = { format: 1, image: "sid", generations: [] };
+  const run = { started: time, seconds: 0, result: "unchanged", tasks_changed: 0, msg: "", log: "/x" };
+  const generation = (fields: object) => ({ ...fresh, generations: [{ id, ...fields }] });
+  const lastRun = (fields: object) => ({ ...fresh, last_run: { ...run, ...fields } });
+
+  const right: readonly (readonly [name: string, content: unknown])[] = [
+    ["its own example", example],
+    ["an image without history", fresh],
+    ["a tree that somebody else made", generation({ retired: time })],
+    ["a tree with jobs on it", generation({ published: time, retired: time, mounts: ["0:57", "259:1"] })],
+    ["how a tree was made", generation({ creation: { suite: "sid", packages: ["git"], components: [] } })],
+    [
+      "packages that came, went and changed",
+      generation({
+        packages: [
+          { name: "a:i386", to: "1" },
+          { name: "b", from: "1:2~3+b1" },
+          { name: "c", from: "1", to: "2" },
+        ],
+      }),
+    ],
+    ["an image on hold", { ...fresh, published: { id, published: time }, hold: { since: time, generation: id } }],
+    ["a failed run", lastRun({ result: "failed", seconds: 12.3, msg: "task x failed" })],
+    ["a run that installed something", lastRun({ result: "published", packages: [{ name: "a", to: "1" }] })],
+  ];
+  test.each(right)("accepts %s", (_, content) => {
+    validate(content);
+    expect(validate.errors).toBeNull();
+  });
+
+  const wrong: typeof right = [
+    ["nothing", {}],
+    ["a list", []],
+    ["a newer format", { ...fresh, format: 2 }],
+    ["no generations", { format: 1, image: "sid" }],
+    ["generations by name", { ...fresh, generations: { [id]: {} } }],
+    ["an unknown field", { ...fresh, publishd: { id } }],
+    ["a null for what is absent", { ...fresh, hold: null }],
+    ["a generation without id", { ...fresh, generations: [{}] }],
+    ["an id that is a path", { ...fresh, generations: [{ id: "../x" }] }],
+    ["an unknown field of a generation", generation({ retird: time })],
+    ["a time that is a number", generation({ retired: 1795500000 })],
+    ["a local time", generation({ retired: "2026-11-23T23:15:00+01:00" })],
+    ["a checksum in capitals", generation({ playbook_sha256: "A".repeat(64) })],
+    ["half a task", generation({ tasks_changed: 0.5 })],
+    ["tasks below zero", generation({ tasks_changed: -1 })],
+    ["a package without name", generation({ packages: [{ to: "1" }] })],
+    ["a mount's path", generation({ mounts: ["/mnt"] })],
+    ["a number for how a tree was made", generation({ creation: { suite: 1 } })],
+    ["a hold on nothing", { ...fresh, hold: { since: time } }],
+    ["a run with another end", lastRun({ result: "skipped" })],
+    ["a run that took less than no time", lastRun({ seconds: -1 })],
+  ];
+  test.each(wrong)("refuses %s", (_, content) => expect(validate(content)).toBe(false));
+});

@@ -113,3 +113,56 @@ export interface BoxFacts {
   /** Where the box is. */
   box_path: Path;
 }
+
+/**
+ * When something was.
+ *
+ * @pattern ^\d{4}$
+ */
+type Year = string;
+
+/**
+ * How many.
+ *
+ * @integer
+ * @minimum 0
+ */
+type Count = number;
+
+/**
+ * What is known of a box.
+ *
+ * It is a file. Nobody edits it.
+ *
+ * @kind state
+ * @name box_state
+ * @since 1.0.0
+ * @example {
+ *   "format": 1, "weight": 0.5, "open": true, "made": "1999",
+ *   "lids": [{"colour": "red", "count": 2}], "labels": {"a": "b"}
+ * }
+ */
+export interface BoxState {
+  /** Version of the format. */
+  format: 1;
+  /** What it weighs. */
+  weight: number;
+  /** Whether it is open. */
+  open?: boolean;
+  /** When it was made. */
+  made?: Year;
+  /** Its lids. */
+  lids: readonly Lid[];
+  /** What is written on it. */
+  labels?: Record<string, string | string[]>;
+}
+
+/** A lid of a box. */
+export interface Lid {
+  /** Which colour it has. */
+  colour: Colour;
+  /** How many there are. */
+  count: Count;
+  /** Words on it. */
+  words?: string[];
+}

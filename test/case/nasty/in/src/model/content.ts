@@ -55,3 +55,18 @@ export interface Variables {
    */
   n_text?: "on" | "off";
 }
+
+/**
+ * Says """ | and ends in `a|b`.
+ *
+ * It's "quoted", {braced}, <b>html</b>, *starred* and \ éàü.
+ *
+ * @kind state
+ * @name nasty_state
+ * @since 1.0.0
+ * @example {"word": "```\n\u00e9 | \\"}
+ */
+export interface NastyState {
+  /** A pipe | in a table, <b>html</b>. */
+  word: "```" | "a|b" | "\\" | "'\"";
+}
