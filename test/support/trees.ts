@@ -44,7 +44,8 @@ export async function busyboxTree(target: string): Promise<string> {
     await mkdir(join(target, directory), { recursive: true });
   }
   await copyFile("/bin/busybox", join(target, "usr/bin/busybox"));
-  await symlink("usr/bin", join(target, "bin"));
+  // systemd-nspawn makes those that it misses.
+  for (const name of ["bin", "lib"]) await symlink(`usr/${name}`, join(target, name));
   const { stdout } = await execa("/bin/busybox", ["--list"]);
   for (const applet of stdout.split("\n")) {
     if (applet !== "busybox") await symlink("busybox", join(target, "usr/bin", applet));
