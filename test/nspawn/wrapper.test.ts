@@ -4,9 +4,10 @@
 // The wrapper on this host, with the installed artifact's file.
 
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { access, chown, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
@@ -213,14 +214,14 @@ test("a .nspawn file beside the tree is not obeyed", async () => {
   expect((await sh(tree, "echo $OBEYED; ls /mnt 2>/dev/null")).stdout).toBe("");
 });
 
-test("the image's options reach its container, for the tree and for one that is being built", async () => {
+test("the image's options reach its container, for the tree and for the staged one", async () => {
   const root = scratch();
   const state = join(root, ".nspawn-runner/img");
   await files(root, {
     ".nspawn-runner/img/container": `--setenv=A=x y\n--bind-ro=${root}/data:/mnt\nSYSTEMD_SECCOMP=0\nLD_PRELOAD=/evil.so\n`,
     "data/file": "shared\n",
   });
-  for (const tree of [join(root, "img"), join(state, "new")]) {
+  for (const tree of [join(root, "img"), join(state, "staged")]) {
     await busyboxTree(tree);
     await mkdir(join(tree, "mnt"));
     const { stdout, stderr } = await sh(tree, "echo $A; cat /mnt/file; hostname; grep Seccomp: /proc/self/status");
@@ -240,6 +241,264 @@ test.each([
   const { exitCode, stderr } = await call(tree, ["true"]);
   expect(exitCode).toBe(125);
   expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write; .*$/);
+});
+
+test("standard error is the command's, at once; what systemd-nspawn says comes at the end", async () => {
+  const tree = await busybox();
+  const wrapper = execa(exe(), [tree, "/bin/sh", "-c", "echo early >&2; sleep 3333"], { reject: false, input: "" });
+  const [early] = await once(wrapper.stderr, "data");
+  wrapper.kill("SIGTERM");
+  await wrapper;
+  expect(String(early)).toBe("early\n");
+  const { stdout } = await sh(tree, "ls /proc/$$/fd; env");
+  expect(stdout).toMatch(/^0\n1\n(10\n)?2\n/);
+  expect(stdout).not.toContain("LISTEN_");
+  await rm(join(tree, "usr/bin/sh"));
+  const { exitCode, stderr } = await call(tree, ["true"]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^execv\(\/bin\/sh\) failed: No such file or directory$/),
+  ]);
+});
+
+/** An image of busybox in a root directory that has images. */
+async function image(name = "img"): Promise<{ root: string; tree: string; state: string; lock: string }> {
+  const root = scratch();
+  await mkdir(join(root, ".nspawn-runner"), { mode: 0o700 });
+  const state = join(root, ".nspawn-runner", name);
+  return { root, tree: await busyboxTree(join(root, name)), state, lock: join(state, "lock") };
+}
+
+/** Runs while another process holds the lock as module_utils/_state.py does. */
+async function held<T>(lock: string, purpose: string, body: (pid: number) => Promise<T>): Promise<T> {
+  await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
+  const holder = execa("flock", [lock, "sh", "-c", `echo "$$, ${purpose}" >"$0"; exec sleep 60`, lock], {
+    reject: false,
+  });
+  // flock forks, and ends by itself when its child does.
+  try {
+    await until(async () => (await readFile(lock, "utf8").catch(() => "")).endsWith(`, ${purpose}\n`));
+    const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
+    try {
+      return await body(pid);
+    } finally {
+      process.kill(pid);
+    }
+  } finally {
+    await holder;
+  }
+}
+
+const isFree = async (lock: string) => (await execa("flock", ["-n", lock, "true"], { reject: false })).exitCode === 0;
+
+/** The processes that have a file open. */
+async function holders(file: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    const targets = descriptors.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => ""));
+    if ((await Promise.all(targets)).includes(file)) found.push(Number(pid));
+  }
+  return found;
+}
+
+/** Runs while a process sleeps in a container of its own on the tree, or in a mount namespace. */
+async function job<T>(command: readonly [string, ...string[]], body: () => Promise<T>): Promise<T> {
+  const [program, ...args] = command;
+  const marker = `sleep 44${process.pid}`;
+  const process_ = execa(program, [...args, ...marker.split(" ")], { reject: false, stdin: "ignore" });
+  try {
+    await until(() => running(marker));
+    return await body();
+  } finally {
+    await execa("pkill", ["--full", "--exact", marker], { reject: false });
+    await process_;
+  }
+}
+
+const nspawn = (...flags: string[]): [string, ...string[]] => [
+  "unshare",
+  ...["--mount", "--", "systemd-nspawn", "--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2"],
+  ...["--timezone=off", "--resolv-conf=off", `--machine=job${process.pid}`, ...flags],
+];
+
+test("a command in place holds the image's lock, itself alone, and says so", async () => {
+  const { tree, state, lock } = await image();
+  const marker = `sleep 33${process.pid}`;
+  const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
+  await until(() => running(marker));
+  expect(await isFree(lock)).toBe(false);
+  expect(await readFile(lock, "utf8")).toBe(`${wrapper.pid}, a command in place\n`);
+  expect(await holders(lock)).toEqual([wrapper.pid]);
+  expect((await stat(state)).mode & 0o7777).toBe(0o700);
+  expect((await stat(lock)).mode & 0o7777).toBe(0o600);
+  wrapper.kill("SIGTERM");
+  await wrapper;
+  expect(await isFree(lock)).toBe(true);
+  expect((await sh(tree, "exit 3")).exitCode).toBe(3);
+  expect(await isFree(lock)).toBe(true);
+});
+
+test("standard input from a file that the command does not read keeps no lock", async () => {
+  const { tree, lock } = await image();
+  expect((await execa("sh", ["-c", '"$0" "$1" true </bin/busybox', exe(), tree])).stderr).toBe("");
+  expect(await isFree(lock)).toBe(true);
+});
+
+test("kill -9 of the wrapper leaves no lock", async () => {
+  const { tree, lock } = await image();
+  const marker = `sleep 34${process.pid}`;
+  const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
+  await until(() => running(marker));
+  wrapper.kill("SIGKILL");
+  await wrapper;
+  await until(async () => !(await running(marker)));
+  expect(await holders(lock)).toEqual([]);
+  expect(await isFree(lock)).toBe(true);
+});
+
+test("a tree where no images are is entered without a lock", async () => {
+  const tree = await busybox();
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
+  expect(await readdir(dirname(tree))).toEqual(["img"]);
+});
+
+test("a command is refused at once while another run holds the image, and its staged tree is not", async () => {
+  const { tree, state, lock } = await image();
+  const staged = await busyboxTree(join(state, "staged"));
+  await held(lock, "maintenance", async (pid) => {
+    const start = Date.now();
+    const { exitCode, stdout, stderr } = await call(tree, ["true"]);
+    expect(Date.now() - start).toBeLessThan(2000);
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 125,
+      stdout: "",
+      stderr: `nspawn-chroot: the image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`,
+    });
+    // Of this command Ansible shows only the standard output.
+    const mkdirs = await sh(tree, "mkdir -p /root/.ansible/tmp/ansible-tmp-1");
+    expect(mkdirs.stdout).toBe(mkdirs.stderr);
+    expect((await call(staged, ["hostname"])).stdout).toBe("img");
+  });
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
+});
+
+test("commands in place wait some seconds for each other, no longer", async () => {
+  const { tree, lock } = await image();
+  const several = await Promise.all([1, 2, 3, 4].map(() => sh(tree, "sleep 0.5")));
+  expect(several.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(Array(4).fill([0, ""]));
+  await held(lock, "a command in place", async (pid) => {
+    const start = Date.now();
+    const { exitCode, stderr } = await call(tree, ["true"]);
+    expect(exitCode).toBe(125);
+    expect(stderr).toContain(`(process ${pid}, a command in place): wait until it ends`);
+    expect(Date.now() - start).toBeGreaterThan(4000);
+  });
+});
+
+test.each([
+  [
+    "root's state, a link",
+    async (root: string) => {
+      await rm(join(root, ".nspawn-runner"), { recursive: true });
+      await symlink("/var/tmp", join(root, ".nspawn-runner"));
+    },
+  ],
+  ["image's state, a link", (root: string) => symlink("/var/tmp", join(root, ".nspawn-runner/img"))],
+  [
+    "image's state of another user",
+    async (root: string) => {
+      await mkdir(join(root, ".nspawn-runner/img"));
+      await chown(join(root, ".nspawn-runner/img"), 65534, 65534);
+    },
+  ],
+  [
+    "lock, a link",
+    async (root: string) => {
+      await mkdir(join(root, ".nspawn-runner/img"));
+      await symlink(join(root, "victim"), join(root, ".nspawn-runner/img/lock"));
+    },
+  ],
+  [
+    "lock of another user",
+    async (root: string) => {
+      await files(root, { ".nspawn-runner/img/lock": "" });
+      await chown(join(root, ".nspawn-runner/img/lock"), 65534, 65534);
+    },
+  ],
+])("the %s, is refused", async (_, spoil) => {
+  const { root, tree } = await image();
+  await spoil(root);
+  const { exitCode, stderr } = await call(tree, ["true"]);
+  expect(exitCode).toBe(125);
+  expect(stderr).toMatch(/^nspawn-chroot: \S+ is a symbolic link or is not root's own; remove it, .*$/);
+  await expect(access(join(root, "victim"))).rejects.toThrow();
+});
+
+test.each([
+  ["a job that writes", []],
+  ["a job that reads", ["--read-only"]],
+])("%s holds the image: one sentence", async (_, flags) => {
+  const { tree } = await image();
+  await job(nspawn(...flags, `--directory=${tree}`), async () => {
+    const { exitCode, stdout, stderr } = await call(tree, ["true"]);
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 125,
+      stdout: "",
+      stderr:
+        "nspawn-chroot: the image img is in use by a container of systemd-nspawn, such as a job: wait until that ends",
+    });
+  });
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
+});
+
+test("an ephemeral job has a copy of its own and holds nothing", async () => {
+  const { tree } = await image();
+  await job(nspawn("--ephemeral", `--directory=${tree}`), async () => {
+    const { exitCode, stderr } = await call(tree, ["true"]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+});
+
+test("the message of systemd-nspawn, said by the command, is the command's", async () => {
+  const { tree } = await image();
+  const text = `Directory tree ${tree} is currently busy.`;
+  const { exitCode, stderr } = await sh(tree, `echo ${text} >&2; exit 1`);
+  expect([exitCode, stderr]).toEqual([1, text]);
+});
+
+test("an overlay mount of any mount namespace that has the tree as a layer is refused, one of its neighbour is not", async () => {
+  for (const name of ["img", "img.1", "a b:c\\d,e(f)+"]) {
+    const { root, tree } = await image(name);
+    for (const directory of ["other", "up", "work", "point"]) await mkdir(join(root, directory));
+    for (const neighbour of [`${tree}2`, join(root, `x${name}`), tree.replace("img.1", "img-1")])
+      await mkdir(neighbour, { recursive: true });
+    // As overlayfs wants it, then as mount does.
+    const path = (of: string) => of.replaceAll("\\", "\\\\").replaceAll(":", "\\:").replaceAll(",", "\\,");
+    const cases: [string, boolean][] = [
+      [`lowerdir=${path(tree)}:${root}/other`, true],
+      [`lowerdir=${root}/other:${path(tree)}`, true],
+      [`lowerdir=${root}/other:${path(tree)}/usr`, true],
+      [`lowerdir=${root}/other,upperdir=${root}/up,workdir=${root}/work`, false],
+      [`lowerdir=${path(`${tree}2`)}:${root}/other`, false],
+      [`lowerdir=${root}/other:${path(join(root, `x${name}`))}`, false],
+    ];
+    if (name === "img.1") cases.push([`lowerdir=${root}/img-1:${root}/other`, false]);
+    for (const [options, busy] of cases) {
+      const mount = [
+        "-c",
+        'mount -i -t overlay -o "$0" x "$1" || exit; shift; exec "$@"',
+        options,
+        join(root, "point"),
+      ];
+      await job(["unshare", "--mount", "sh", ...mount], async () => {
+        const { exitCode, stderr } = await call(tree, ["true"]);
+        expect.soft(exitCode, options).toBe(busy ? 125 : 0);
+        const sentence = / is in use by an overlay mount that process \d+ \(sleep\) sees: wait until that ends$/;
+        if (busy) expect.soft(stderr.split("\n"), options).toEqual([expect.stringMatching(sentence)]);
+      });
+    }
+  }
 });
 
 test("wrong use is one sentence and exit status 125", async () => {
