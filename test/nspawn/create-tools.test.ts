@@ -127,7 +127,7 @@ describe.each([
   test("leaves no process, no mount and no tree, and the next run cleans", async () => {
     const name = `killed-${how}`;
     const run = startCreation({ name, root, suite: "bookworm" }, env);
-    const proc = join(root, ".nspawn-runner", name, "new/proc");
+    const proc = join(root, ".nspawn-runner", name, "staged/proc");
     await until(
       "mmdebstrap mounts /proc in the tree",
       () => mountsAnywhere(join(root, ".nspawn-runner", name)).length > 0,
@@ -138,7 +138,7 @@ describe.each([
     await until("all that was started ends", () => processesWith(join(root, ".nspawn-runner", name)).length === 0, 5);
     await until("its mounts vanish", () => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0, 5);
     expect(existsSync(join(root, name))).toBe(false);
-    expect(stateOf(root, name)).toContain("new");
+    expect(stateOf(root, name)).toContain("staged");
     const next = await chroot({
       name,
       root,

@@ -89,7 +89,8 @@ def recover(place: Place) -> None:
             _remove.tree(place.staged)
     finally:
         # What was on its way out hinders nobody when it cannot be removed now.
-        with suppress(ChrootError):
+        with suppress(ChrootError, OSError):
+            _swap.remove_parts(place.state)
             _remove.leftovers(place.state)
 
 

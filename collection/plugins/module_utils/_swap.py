@@ -22,6 +22,7 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _BTRFS_INO_LOOKUP = 0xD0009412
 _SUBVOLUME_INODE = 256
+_PART = ".part"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -89,7 +90,7 @@ def sync_directory(path: str) -> None:
 
 def write_json(path: str, content: dict[str, Any]) -> None:
     """Replaces the file as a whole, on the disk too. One writer at a time."""
-    beside = f"{path}.part"
+    beside = f"{path}{_PART}"
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -101,6 +102,13 @@ def write_json(path: str, content: dict[str, Any]) -> None:
         sync_directory(os.path.dirname(path))
     except OSError as exc:
         raise ChrootError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def remove_parts(directory: str) -> None:
+    """Removes what killed writers of `write_json` left."""
+    for name in os.listdir(directory):
+        if name.endswith(f".json{_PART}"):
+            os.unlink(os.path.join(directory, name))
 
 
 def remove_file(path: str) -> None:

@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# crash.py DIRECTORY SCENARIO kill|full STRIDE: ends a swap at each of its steps, and the recovery at every STRIDE-th of its, or lets all
+# writing fail from that step on; then looks at what the next run makes of it. Prints how many cases there were.
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _publish, _remove, _state, _swap
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+
+SUBVOLUMES = _remove.is_btrfs(sys.argv[1])
+READS, WRITES = ("open",), ("mkdir", "rmdir", "unlink", "rename", "replace", "fsync")
+
+
+def make(tree: str, content: str) -> None:
+    if SUBVOLUMES:
+        subprocess.run(["btrfs", "-q", "subvolume", "create", tree], check=True)
+    else:
+        os.mkdir(tree)
+    with open(os.path.join(tree, "v"), "w") as file:
+        file.write(content)
+
+
+def value(tree: str) -> str | None:
+    try:
+        with open(os.path.join(tree, "v")) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def trees(place: Place) -> dict[str, str]:
+    names = os.listdir(place.generations) if os.path.exists(place.generations) else []
+    return {name: value(os.path.join(place.generations, name)) for name in names}
+
+
+def set_up(place: Place, scenario: str) -> None:
+    os.mkdir(place.root, 0o700)
+    _state.make_state(place.root, place.image)
+    if scenario == "unrecorded":
+        make(place.path, "old")
+    elif scenario != "first":
+        for content in ("older", "old"):
+            make(place.staged, content)
+            _generations.publish(place, {"tasks_changed": 1})
+    if scenario != "rollback":
+        make(place.staged, "new")
+
+
+def act(place: Place, scenario: str) -> None:
+    if scenario == "rollback":
+        _generations.roll_back(place, None)
+    else:
+        _generations.publish(place, {"tasks_changed": 2})
+
+
+def fault(step: int, how: str) -> None:
+    """From now on the process dies before its `step`-th call, or that call and all later ones that write fail."""
+    calls = itertools.count()
+
+    def around(function):
+        def wrapped(*args, **kwargs):
+            if how == "kill":
+                if next(calls) == step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            elif is_here(args[0]) and (function is not system_open or args[1] & os.O_CREAT):
+                if next(calls) >= step:
+                    raise full(args)
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    def is_here(where):
+        return isinstance(where, int) or where.startswith(sys.argv[1])
+
+    def full(args):
+        if len(args) == 3 and isinstance(args[2], int) and isinstance(args[1], str):
+            return ChrootError(os.strerror(errno.ENOSPC))
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    system_open = os.open
+    for name in (*READS, *WRITES):
+        setattr(os, name, around(getattr(os, name)))
+    _swap.rename = around(_swap.rename)
+
+
+def in_child(step: int, how: str, action) -> tuple[bool, str]:
+    """Whether the action was disturbed, and what it said."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "!"
+        try:
+            fault(step, how)
+            action()
+            said = ""
+        except ChrootError as problem:
+            said = str(problem)
+        except BaseException as problem:
+            said = f"! {problem!r}"
+        finally:
+            os.write(into, said.encode())
+            os._exit(0)
+    os.close(into)
+    with open(out) as file:
+        said = file.read()
+    killed = os.waitpid(pid, 0)[1] == signal.SIGKILL
+    assert not said.startswith("!"), said
+    return killed or bool(said), said
+
+
+def check_whole(place: Place, scenario: str) -> str | None:
+    """At every instant the path is the old tree or the new one."""
+    now = value(place.path)
+    assert now in {"rollback": ("older", "old"), "first": (None, "new")}.get(scenario, ("old", "new")), now
+    return now
+
+
+def check_settled(place: Place, scenario: str, now: str | None) -> None:
+    assert value(place.path) == now, (value(place.path), now)
+    assert not [name for name in os.listdir(place.state) if name not in ("generations", "state.json")], os.listdir(place.state)
+    content = _generations.load(place)
+    ids = [entry["id"] for entry in content["generations"]]
+    kept = trees(place)
+    assert sorted(ids, reverse=True) == ids == sorted(kept, reverse=True), (ids, kept)
+    expected = {
+        ("first", None): [],
+        ("first", "new"): [],
+        ("unrecorded", "old"): [],
+        ("unrecorded", "new"): ["old"],
+        ("publish", "old"): ["older"],
+        ("publish", "new"): ["old", "older"],
+        ("rollback", "old"): ["older"],
+        ("rollback", "older"): ["old"],
+    }[scenario, now]
+    assert [kept[entry] for entry in ids] == expected, (kept, expected)
+    assert ("hold" in content) == (now == "older"), content
+    swapped = now in ("new", "older")
+    assert all("retired" in entry for entry in content["generations"])
+    recorded = content.get("published", {}).get("tasks_changed")
+    assert recorded == {"new": 2, "older": 1, "old": None if scenario == "unrecorded" else 1, None: None}[now], (recorded, now)
+    if swapped and expected:
+        assert "mounts" in content["generations"][0]
+    make(place.staged, "next")
+    new = _generations.publish(place, {})
+    assert value(place.path) == "next" and new["id"] > max(ids, default="")
+    assert sorted(trees(place).values()) == sorted([*expected, *([now] if now else [])])
+
+
+def main(directory: str, scenario: str, how: str, stride: str) -> None:
+    # The disk is not what dies here.
+    _publish._swap.sync_file_system = lambda path: None
+    cases, ends = 0, set()
+    for step in itertools.count():
+        for again in itertools.count(0, int(stride)):
+            root = os.path.join(directory, f"{scenario}-{how}-{step}-{again}")
+            place = Place(root, "img")
+            set_up(place, scenario)
+            disturbed, said = in_child(step, how, lambda: act(place, scenario))
+            now = check_whole(place, scenario)
+            if how == "full" and disturbed:
+                assert ("is published" in said) == (now in ("new", "older")), (said, now)
+            recovery_disturbed, _said = in_child(again, how, lambda: _generations.recover(place))
+            assert check_whole(place, scenario) == now
+            _generations.recover(place)
+            check_settled(place, scenario, now)
+            cases += 1
+            ends.add((disturbed, now))
+            if not SUBVOLUMES:
+                shutil.rmtree(root)
+            if not recovery_disturbed:
+                break
+        if not disturbed:
+            break
+    # Both ends were seen, and the undisturbed one.
+    assert len(ends) >= 3, ends
+    print(json.dumps({"steps": step, "cases": cases}))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// An image without Ansible: what a maintenance does with its trees, called in Python as the maintenance calls it.
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { inject, onTestFinished } from "vitest";
+
+const PRELUDE = `
+import json, os, sys, time
+from ansible_collections.nspawn.runner.plugins.module_utils import _generations as g, _in_use, _publish, _quiet, _record, _state, _swap
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+`;
+
+export interface Generation {
+  id: string;
+  published?: string;
+  retired?: string;
+  tasks_changed?: number;
+  mounts?: string[];
+}
+
+export interface State {
+  format: number;
+  image: string;
+  published?: Generation;
+  generations: Generation[];
+  hold?: { since: string; generation: string };
+}
+
+/** Runs Python of the artifact to its end. */
+export function python(script: string, args: readonly string[] = []) {
+  return execa("/usr/bin/python3", ["-c", PRELUDE + script, ...args], { env: pythonEnvironment(), cwd: "/" });
+}
+
+export const pythonEnvironment = () => ({
+  PYTHONPATH: `${inject("collections")}:/usr/lib/python3/dist-packages`,
+  PYTHONDONTWRITEBYTECODE: "1",
+});
+
+/** A Python program beside the tests. */
+export const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** An image `img` in a new root directory below `directory`. */
+export class ImageHost {
+  readonly root: string;
+  readonly tree: string;
+  readonly state: string;
+
+  constructor(directory: string) {
+    this.root = join(directory, "root");
+    this.tree = join(this.root, "img");
+    this.state = join(this.root, ".nspawn-runner/img");
+    mkdirSync(this.state, { recursive: true, mode: 0o700 });
+  }
+
+  /** The value of a Python expression, where `p` is the image's place and `log` a list; a ChrootError is `{error}`. */
+  async call<T>(expression: string, before = ""): Promise<{ value?: T; error?: string; log: string[] }> {
+    const body = [
+      "p, log, value, error = Place(sys.argv[1], 'img'), [], None, None",
+      before,
+      "with _state.lock(p.state, 'a test'):",
+      "    try:",
+      `        value = ${expression}`,
+      "    except ChrootError as problem:",
+      "        error = str(problem)",
+      "print(json.dumps({'value': value, **({'error': error} if error else {}), 'log': log}))",
+    ];
+    return JSON.parse((await python(body.join("\n"), [this.root])).stdout);
+  }
+
+  /** Stages a tree with this content and publishes it. */
+  async publish(content: string): Promise<Generation> {
+    this.stage(content);
+    const { value, error } = await this.call<Generation>("g.publish(p, {'tasks_changed': 1})");
+    if (!value) throw new Error(error);
+    return value;
+  }
+
+  stage(content: string): void {
+    mkdirSync(join(this.state, "staged"));
+    writeFileSync(join(this.state, "staged/v"), content);
+  }
+
+  load = (): State => JSON.parse(readFileSync(join(this.state, "state.json"), "utf8"));
+
+  /** Changes state.json as nobody should. */
+  edit(change: (state: State) => void): void {
+    const state = this.load();
+    change(state);
+    writeFileSync(join(this.state, "state.json"), JSON.stringify(state));
+  }
+
+  ids = (): string[] => this.load().generations.map(({ id }) => id);
+
+  /** Contents of the trees: of the published one, and of each generation, the newest first. */
+  contents(): string[] {
+    const directory = join(this.state, "generations");
+    const generations = readdirSync(directory).sort().reverse();
+    return [this.tree, ...generations.map((id) => join(directory, id))].map((tree) =>
+      readFileSync(join(tree, "v"), "utf8"),
+    );
+  }
+}
+
+/** Starts a program that says a line when it is ready and ends with the test; returns how to end it before. */
+export async function running(argv: readonly [string, ...string[]], cwd = "/"): Promise<() => Promise<void>> {
+  const [file, ...args] = argv;
+  const process = execa(file, args, { reject: false, cwd });
+  const end = async () => {
+    process.kill("SIGKILL");
+    await process;
+  };
+  onTestFinished(end);
+  await new Promise<void>((ready, fail) => {
+    process.stdout.once("data", () => ready());
+    process.once("exit", () => fail(new Error(`${file} ended`)));
+  });
+  return end;
+}
+
+/** A job on a tree, in a container that only reads it, as one argument list. */
+export const container = (tree: string, ...payload: string[]): [string, ...string[]] => {
+  const flags = ["--register=no", "--keep-unit", "--quiet", "--settings=no", "--console=pipe", "--as-pid2"];
+  const isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"] as const;
+  return [...isolated, ...flags, "--read-only", "-D", tree, ...payload];
+};

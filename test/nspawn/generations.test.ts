@@ -1,0 +1,342 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { chroot } from "./create-host.ts";
+import { container, type Generation, ImageHost, running } from "./generations-host.ts";
+
+/** An image that had these trees, one after the other. */
+async function imageWith(...contents: string[]): Promise<ImageHost> {
+  const host = new ImageHost(scratch());
+  for (const content of contents) await host.publish(content);
+  return host;
+}
+
+const prune = (host: ImageHost, keep: number, days: number) =>
+  host.call<string[]>(`g.prune(p, ${keep}, ${days}, log.append)`);
+const rollBack = (host: ImageHost, generation: string | null, check = false) =>
+  host.call<[Generation, Generation]>(
+    `g.roll_back(p, ${generation === null ? "None" : `"${generation}"`}, ${check ? "True" : "False"})`,
+  );
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().replace(/\.\d+Z$/, "Z");
+
+describe("prune", () => {
+  // Four generations, retired this long ago, the newest first.
+  const ages = [0.5, 2, 10, 30];
+  test.each([
+    [0, 0, []],
+    [1, 0, [0.5]],
+    [3, 0, [0.5, 2, 10]],
+    [9, 0, ages],
+    [0, 1, [0.5]],
+    [0, 9, [0.5, 2]],
+    [0, 11, [0.5, 2, 10]],
+    [3, 1, [0.5, 2, 10]],
+    [1, 40, ages],
+  ])("keeps the newest %d, and those that left their place less than %d days ago", async (keep, days, kept) => {
+    const host = await imageWith("a", "b", "c", "d", "e");
+    host.edit(({ generations }) => {
+      for (const [index, generation] of generations.entries()) generation.retired = daysAgo(ages[index] as number);
+    });
+    const before = host.ids();
+    const { value } = await prune(host, keep, days);
+    expect(value).toEqual(before.slice(kept.length));
+    expect(host.ids()).toEqual(before.slice(0, kept.length));
+    expect(host.contents()).toEqual(["e", "d", "c", "b", "a"].slice(0, kept.length + 1));
+    expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "state.json"]);
+  });
+
+  test("with a clock that was set back, nothing is old", async () => {
+    const host = await imageWith("a", "b");
+    host.edit(({ generations }) => {
+      for (const generation of generations) generation.retired = daysAgo(-100);
+    });
+    expect((await prune(host, 0, 1)).value).toEqual([]);
+  });
+
+  test("reports what it does not know, and leaves it", async () => {
+    const host = await imageWith("a", "b");
+    mkdirSync(join(host.state, "generations/mine"));
+    const { value, log } = await prune(host, 0, 0);
+    expect(value).toHaveLength(1);
+    expect(log).toEqual([`${host.state}/generations has entries without a record, which are left alone: mine`]);
+    expect(readdirSync(join(host.state, "generations"))).toEqual(["mine"]);
+  });
+
+  test("forgets what somebody else removed", async () => {
+    const host = await imageWith("a", "b", "c");
+    const [newest, oldest] = host.ids();
+    rmSync(join(host.state, "generations", newest as string), { recursive: true });
+    expect((await prune(host, 5, 0)).value).toEqual([]);
+    expect(host.ids()).toEqual([oldest]);
+  });
+
+  test("removes a tree whose root directory is immutable", async () => {
+    const host = await imageWith("a", "b");
+    await execa("chattr", ["+i", join(host.state, "generations", host.ids()[0] as string)]);
+    expect((await prune(host, 0, 0)).value).toHaveLength(1);
+    expect(host.contents()).toEqual(["b"]);
+  });
+
+  test("never raises: a damaged record is a line in the log", async () => {
+    const host = await imageWith("a", "b");
+    writeFileSync(join(host.state, "state.json"), "{");
+    const { value, log } = await prune(host, 0, 0);
+    expect(value).toEqual([]);
+    expect(log.join()).toMatch(/^earlier generations of image img were not looked through: \S+state.json is damaged/);
+  });
+});
+
+describe("a generation in use is not pruned", () => {
+  /** Starts a user of the published tree, replaces the tree, and prunes while the user runs and after its end. */
+  async function expectKept(start: (host: ImageHost) => Promise<() => Promise<void>>, by: RegExp): Promise<void> {
+    const host = new ImageHost(scratch());
+    await busyboxTree(join(host.state, "staged"));
+    writeFileSync(join(host.state, "staged/v"), "old");
+    expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+    const end = await start(host);
+    await host.publish("new");
+    const [id] = host.ids();
+    const { value, log } = await prune(host, 0, 0);
+    expect(value).toEqual([]);
+    expect(log).toEqual([
+      expect.stringMatching(
+        `^generation ${id} stays: ${host.state}/generations/${id} is in use by ${by.source}: wait until that ends$`,
+      ),
+    ]);
+    expect(host.contents()).toEqual(["new", "old"]);
+    await end();
+    expect(await prune(host, 0, 0)).toEqual({ value: [id], log: [] });
+    expect(host.contents()).toEqual(["new"]);
+  }
+
+  test("by a container", () =>
+    expectKept(
+      (host) => running(container(host.tree, "/bin/sh", "-c", "echo up; exec sleep 60")),
+      /a container of systemd-nspawn/,
+    ));
+
+  test("by a process in it", () =>
+    expectKept(
+      (host) => running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.tree, "root")),
+      /process \d+ \(\w+\)/,
+    ));
+
+  test("by an overlay, which goes on naming the place that it left", () =>
+    expectKept((host) => {
+      const directory = scratch();
+      for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
+      const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
+      const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 60`;
+      return running(["unshare", "--mount", "/bin/sh", "-c", script]);
+    }, /the mount \S+\/merged, which was made of it when it was at \S+\/img/));
+
+  test("by an overlay: one of the tree that is there now does not count", async () => {
+    const host = await imageWith("a", "b");
+    const directory = scratch();
+    for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
+    const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
+    await execa("mount", ["-t", "overlay", "overlay", "-o", options, join(directory, "merged")]);
+    expect((await prune(host, 0, 0)).value).toHaveLength(1);
+  });
+});
+
+describe("roll back", () => {
+  test("goes back by one each time, and holds the image until it is released", async () => {
+    const host = await imageWith("a", "b", "c");
+    const [b, a] = host.ids() as [string, string];
+    const c = host.load().published?.id as string;
+    expect((await rollBack(host, null, true)).value?.map(({ id }) => id)).toEqual([c, b]);
+    expect(host.contents()).toEqual(["c", "b", "a"]);
+    expect((await rollBack(host, null)).value?.map(({ id }) => id)).toEqual([c, b]);
+    expect(host.contents()).toEqual(["b", "c", "a"]);
+    expect(host.load()).toMatchObject({ published: { id: b, tasks_changed: 1 }, hold: { generation: b } });
+    expect(host.load().published).not.toHaveProperty("retired");
+    expect((await rollBack(host, null)).value?.map(({ id }) => id)).toEqual([b, a]);
+    expect(host.contents()).toEqual(["a", "c", "b"]);
+    expect((await rollBack(host, null)).error).toBe(
+      `image img has no generation from before the present one; its generations are: ${c}, ${b}`,
+    );
+    expect(host.load().hold?.generation).toBe(a);
+    expect([(await host.call("g.release(p)")).value, (await host.call("g.release(p)")).value]).toEqual([true, false]);
+    expect(host.load()).not.toHaveProperty("hold");
+    // The next maintenance.
+    const d = await host.publish("d");
+    expect(host.contents()).toEqual(["d", "c", "b", "a"]);
+    expect(d.id > c).toBe(true);
+  });
+
+  test("goes to a generation by its id, also forward; where it is already, only the hold is new", async () => {
+    const host = await imageWith("a", "b", "c");
+    const c = host.load().published?.id as string;
+    const a = host.ids()[1] as string;
+    await rollBack(host, a);
+    expect((await rollBack(host, c)).value?.map(({ id }) => id)).toEqual([a, c]);
+    expect(host.contents()).toEqual(["c", "b", "a"]);
+    await host.call("g.release(p)");
+    expect((await rollBack(host, c, true)).value?.map(({ id }) => id)).toEqual([c, c]);
+    expect(host.load()).not.toHaveProperty("hold");
+    await rollBack(host, c);
+    expect(host.load().hold?.generation).toBe(c);
+  });
+
+  test("knows what there is", async () => {
+    const host = await imageWith("a", "b");
+    for (const name of ["20000101T000000Z", "../../img", ""]) {
+      expect((await rollBack(host, name)).error).toBe(
+        `image img has no generation '${name}'; its generations are: ${host.ids()}`,
+      );
+    }
+    expect((await rollBack(await imageWith("a"), null)).error).toMatch(/its generations are: none$/);
+    expect(host.contents()).toEqual(["b", "a"]);
+  });
+
+  test("when the tree itself is gone", async () => {
+    const host = await imageWith("a", "b");
+    rmSync(host.tree, { recursive: true });
+    expect((await rollBack(host, null)).value).toMatchObject([{}, { id: expect.any(String) }]);
+    expect(host.contents()).toEqual(["a"]);
+    expect(host.ids()).toEqual([]);
+  });
+
+  test("from a tree that was made by hand", async () => {
+    const host = await imageWith("a", "b");
+    const [a] = host.ids();
+    rmSync(join(host.state, "state.json"));
+    writeFileSync(
+      join(host.state, "state.json"),
+      JSON.stringify({ format: 1, image: "img", generations: [{ id: a, retired: daysAgo(1) }] }),
+    );
+    const { value } = await rollBack(host, null);
+    expect(value?.[1].id).toBe(a);
+    expect((value?.[0].id as string) > (a as string)).toBe(true);
+    expect(host.contents()).toEqual(["a", "b"]);
+  });
+});
+
+test("ids go up, whatever the clock says", async () => {
+  const host = new ImageHost(scratch());
+  const ids: string[] = [];
+  for (const clock of ["2026-05-05", "2026-05-05", "2025-01-01", "2027-01-01", "2020-01-01"]) {
+    host.stage(clock);
+    const before = `time.time = lambda: ${Date.parse(clock) / 1000}`;
+    ids.push((await host.call<Generation>("g.publish(p, {})", before)).value?.id as string);
+  }
+  expect(ids).toEqual([
+    "20260505T000000Z",
+    "20260505T000001Z",
+    "20260505T000002Z",
+    "20270101T000000Z",
+    "20270101T000001Z",
+  ]);
+  expect(host.ids()).toEqual(ids.slice(0, -1).reverse());
+});
+
+describe("a record that cannot be used is left as it is", () => {
+  const remedy = "restore it from a backup, or move it away: the image then goes on without its history";
+  test.each([
+    ["{", "is damaged, it is no JSON: restore it from a backup, or move it away"],
+    ["[]", `is no file of nspawn.runner: ${remedy}`],
+    ['{"format": 2}', "was written by a newer version of nspawn.runner: install that version or a later one"],
+    ['{"format": 1, "image": "x", "generations": []}', `is of the image 'x', not of img: ${remedy}`],
+    ['{"format": 1, "image": "img", "generations": {}}', `is damaged: ${remedy}`],
+    ['{"format": 1, "image": "img", "generations": [{"id": "../../x"}]}', `is damaged: ${remedy}`],
+    ['{"format": 1, "image": "img", "published": {"id": 1}, "generations": []}', `is damaged: ${remedy}`],
+  ])("%s", async (text, problem) => {
+    const host = new ImageHost(scratch());
+    writeFileSync(join(host.state, "state.json"), text);
+    host.stage("new");
+    for (const action of ["g.load(p)", "g.publish(p, {})", "g.roll_back(p, None)", "g.release(p)"]) {
+      expect((await host.call(action)).error).toBe(`${host.state}/state.json ${problem}`);
+    }
+    expect(readFileSync(join(host.state, "state.json"), "utf8")).toBe(text);
+    expect(existsSync(host.tree)).toBe(false);
+  });
+
+  test("a link in its place", async () => {
+    const host = new ImageHost(scratch());
+    await execa("ln", ["-s", "/etc/hostname", join(host.state, "state.json")]);
+    expect((await host.call("g.load(p)")).error).toBe(
+      `${host.state}/state.json cannot be read: Too many levels of symbolic links`,
+    );
+  });
+});
+
+test("the record is private", async () => {
+  const host = await imageWith("a", "b");
+  expect(statSync(join(host.state, "state.json")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(host.state, "generations")).mode & 0o777).toBe(0o700);
+});
+
+test("the tree of a failed maintenance is kept, in the place of the one before", async () => {
+  const host = await imageWith("a");
+  for (const content of ["x", "y"]) {
+    host.stage(content);
+    await execa("chattr", ["+i", join(host.state, "staged")]);
+    expect((await host.call("g.keep_failed(p)")).value).toBe(join(host.state, "failed"));
+    expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe(content);
+  }
+  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.state, "failed"));
+  host.stage("z");
+  expect((await host.call("g.keep_failed(p)")).error).toMatch(/failed is in use by process \d+ /);
+  expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe("y");
+  await end();
+  await host.call("g.recover(p)");
+  expect(readdirSync(host.state).sort()).toEqual(["failed", "generations", "lock", "state.json"]);
+  expect(host.load().published).toBeDefined();
+});
+
+describe("nspawn.runner.chroot", () => {
+  test("absent: not while a generation is in use; then all goes", async () => {
+    const host = await imageWith("a", "b");
+    const params = { name: "img", root: host.root, state: "absent" };
+    host.stage("x");
+    await host.call("g.keep_failed(p)");
+    const generation = join(host.state, "generations", host.ids()[0] as string);
+    const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], generation);
+    for (const check of [true, false]) {
+      const refused = await chroot(params, { check });
+      expect(refused.msg).toMatch(new RegExp(`^${generation} is in use by process \\d+ `));
+    }
+    expect(host.contents()).toEqual(["b", "a"]);
+    await end();
+    expect(await chroot(params, { check: true })).toMatchObject({ exitCode: 0, changed: true });
+    expect(host.contents()).toEqual(["b", "a"]);
+    expect(await chroot(params)).toMatchObject({ exitCode: 0, changed: true });
+    expect(existsSync(host.tree)).toBe(false);
+    expect(readdirSync(host.state)).toEqual(["lock"]);
+    expect(await chroot(params)).toMatchObject({ exitCode: 0, changed: false });
+  });
+
+  test("absent: generations go also when the tree itself is gone", async () => {
+    const host = await imageWith("a", "b");
+    rmSync(host.tree, { recursive: true });
+    expect(await chroot({ name: "img", root: host.root, state: "absent" })).toMatchObject({
+      exitCode: 0,
+      changed: true,
+    });
+    expect(readdirSync(host.state)).toEqual(["lock"]);
+  });
+
+  test("recreate: what was known of the old tree does not go to the new one; the generations stay", async () => {
+    const host = await imageWith("a", "b");
+    const command = [
+      "/bin/sh",
+      "-c",
+      "mkdir -p $0/usr/bin && cp /bin/busybox $0/usr/bin/sh && ln -s usr/bin $0/bin",
+      "{tree}",
+    ];
+    expect(await chroot({ name: "img", root: host.root, command, recreate: true })).toMatchObject({
+      exitCode: 0,
+      changed: true,
+    });
+    expect(host.load()).not.toHaveProperty("published");
+    expect(host.ids()).toHaveLength(1);
+    expect(existsSync(join(host.tree, "usr/bin/sh"))).toBe(true);
+  });
+});

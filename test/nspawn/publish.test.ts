@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
+import { loopFileSystem } from "./create-host.ts";
+import { type Generation, ImageHost, program, pythonEnvironment, running } from "./generations-host.ts";
+
+const megabytes = { ext4: 64, btrfs: 400, xfs: 320 } as const;
+
+describe.each(["ext4", "btrfs", "xfs"] as const)(
+  "on %s, at each step of a swap and of the recovery after it",
+  (kind) => {
+    test.each([
+      ["the process is killed", "kill"],
+      ["writing fails from then on", "full"],
+    ])("%s: the old tree or the new one, and nothing lost", async (_what, how) => {
+      const mount = await loopFileSystem(scratch(), kind, megabytes[kind]);
+      for (const scenario of ["first", "publish", "unrecorded", "rollback"]) {
+        // All pairs of steps on one file system; on the others every fourth step of the recovery.
+        const argv = [program("crash.py"), mount, scenario, how, kind === "ext4" ? "1" : "4"];
+        const { stdout } = await execa("/usr/bin/python3", argv, { env: pythonEnvironment(), cwd: "/" });
+        expect(JSON.parse(stdout).steps).toBeGreaterThan(10);
+      }
+    });
+  },
+);
+
+const publish = (host: ImageHost, before = "") => host.call<Generation>("g.publish(p, {'tasks_changed': 1})", before);
+
+test("what is published, and what is known of it", async () => {
+  const host = new ImageHost(scratch());
+  mkdirSync(host.tree);
+  writeFileSync(join(host.tree, "v"), "by hand");
+  host.stage("new");
+  const { value } = await publish(host);
+  const state = host.load();
+  expect(state).toEqual({ format: 1, image: "img", published: value, generations: [expect.anything()] });
+  expect(value).toEqual({
+    id: expect.stringMatching(/^\d{8}T\d{6}Z$/),
+    published: expect.stringMatching(/^\d{4}(-\d\d){2}T\d\d(:\d\d){2}Z$/),
+    tasks_changed: 1,
+  });
+  expect(state.generations[0]).toEqual({ id: expect.any(String), retired: value?.published, mounts: [] });
+  expect((state.generations[0]?.id as string) < (value?.id as string)).toBe(true);
+  expect(host.contents()).toEqual(["new", "by hand"]);
+  expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "state.json"]);
+});
+
+test("immutable and append-only root directories are replaced too", async () => {
+  const host = new ImageHost(scratch());
+  await host.publish("old");
+  host.stage("new");
+  await execa("chattr", ["+i", host.tree]);
+  await execa("chattr", ["+a", join(host.state, "staged")]);
+  expect((await publish(host)).error).toBeUndefined();
+  expect(host.contents()).toEqual(["new", "old"]);
+});
+
+test("a staged tree that is in use is not published", async () => {
+  const host = new ImageHost(scratch());
+  host.stage("new");
+  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.state, "staged"));
+  expect((await publish(host)).error).toMatch(/staged is in use by process \d+ \(\w+\): wait until that ends$/);
+  expect(existsSync(host.tree)).toBe(false);
+  await end();
+  expect((await publish(host)).error).toBeUndefined();
+});
+
+describe("a file system that refuses", () => {
+  test("because it is full", async () => {
+    const host = new ImageHost(await loopFileSystem(scratch(), "ext4", 16));
+    await host.publish("old");
+    host.stage("new");
+    const fill = join(host.root, "fill");
+    // Of inodes: of its blocks ext4 sets some aside.
+    await execa("/bin/sh", ["-c", `mkdir ${fill} && cd ${fill} && while : >$((n += 1)); do :; done`], {
+      reject: false,
+    });
+    expect((await publish(host)).error).toMatch(/No space left on device$/);
+    expect(host.contents()).toEqual(["old"]);
+    await execa("rm", ["-r", fill]);
+    expect((await publish(host)).error).toBeUndefined();
+    expect(host.contents()).toEqual(["new", "old"]);
+  });
+
+  test("because it is read-only", async () => {
+    const mount = await loopFileSystem(scratch(), "ext4", 16);
+    const host = new ImageHost(mount);
+    await host.publish("old");
+    host.stage("new");
+    await execa("mount", ["-o", "remount,ro", mount]);
+    // The lock needs a write of its own: the image's directory is read as if it were held.
+    const { error } = await publish(host, "_state._held.add((p.state + '/lock', os.getpid()))");
+    expect(error).toMatch(/Read-only file system$/);
+    await execa("mount", ["-o", "remount,rw", mount]);
+    expect(host.contents()).toEqual(["old"]);
+    expect((await publish(host)).error).toBeUndefined();
+  });
+
+  test("because the root directory is immutable", async () => {
+    const host = new ImageHost(scratch());
+    await host.publish("old");
+    host.stage("new");
+    await execa("chattr", ["+i", host.root]);
+    onTestFinished(async () => {
+      await execa("chattr", ["-i", host.root]);
+    });
+    expect((await publish(host)).error).toBe(
+      `${host.state}/staged cannot be renamed to ${host.tree}: Operation not permitted`,
+    );
+    expect(host.contents()).toEqual(["old"]);
+    expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "staged", "state.json"]);
+    await execa("chattr", ["-i", host.root]);
+    expect((await publish(host)).error).toBeUndefined();
+  });
+
+  test("because something is mounted on the tree", async () => {
+    const host = new ImageHost(scratch());
+    await host.publish("old");
+    host.stage("new");
+    await execa("mount", ["--bind", host.tree, host.tree]);
+    expect((await publish(host)).error).toMatch(/: Device or resource busy$/);
+    await execa("umount", [host.tree]);
+    expect(host.contents()).toEqual(["old"]);
+  });
+});
+
+test("a journal that another version wrote is not touched", async () => {
+  const host = new ImageHost(scratch());
+  writeFileSync(join(host.state, "publishing.json"), '{"format": 2}');
+  host.stage("new");
+  for (const action of ["g.recover(p)", "g.publish(p, {})", "g.roll_back(p, None)"]) {
+    expect((await host.call(action)).error).toBe(
+      `${host.state}/publishing.json was not written by this version of nspawn.runner: run the version that was used last`,
+    );
+  }
+  expect(readFileSync(join(host.state, "staged/v"), "utf8")).toBe("new");
+});

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A job that starts while its tree is replaced: systemd-nspawn uses the tree's path several times until it is in the tree.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, onTestFinished, test } from "vitest";
+import { scratch } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { container, ImageHost, program, python, pythonEnvironment, running } from "./generations-host.ts";
+
+const JOBS = 150;
+
+test("jobs that start while trees are exchanged all the time never fail", async () => {
+  const directory = scratch();
+  const tree = await busyboxTree(join(directory, "tree"));
+  const other = await busyboxTree(join(directory, "other"));
+  const stop = join(directory, "stop");
+  const swaps = execa("/usr/bin/python3", [program("swaps.py"), tree, other, stop], { env: pythonEnvironment() });
+  onTestFinished(async () => {
+    swaps.kill("SIGKILL");
+    await swaps.catch(() => {});
+  });
+  const problems: string[] = [];
+  const job = async (...flags: string[]) => {
+    const [unshare, ...args] = container(tree, ...flags, "/bin/true");
+    const { exitCode, all } = await execa(unshare, args, { reject: false, all: true, cwd: "/", stdin: "ignore" });
+    if (exitCode !== 0) problems.push(all);
+  };
+  const upper = (count: number) => {
+    mkdirSync(join(directory, `upper-${count}`));
+    return `--overlay=${tree}:${directory}/upper-${count}:/`;
+  };
+  const each = async (flags: (count: number) => string[]) => {
+    for (let count = 0; count < JOBS; count += 1) await job(...flags(count));
+  };
+  await Promise.all([each(() => []), each((count) => [upper(count)])]);
+  writeFileSync(stop, "");
+  const measured = JSON.parse((await swaps).stdout);
+  expect(problems).toEqual([]);
+  // Many jobs met an exchange, and no exchange waited long for a gap between them.
+  expect(measured.swaps).toBeGreaterThan(JOBS);
+  expect(measured.wait).toBeLessThan(5000);
+});
+
+test("a container that runs is no reason to wait, however it holds the tree", async () => {
+  const tree = await busyboxTree(join(scratch(), "tree"));
+  for (const flags of [[], ["--private-users=pick", "--private-users-ownership=map"]]) {
+    const argv = container(tree, ...flags, "/bin/sh", "-c", "echo up; exec sleep 60");
+    const end = await running(argv).catch((reason) => {
+      // Not every kernel and file system can map the owners of a tree.
+      if (flags.length === 0) throw reason;
+      return undefined;
+    });
+    if (!end) continue;
+    const { stdout } = await python(
+      "start = time.monotonic(); _quiet.wait_for_quiet(sys.argv[1], 2); print(time.monotonic() - start)",
+      [tree],
+    );
+    expect(Number(stdout)).toBeLessThan(1);
+    await end();
+  }
+});
+
+test("a container that never gets under way: the image is busy, and its tree stays", async () => {
+  const host = new ImageHost(scratch());
+  await busyboxTree(join(host.state, "staged"));
+  expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+  const starter = Number((await python(STOPPED_STARTER, [host.tree])).stdout);
+  onTestFinished(() => {
+    if (existsSync(`/proc/${starter}`)) process.kill(starter, "SIGKILL");
+  });
+  host.stage("new");
+  const before = "_publish.wait_for_quiet = lambda tree: _quiet.wait_for_quiet(tree, 1)";
+  expect((await host.call("g.publish(p, {})", before)).error).toBe(
+    `containers start on ${host.tree} all the time, the last is process ${starter}: it could not be replaced within 1 s, try again later`,
+  );
+  expect(host.ids()).toEqual([]);
+  expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "staged", "state.json"]);
+  process.kill(starter, "SIGKILL");
+  expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+  expect(readFileSync(join(host.tree, "v"), "utf8")).toBe("new");
+});
+
+// Starts containers until one can be stopped between its lock on the tree and its first process.
+const STOPPED_STARTER = `
+import subprocess
+lock = _in_use.lock_file(os.stat(sys.argv[1]))
+argv = "systemd-nspawn --register=no --keep-unit --quiet --settings=no --console=pipe --as-pid2 --read-only -D".split()
+for attempt in range(50):
+    process = subprocess.Popen([*argv, sys.argv[1], "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pid = str(process.pid)
+    while process.poll() is None and not _quiet._has_open(pid, lock):
+        pass
+    process.send_signal(19)
+    time.sleep(0.01)
+    if not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
+        print(pid)
+        sys.stdout.flush()
+        os._exit(0)
+    process.send_signal(18)
+    process.wait()
+`;
