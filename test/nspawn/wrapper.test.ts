@@ -272,6 +272,8 @@ async function image(name = "img"): Promise<{ root: string; tree: string; state:
 /** Runs while another process holds the lock as module_utils/_state.py does. */
 async function held<T>(lock: string, purpose: string, body: (pid: number) => Promise<T>): Promise<T> {
   await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
+  // What an earlier holder has said stays in it.
+  await rm(lock, { force: true });
   const holder = execa("flock", [lock, "sh", "-c", `echo "$$, ${purpose}" >"$0"; exec sleep 60`, lock], {
     reject: false,
   });
