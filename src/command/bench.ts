@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { benchCreate } from "../bench/create.ts";
 import { benchInventory } from "../bench/inventory.ts";
+import { benchMaintenance } from "../bench/maintenance.ts";
 import { printTable, type Table } from "../bench/table.ts";
 import { hostPackages, installPackages } from "../tool/apt.ts";
 import { installArtifact } from "./install.ts";
@@ -15,6 +16,7 @@ type Print = (line: string) => void;
 const tables: Readonly<Record<string, (collections: string, print: Print) => Promise<Table>>> = {
   inventory: benchInventory,
   create: benchCreate,
+  maintenance: benchMaintenance,
 };
 
 /**
@@ -28,7 +30,7 @@ export async function bench(print: Print, _options: object, names: readonly stri
     print(`There is no table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
     return 2;
   }
-  await installPackages([...hostPackages, "debootstrap", "eatmydata"], print);
+  await installPackages([...hostPackages, "btrfs-progs", "debootstrap", "eatmydata"], print);
   const collections = await mkdtemp("/var/tmp/nspawn-runner-bench-collections-");
   try {
     const built = await installArtifact(collections, print);

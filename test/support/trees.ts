@@ -6,28 +6,15 @@
 import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { basePackages } from "../../src/model/bootstrap-tools.ts";
-import { cached } from "../../src/tool/cache.ts";
+import { debianSource, type Suite } from "../../src/tool/debian-tree.ts";
+
+export { debianSource };
 
 /** Copies a Debian tree, such as a creation makes it, to a path that does not exist yet. */
-export async function debianTree(target: string, suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
+export async function debianTree(target: string, suite: Suite = "bookworm"): Promise<string> {
   await mkdir(dirname(target), { recursive: true });
   await execa("cp", ["--archive", "--reflink=auto", await debianSource(suite), target]);
   return target;
-}
-
-/** The cached Debian tree itself, not to be changed. */
-export function debianSource(suite: "bookworm" | "trixie" = "bookworm"): Promise<string> {
-  return cached(`tree-${suite}-1`, async (directory) => {
-    await execa("mmdebstrap", [
-      "--quiet",
-      "--variant=minbase",
-      `--include=${basePackages.join(",")}`,
-      suite,
-      directory,
-    ]);
-    for (const file of ["etc/hostname", "etc/resolv.conf"]) await execa("rm", ["--force", join(directory, file)]);
-  });
 }
 
 /** The host of the package archive that a Debian tree was made from: a name that DNS must know. */

@@ -1,0 +1,233 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Bench table "maintenance": what it costs that maintenance works on a copy and publishes it, and what it gains by several images at a time.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { layout } from "../model/collection.ts";
+import type { ImageState, LastRun } from "../model/image-state.ts";
+import { debianSource } from "../tool/debian-tree.ts";
+import { onLoopFile } from "../tool/loop-file.ts";
+import { run } from "../tool/run.ts";
+import type { Table } from "./table.ts";
+
+type Print = (line: string) => void;
+
+const ROUNDS = 5;
+
+/** Measures each row. `collections` is a directory that the artifact is installed in. */
+export async function benchMaintenance(collections: string, print: Print): Promise<Table> {
+  const source = await debianSource("trixie");
+  print("maintenance: copies and swaps on btrfs");
+  const snapshots = await onLoopFile("btrfs", 4096, (mount) => swaps(mount, source, collections));
+  print("maintenance: copies and swaps on ext4, in turns with cp");
+  const copies = await onLoopFile("ext4", 4096, (mount) => swaps(mount, source, collections));
+  const starts = await onLoopFile("btrfs", 4096, (mount) => nothingToDo(mount, source, collections, print));
+  const [together, apart] = await onLoopFile("btrfs", 8192, (mount) => fourImages(mount, source, collections, print));
+  const swap = Math.max(...[...snapshots, ...copies].map((round) => round.swap));
+  return {
+    head: ["of a Debian tree", "figure", "promised"],
+    rows: [
+      ["copy, compare and publish on btrfs: s", seconds(median(snapshots.map(({ own }) => own))), "<= 0.6"],
+      [
+        "the same on ext4, by a plain copy: times cp -a and sync -f",
+        ratio(median(copies.map(({ own, cp }) => own / cp))),
+        "<= 1.4",
+      ],
+      ["the swap itself, the slowest of all: ms", (swap * 1000).toFixed(2), "< 10"],
+      ["an image with nothing to do on btrfs: times a bare start of ansible-playbook", ratio(starts), "<= 2.5"],
+      [
+        `four images that install packages, ${seconds(together)} s: times faster than one by one`,
+        ratio(apart / together),
+        ">= 1.8",
+      ],
+    ],
+    note: `Medians of ${ROUNDS} rounds in turns, except the four images: one run each way.`,
+  };
+}
+
+interface Round {
+  /** Seconds of copy, compare and publish. */
+  readonly own: number;
+  /** Seconds of `cp -a` and `sync -f` of the same tree. */
+  readonly cp: number;
+  /** Seconds of the one system call that swaps the trees. */
+  readonly swap: number;
+}
+
+/** Maintenance of one image without Ansible: the collection's own functions, in the order in which the action calls them. */
+async function swaps(mount: string, source: string, collections: string): Promise<readonly Round[]> {
+  const root = join(mount, "images");
+  await newImages(root, ["sid"], source);
+  const { output } = await run("/usr/bin/python3", ["-c", SWAPS, root, "sid", String(ROUNDS)], {
+    env: { PYTHONPATH: collections },
+    from: "Debian's package ansible",
+  });
+  return JSON.parse(output);
+}
+
+const SWAPS = `
+import json, os, shutil, subprocess, sys, time
+from ansible_collections.nspawn.runner.plugins.module_utils import _compare, _generations, _stage, _state, _swap
+
+root, image, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+place = _state.Place(root, image)
+_state.make_state(root, image)
+rename, swapped = _swap.rename, []
+
+
+def timed_rename(source, target, flags):
+    start = time.perf_counter()
+    rename(source, target, flags)
+    if flags == _swap.EXCHANGE:
+        swapped.append(time.perf_counter() - start)
+
+
+def own(number):
+    start = time.perf_counter()
+    _, since = _stage.stage(place, lambda line: None)
+    spent = time.perf_counter() - start
+    with open(os.path.join(place.staged, "etc/motd"), "w") as file:
+        file.write(f"{number}\\n")
+    start = time.perf_counter()
+    assert _compare.difference(place.staged, place.path, since) == "etc/motd"
+    _generations.publish(place, {})
+    spent += time.perf_counter() - start
+    _generations.prune(place, 0, 0, lambda line: sys.exit(line))
+    return spent
+
+
+def cp():
+    copy = os.path.join(root, ".copy")
+    start = time.perf_counter()
+    subprocess.run(["cp", "-a", place.path, copy], check=True)
+    subprocess.run(["sync", "-f", root], check=True)
+    spent = time.perf_counter() - start
+    shutil.rmtree(copy)
+    return spent
+
+
+def settled(work, *arguments):
+    # What the round before has left to be written is not this one's.
+    os.sync()
+    return work(*arguments)
+
+
+_swap.rename = timed_rename
+result = []
+# The first round fills the caches and does not count.
+for number in range(rounds + 1):
+    if number % 2:
+        mine, theirs = settled(own, number), settled(cp)
+    else:
+        theirs, mine = settled(cp), settled(own, number)
+    result.append({"own": mine, "cp": theirs, "swap": swapped[-1]})
+print(json.dumps(result[1:]))
+`;
+
+/** Starts of ansible-playbook that one more image costs, when its playbook has no task. */
+async function nothingToDo(mount: string, source: string, collections: string, print: Print): Promise<number> {
+  const names = ["one", "two", "three"];
+  await newImages(join(mount, "images"), names, source);
+  const directory = configuration(mount, names, []);
+  try {
+    const play = (...args: readonly string[]) => playbook(directory, collections, args);
+    const maintain = (limit: string) => play("nspawn.runner.maintenance", "--forks=1", `--limit=${limit}`);
+    writeFileSync(join(directory, "bare.yml"), "- hosts: localhost\n  gather_facts: false\n  tasks: []\n");
+    // The first maintenance of a tree may change it, and fills the caches.
+    await maintain(names.join());
+    const rounds: number[] = [];
+    for (let round = 1; round <= ROUNDS; round++) {
+      const bare = await play("bare.yml");
+      const more = (await maintain(names.join())) - (await maintain("one"));
+      rounds.push(more / (names.length - 1) / bare);
+      print(`maintenance: nothing to do, round ${round} of ${ROUNDS}`);
+    }
+    expectResult(join(mount, "images"), names, "unchanged");
+    return median(rounds);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Seconds of four images in one run, and of the same four one after the other. */
+async function fourImages(
+  mount: string,
+  source: string,
+  collections: string,
+  print: Print,
+): Promise<readonly [together: number, apart: number]> {
+  const names = ["one", "two", "three", "four"];
+  const tasks = [
+    { "ansible.builtin.apt": { update_cache: true } },
+    { "ansible.builtin.apt": { name: ["file", "less", "rsync", "tree", "vim-tiny"], install_recommends: false } },
+  ];
+  const each = async (label: string, limits: readonly string[]) => {
+    print(`maintenance: four images that install packages, ${label}`);
+    const base = join(mount, label.replaceAll(" ", "-"));
+    await newImages(join(base, "images"), names, source);
+    const directory = configuration(base, names, tasks);
+    try {
+      let spent = 0;
+      for (const limit of limits)
+        spent += await playbook(directory, collections, ["nspawn.runner.maintenance", `--limit=${limit}`]);
+      expectResult(join(base, "images"), names, "published");
+      return spent;
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  };
+  return [await each("in one run", [names.join()]), await each("one by one", names)];
+}
+
+/** Gives each image a tree of its own: a subvolume on btrfs, as a creation makes it. */
+async function newImages(root: string, names: readonly string[], source: string): Promise<void> {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    const tree = join(root, name);
+    await run("sh", ["-c", 'btrfs subvolume create "$1" 2>&1 || mkdir "$1"', "sh", tree], { from: "every system" });
+    await run("cp", ["--archive", "--no-target-directory", source, tree], { from: "every system" });
+  }
+}
+
+/** A directory with an inventory file for `base`/images and a playbook per image. */
+function configuration(base: string, names: readonly string[], tasks: readonly object[]): string {
+  const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
+  const inventory = { plugin: "nspawn.runner.chroots", root: join(base, "images"), playbook_dirs: ["."] };
+  writeFileSync(join(directory, "ansible.cfg"), "");
+  // JSON is YAML too.
+  writeFileSync(join(directory, "nspawn_runner.yml"), JSON.stringify(inventory));
+  for (const name of names)
+    writeFileSync(join(directory, `${name}.yml`), JSON.stringify([{ hosts: name, gather_facts: false, tasks }]));
+  return directory;
+}
+
+/** What did not end as meant is not worth a figure. */
+function expectResult(root: string, names: readonly string[], result: LastRun["result"]): void {
+  for (const name of names) {
+    const path = join(root, layout.state_directory, name, layout.state_file);
+    const { last_run }: ImageState = JSON.parse(readFileSync(path, "utf8"));
+    if (last_run?.result !== result) throw new Error(`${path}: the last run is not ${result}: ${last_run?.msg}`);
+  }
+}
+
+/** Seconds of one run of ansible-playbook. */
+async function playbook(directory: string, collections: string, args: readonly string[]): Promise<number> {
+  const start = performance.now();
+  await run("ansible-playbook", ["-i", "nspawn_runner.yml", ...args], {
+    cwd: directory,
+    env: {
+      ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages`,
+      ANSIBLE_CONFIG: join(directory, "ansible.cfg"),
+    },
+    from: "Debian's package ansible",
+  });
+  return (performance.now() - start) / 1000;
+}
+
+const seconds = (value: number): string => value.toFixed(2);
+const ratio = (value: number): string => value.toFixed(2);
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A file system in a file, mounted for the time of some work.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "./run.ts";
+
+const PROGRAMS = {
+  btrfs: { program: "mkfs.btrfs", from: "Debian's package btrfs-progs" },
+  ext4: { program: "mkfs.ext4", from: "Debian's package e2fsprogs" },
+} as const;
+
+/** Makes a file system of so many mebibytes, gives its mount point to `work`, and leaves nothing behind. Needs root. */
+export async function onLoopFile<Result>(
+  kind: keyof typeof PROGRAMS,
+  mebibytes: number,
+  work: (mount: string) => Promise<Result>,
+): Promise<Result> {
+  const directory = await mkdtemp("/var/tmp/nspawn-runner-loop-");
+  const file = join(directory, "disk");
+  const mount = join(directory, "mount");
+  try {
+    // Allocated, not sparse: what the file below grows by is not to be measured.
+    await run("fallocate", ["--length", `${mebibytes}MiB`, file], { from: "every Debian system" });
+    const { program, from } = PROGRAMS[kind];
+    await run(program, ["-q", file], { from, env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+    await run("mount", ["-o", "loop,X-mount.mkdir", file, mount], { from: "every Debian system" });
+    try {
+      return await work(mount);
+    } finally {
+      await run("umount", ["--recursive", mount], { from: "every Debian system" });
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
