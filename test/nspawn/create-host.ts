@@ -111,8 +111,10 @@ export async function smallArchive(directory: string, name = "small.tar"): Promi
   return archive;
 }
 
-/** Mounts a new file system of so many megabytes at `directory`/mount, and returns that path. */
-export async function loopFileSystem(directory: string, kind: "ext4" | "btrfs", megabytes: number): Promise<string> {
+export type FileSystem = "ext4" | "btrfs" | "xfs";
+
+/** Mounts a new file system of so many megabytes at `directory`/mount, and returns that path. xfs takes 300 at least. */
+export async function loopFileSystem(directory: string, kind: FileSystem, megabytes: number): Promise<string> {
   const image = join(directory, "disk");
   const mount = join(directory, "mount");
   await execa("truncate", [`--size=${megabytes}M`, image]);

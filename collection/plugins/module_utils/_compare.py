@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Chroot
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _CHUNK = 1 << 20
+_IGNORED = tuple(f"{path}/" for path in IGNORED)
+_IGNORED_NAMES = frozenset(IGNORED_NAMES)
 
 
 def difference(staged: str, published: str, since: _stage.Moment) -> str | None:
@@ -56,17 +57,19 @@ def _difference(staged: str, published: str, since: _stage.Moment) -> str | None
 
 def _touched(staged: str, since: _stage.Moment) -> list[str]:
     """What was made, changed or renamed since, each directory before what is in it."""
-    root = re.sub(r"([\\*?\[])", r"\\\1", staged)
-    ignored = [test for path in IGNORED for test in ("-o", "-path", f"{root}/{path}")]
-    ignored += [test for name in IGNORED_NAMES for test in ("-o", "-name", name)]
-    tests = ["-xdev", "(", *ignored[1:], ")", "-prune", "-o"]
     set_by = abs(_stage.clock_offset() - since.offset)
     if set_by > 1:
         # What the file system's stamps say of before and after is worth nothing.
-        return _tree.find(staged, *tests, "-true")
-    # find looks for what is later, and a change within the same tick of the clock is not.
-    after = since.change_time - int(set_by * 1e9) - 1
-    return _tree.find(staged, *tests, "-newerct", f"@{after // 10**9}.{after % 10**9:09d}")
+        tests = ["-true"]
+    else:
+        # find looks for what is later, and a change within the same tick of the clock is not.
+        after = since.change_time - int(set_by * 1e9) - 1
+        tests = ["-newerct", f"@{after // 10**9}.{after % 10**9:09d}"]
+    return [path for path in _tree.find(staged, "-xdev", *tests) if not _is_ignored(path)]
+
+
+def _is_ignored(path: str) -> bool:
+    return not _IGNORED_NAMES.isdisjoint(path.split("/")) or f"{path}/".startswith(_IGNORED)
 
 
 @contextmanager
@@ -149,4 +152,4 @@ def _names(directory: int, name: str, path: str) -> Iterator[str]:
         names = os.listdir(descriptor)
     finally:
         os.close(descriptor)
-    return (entry for entry in names if entry not in IGNORED_NAMES and os.path.join(path, entry) not in IGNORED)
+    return (entry for entry in names if not _is_ignored(os.path.join(path, entry)))

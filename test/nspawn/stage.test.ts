@@ -1,0 +1,272 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The private copy that maintenance works on: whole, quick, and gone without a trace.
+
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir, rename, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { mountsBeneath, scratch } from "../support/scratch.ts";
+import { busyboxTree, debianTree } from "../support/trees.ts";
+import { type FileSystem, loopFileSystem, processesWith, until } from "./create-host.ts";
+import { everyKind, told } from "./every-kind.ts";
+import { ImageHost, python, pythonEnvironment, running } from "./generations-host.ts";
+
+const IMPORT =
+  "from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _compare, _remove, _tree; import threading";
+const STAGE = "_stage.stage(p, log.append)";
+
+const stage = (host: ImageHost, before = "") => host.call<[string, [number, number]]>(STAGE, `${IMPORT}\n${before}`);
+const remove = (host: ImageHost, name: string, parameters = "") =>
+  host.call(`_remove.tree(os.path.join(p.state, '${name}')${parameters})`, IMPORT);
+
+const KINDS: [FileSystem, string, string, number][] = [
+  ["ext4", "directory", "copy", 64],
+  ["xfs", "directory", "reflink", 300],
+  ["btrfs", "directory", "reflink", 256],
+  ["btrfs", "subvolume", "snapshot", 256],
+  ["btrfs", "subvolume with another in it", "reflink", 256],
+];
+
+describe.each(KINDS)("on %s, a %s", (fileSystem, kind, way, megabytes) => {
+  test(`is staged by ${way}, with all that a tree can have`, async () => {
+    const host = new ImageHost(await loopFileSystem(scratch(), fileSystem, megabytes));
+    if (kind !== "directory") await execa("btrfs", ["subvolume", "create", host.tree]);
+    await everyKind(host.tree);
+    if (kind.endsWith("another in it")) {
+      await execa("btrfs", ["subvolume", "create", join(host.tree, "machines")]);
+      writeFileSync(join(host.tree, "machines/content"), "of the inner subvolume");
+    }
+    await execa("mount", ["-t", "tmpfs", "tmpfs", join(host.tree, "mnt/inside")]);
+    writeFileSync(join(host.tree, "mnt/inside/mounted"), "");
+    const { value, error, log } = await stage(host);
+    expect(error).toBeUndefined();
+    expect(value?.[0]).toBe(way);
+    expect(log).toEqual([`${host.tree} was copied by ${way}`]);
+    await execa("umount", [join(host.tree, "mnt/inside")]);
+    const staged = join(host.state, "staged");
+    const whole = await told(host.tree);
+    expect(whole.at(-1)).toBe("sparse");
+    expect(await told(staged)).toEqual(whole);
+    if (fileSystem === "btrfs") expect(lstatSync(staged).ino).toBe(256);
+    // The same in every respect also by our own comparison, which then looks at all of it.
+    const all = await host.call("_compare.difference(p.staged, p.path, _stage.Moment(0, 0.0))", IMPORT);
+    expect(all).toEqual({ value: null, log: [] });
+    expect((await remove(host, "staged", ", wait=False")).error).toBeUndefined();
+    expect(readdirSync(host.state)).toEqual(["lock"]);
+  });
+});
+
+describe("what cannot be staged is refused, and nothing is left", () => {
+  let host: ImageHost;
+  beforeEach(() => {
+    host = new ImageHost(scratch());
+  });
+  const expectRefused = async (message: string, before = "") => {
+    expect((await stage(host, before)).error).toBe(message);
+    expect(existsSync(join(host.state, "staged"))).toBe(false);
+  };
+
+  test("no tree, and none but a link", async () => {
+    await expectRefused(`${host.tree} cannot be copied: it does not exist`);
+    await symlink("/etc", host.tree);
+    await expectRefused(`${host.tree} cannot be copied: it is no plain directory`);
+  });
+
+  test("a mount point", async () => {
+    mkdirSync(host.tree);
+    await execa("mount", ["-t", "tmpfs", "tmpfs", host.tree]);
+    await expectRefused(
+      `${host.tree} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory`,
+    );
+  });
+
+  test("another file system than the state directory's", async () => {
+    mkdirSync(host.tree);
+    await execa("mount", ["-t", "tmpfs", "tmpfs", host.state]);
+    await expectRefused(
+      `${host.state} is another file system than ${host.tree}: copies are made there and renamed into the root`,
+    );
+  });
+
+  test("beside a staged tree, which stays", async () => {
+    mkdirSync(host.tree);
+    host.stage("of another run");
+    expect((await stage(host)).error).toBe(`${host.state}/staged exists: another run left it; remove it`);
+    expect(readFileSync(join(host.state, "staged/v"), "utf8")).toBe("of another run");
+  });
+
+  test("a tree that a container may write to, while those that only read do not matter and live on", async () => {
+    await busyboxTree(host.tree);
+    const nspawn = ["systemd-nspawn", "--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2"];
+    const inside = (...flags: string[]) =>
+      running([
+        ...(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"] as const),
+        ...nspawn,
+        ...flags,
+        ...["-D", host.tree, "/bin/sh", "-c", "echo up; exec sleep 60"],
+      ]);
+    const end = await inside();
+    await expectRefused(`${host.tree} is in use by a container of systemd-nspawn: wait until that ends`);
+    await end();
+    const endReader = await inside("--read-only");
+    expect((await stage(host)).value?.[0]).toBe("copy");
+    // The reader's lock is as it was: none may write now.
+    const writer = await execa("systemd-nspawn", [...nspawn.slice(1), "-D", host.tree, "/bin/true"], { reject: false });
+    expect(writer.stderr).toContain("busy");
+    await endReader();
+    const { exitCode } = await execa("systemd-nspawn", [...nspawn.slice(1), "-D", host.tree, "/bin/true"]);
+    expect(exitCode).toBe(0);
+  });
+
+  test("on a disk without space or inodes for it, before anything is copied", async () => {
+    const small = await loopFileSystem(scratch(), "ext4", 64);
+    host = new ImageHost(small);
+    mkdirSync(host.tree);
+    await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
+    const { error } = await stage(host, "_stage.make_directory = None");
+    const sentence =
+      /^\S+\/img cannot be copied: the copy needs (\d+) MiB, and the file system of \S+\/img has (\d+) MiB free$/;
+    const [needed, free] = (sentence.exec(error ?? "") ?? []).slice(1).map(Number);
+    expect(needed).toBe(46);
+    expect(free).toBeLessThan(30);
+
+    const few = scratch();
+    await execa("mount", ["-t", "tmpfs", "-o", "size=64m,nr_inodes=100", "tmpfs", few]);
+    host = new ImageHost(few);
+    mkdirSync(host.tree);
+    for (let n = 0; n < 60; n++) writeFileSync(join(host.tree, `${n}`), "");
+    expect((await stage(host, "_stage.make_directory = None")).error).toMatch(
+      /the copy needs 61 inodes, and the file system of \S+ has \d\d free$/,
+    );
+  });
+
+  test("on a disk that another fills meanwhile", async () => {
+    host = new ImageHost(await loopFileSystem(scratch(), "ext4", 64));
+    mkdirSync(host.tree);
+    await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
+    for (let n = 0; n < 20; n++) writeFileSync(join(host.tree, `z${n}`), "x".repeat(9999));
+    const { error } = await stage(host, "_stage._check_space = lambda place: None");
+    expect(error).toMatch(
+      /^\S+ cannot be copied: the file system of \S+ is full, (1|2)\d MiB are free without the copy$/,
+    );
+    expect(readdirSync(host.state)).toEqual(["lock"]);
+  });
+});
+
+test("a copy ends with the run that makes it, and the next run removes what there is of it", async () => {
+  const host = new ImageHost(scratch());
+  await debianTree(host.tree);
+  const code = `import sys\n${IMPORT}\nfrom ansible_collections.nspawn.runner.plugins.module_utils._state import Place
+_stage.stage(Place(sys.argv[1], 'img'), print)`;
+  const run = execa("/usr/bin/python3", ["-c", code, host.root], { env: pythonEnvironment(), cwd: "/", reject: false });
+  await until("cp works", () => existsSync(join(host.state, "staged/etc")));
+  run.kill("SIGKILL");
+  await run;
+  await until("nothing of it runs", () => processesWith(host.state).length === 0, 5);
+  await host.call("_remove.leftovers(p.state)", IMPORT);
+  expect(readdirSync(host.state)).toEqual(["lock"]);
+  expect((await stage(host)).value?.[0]).toBe("copy");
+});
+
+test("200,000 files are copied, compared and removed in bounded time and memory", async () => {
+  const host = new ImageHost(scratch());
+  mkdirSync(host.tree);
+  await python(
+    `for d in range(200):
+    os.mkdir(f"{sys.argv[1]}/{d}")
+    for n in range(1000):
+        os.close(os.open(f"{sys.argv[1]}/{d}/{n}", os.O_CREAT | os.O_WRONLY))`,
+    [host.tree],
+  );
+  const before = `${IMPORT}
+import resource
+def all():
+    way, moment = _stage.stage(p, log.append)
+    log.append(time.monotonic())
+    same = _compare.difference(p.staged, p.path, moment)
+    log.append(time.monotonic())
+    os.unlink(p.staged + "/77/7")
+    other = _compare.difference(p.staged, p.path, moment)
+    _remove.tree(p.staged)
+    return [way, same, other, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]`;
+  const { value, log } = await host.call<[string, null, string, number]>("all()", before);
+  expect(value?.slice(0, 3)).toEqual(["copy", null, "77/7"]);
+  expect(value?.[3]).toBeLessThan(150);
+  expect(Number(log[2]) - Number(log[1])).toBeLessThan(10);
+}, 180_000);
+
+describe("removal", () => {
+  let host: ImageHost;
+  const trash = () => join(host.state, "trash-1");
+  const make = (directory: string) => {
+    host = new ImageHost(directory);
+  };
+  afterEach(async () => {
+    if (existsSync(trash())) await execa("chattr", ["-R", "-f", "-i", "-a", trash()], { reject: false });
+  });
+
+  test("of what nobody may change, and of nothing that a link leads to", async () => {
+    make(scratch());
+    await everyKind(trash());
+    const kept = join(dirname(host.root), "kept");
+    await mkdir(kept);
+    writeFileSync(join(kept, "file"), "");
+    await execa("chattr", ["+i", join(kept, "file")]);
+    await symlink(kept, join(trash(), "way"));
+    await symlink(join(kept, "file"), join(trash(), "etc/way"));
+    const deep =
+      'cd "$1" && cd -P d*/ && for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do cd -P d*/; done && chattr +i f .';
+    await execa("/bin/bash", ["-c", deep, "sh", trash()]);
+    await execa("chattr", ["+a", join(trash(), "var/log")]);
+    await execa("chattr", ["+i", join(trash(), "etc/file"), join(trash(), "odd"), trash()]);
+    expect((await remove(host, "trash-1")).error).toBeUndefined();
+    expect(existsSync(trash())).toBe(false);
+    expect((await execa("lsattr", [join(kept, "file")])).stdout).toMatch(/^\S*i/);
+  });
+
+  test("of subvolumes in each other, read-only and immutable", async () => {
+    make(await loopFileSystem(scratch(), "btrfs", 256));
+    for (const name of ["", "/a", "/a/b", "/a/b/c"]) {
+      await execa("btrfs", ["subvolume", "create", `${trash()}${name}`]);
+      writeFileSync(`${trash()}${name}/file`, "");
+    }
+    await execa("chattr", ["+i", `${trash()}/a/b`, `${trash()}/a/file`]);
+    for (const name of ["/a/b/c", "/a/b", "/a", ""]) {
+      await execa("btrfs", ["property", "set", "-t", "subvol", `${trash()}${name}`, "ro", "true"]);
+    }
+    expect((await remove(host, "trash-1")).error).toBeUndefined();
+    expect((await execa("btrfs", ["subvolume", "list", host.root])).stdout).toBe("");
+  });
+
+  test("is refused while another part of the same file system is mounted in it", async () => {
+    make(scratch());
+    const kept = join(dirname(host.root), "kept");
+    await mkdir(kept);
+    writeFileSync(join(kept, "file"), "");
+    mkdirSync(join(trash(), "srv"), { recursive: true });
+    await execa("mount", ["--bind", kept, join(trash(), "srv")]);
+    expect((await remove(host, "trash-1")).error).toBe(`${trash()} has mounts beneath it: run umount ${trash()}/srv`);
+    expect(readdirSync(kept)).toEqual(["file"]);
+    await execa("umount", [join(trash(), "srv")]);
+    expect(mountsBeneath(trash())).toEqual([]);
+    expect((await remove(host, "trash-1")).error).toBeUndefined();
+  });
+
+  test("of leftovers takes what no run needs, and nothing while a swap is not complete", async () => {
+    make(scratch());
+    for (const name of ["staged", "trash-1", "generations/1", "failed"]) {
+      mkdirSync(join(host.state, name), { recursive: true });
+    }
+    writeFileSync(join(host.state, "publishing.json"), "{}");
+    await host.call("_remove.leftovers(p.state)", IMPORT);
+    const all = ["failed", "generations", "lock", "publishing.json", "staged", "trash-1"];
+    expect(readdirSync(host.state).sort()).toEqual(all);
+    await rename(join(host.state, "publishing.json"), join(host.state, "done"));
+    await host.call("_remove.leftovers(p.state)", IMPORT);
+    expect(readdirSync(host.state).sort()).toEqual(["done", "failed", "generations", "lock"]);
+    expect(readdirSync(join(host.state, "generations"))).toEqual(["1"]);
+  });
+});
