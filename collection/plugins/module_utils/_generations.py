@@ -9,7 +9,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _record, _remove, _swap
@@ -24,6 +23,10 @@ _DAY = 86400
 
 def prune(place: Place, keep: int, days: int, log: Callable[[str], Any]) -> list[str]:
     """Removes the generations beyond the newest `keep` that were retired at least `days` days ago and that nobody uses."""
+    if _swap.exists(place.journal):
+        # The record does not know the newest generation yet.
+        log(f"earlier generations of image {place.image} are looked through by the next run, when the record is complete")
+        return []
     removed = []
     try:
         there = _record.directories(place)
@@ -40,8 +43,10 @@ def prune(place: Place, keep: int, days: int, log: Callable[[str], Any]) -> list
             save(place, content)
     except (OSError, ChrootError) as problem:
         log(f"earlier generations of image {place.image} were not looked through: {problem}")
-    with suppress(ChrootError):
+    try:
         _remove.leftovers(place.state)
+    except ChrootError as problem:
+        log(f"an earlier generation of image {place.image} is only half removed: {problem}")
     return removed
 
 
