@@ -65,7 +65,7 @@ def _touched(staged: str, since: _stage.Moment) -> list[str]:
         # find looks for what is later, and a change within the same tick of the clock is not.
         after = since.change_time - int(set_by * 1e9) - 1
         tests = ["-newerct", f"@{after // 10**9}.{after % 10**9:09d}"]
-    return [path for path in _tree.find(staged, "-xdev", *tests) if not _is_ignored(path)]
+    return sorted(path for path in _tree.find(staged, "-xdev", *tests) if not _is_ignored(path))
 
 
 def _is_ignored(path: str) -> bool:

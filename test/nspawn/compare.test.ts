@@ -1,0 +1,271 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Whether a maintenance changed a tree: each kind of change is seen, and what does not count is not.
+
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ignoredPaths } from "../../src/model/ignored-paths.ts";
+import { scratch } from "../support/scratch.ts";
+import { debianSource } from "../support/trees.ts";
+import { ImageHost } from "./generations-host.ts";
+
+const IMPORT = `
+from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _compare, _packages, _remove
+import subprocess
+def shell(script, where):
+    subprocess.run(["/bin/bash", "-ec", script], cwd=where, check=True, env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
+def later():
+    # Else the copy and the change are in the same tick of the clock, and all of the tree is looked at.
+    time.sleep(0.05)
+    return _stage.moment(p.state)
+def compare(rows, offset):
+    found = []
+    for row in rows:
+        way, _moment = _stage.stage(p, log.append)
+        since = later()
+        try:
+            for tree, script in row.items():
+                shell(script, getattr(p, "path" if tree == "published" else tree))
+            found.append(_compare.difference(p.staged, p.path, since._replace(offset=since.offset + offset)))
+        finally:
+            _remove.tree(p.staged, wait=False)
+    return found
+`;
+
+const FILL = `
+umask 022
+mkdir -p etc/sub bin var/lib/dpkg/info odd a/deep b/deep srv
+for name in etc/file etc/other a/deep/file; do echo 1234 > $name; done
+echo 5678 > b/deep/file
+ln etc/file etc/hard
+echo lonely > etc/lonely
+ln -s file etc/link
+mkfifo odd/fifo
+mknod odd/null c 1 3
+truncate --size=5M odd/large
+cp /bin/true bin/true
+setcap cap_net_raw+ep bin/true
+setfattr -n user.some -v 1 etc/file
+touch -h -d 2001-01-01 etc/* a/deep/file b/deep/file odd/* bin/true
+touch -d 2001-01-01 etc a/deep b/deep a b srv
+`;
+
+/** What is done to the staged tree, and the path that differs then; null for none. */
+const CHANGES: Record<string, readonly [script: string, path: string | null]> = {
+  nothing: ["true", null],
+  "content of the same size and time": [
+    "printf 12x4 | dd of=etc/lonely conv=notrunc status=none; touch -d 2001-01-01 etc/lonely",
+    "etc/lonely",
+  ],
+  "the last byte of a large file": [
+    "printf x | dd of=odd/large bs=1 seek=$((5*1024*1024-1)) conv=notrunc status=none; touch -d 2001-01-01 odd/large",
+    "odd/large",
+  ],
+  size: ["echo >> etc/lonely; touch -d 2001-01-01 etc/lonely", "etc/lonely"],
+  "time of a file": ["touch -d 2001-01-02 etc/lonely", "etc/lonely"],
+  "a part of a second of it": ["touch -d '2001-01-01 00:00:00.000000001' etc/lonely", "etc/lonely"],
+  "mode of a file": ["chmod 600 etc/lonely", "etc/lonely"],
+  setuid: ["chmod u+s etc/lonely", "etc/lonely"],
+  "mode of a directory": ["chmod 700 etc/sub", "etc/sub"],
+  "mode of the tree": ["chmod 700 .", "."],
+  owner: ["chown 5 etc/lonely", "etc/lonely"],
+  group: ["chgrp 5 etc/sub", "etc/sub"],
+  "owner of a link": ["chown -h 5 etc/link", "etc/link"],
+  "target of a link": ["ln -sfn fila etc/link; touch -h -d 2001-01-01 etc/link", "etc/link"],
+  "a link in place of a file": ["rm etc/lonely; ln -s other etc/lonely", "etc/lonely"],
+  "a directory in place of a file": ["rm etc/lonely; mkdir etc/lonely", "etc/lonely"],
+  "a device": ["rm odd/null; mknod odd/null c 1 5; touch -d 2001-01-01 odd/null", "odd/null"],
+  "a FIFO in place of a device": ["rm odd/null; mkfifo odd/null", "odd/null"],
+  "an attribute": ["setfattr -n user.some -v 2 etc/file", "etc/file"],
+  "an attribute more": ["setfattr -n trusted.more -v 2 etc/sub", "etc/sub"],
+  "an attribute less": ["setfattr -x user.some etc/file", "etc/file"],
+  "an access list": ["setfacl -m u:5:r etc/lonely && chmod g=r etc/lonely", "etc/lonely"],
+  "a default access list": ["setfacl -m d:u:5:r etc/sub", "etc/sub"],
+  capabilities: ["setcap cap_chown+ep bin/true", "bin/true"],
+  "capabilities less": ["setcap -r bin/true", "bin/true"],
+  "a new file": ["touch etc/new", "etc/new"],
+  "a new directory": ["mkdir srv/new", "srv/new"],
+  "a missing file": ["rm etc/other", "etc/other"],
+  "a missing directory": ["rmdir etc/sub", "etc/sub"],
+  "another name": ["mv etc/other etc/another", "etc/another"],
+  "two files that change places": ["mv etc/other x; mv etc/lonely etc/other; mv x etc/lonely", "etc/lonely"],
+  "two directories that change places": ["mv a x; mv b a; mv x b", "a/deep/file"],
+  "a hard link more": ["ln etc/other srv/new", "etc/other"],
+  "a hard link less": ["cp -p etc/hard x; mv x etc/hard", "etc/file"],
+  "an odd name": ["touch $'etc/new\\nline \\377'", "etc/new\nline \udcff"],
+  // What is the same again is none.
+  "a file that was written anew": ["echo lonely > etc/lonely; touch -d 2001-01-01 etc/lonely", null],
+  "a file that was replaced by its copy": ["cp -a etc/lonely x; mv x etc/lonely", null],
+  "a file that came and went": ["touch etc/new; rm etc/new", null],
+  "a directory that was renamed and is back": ["mv a x; mv x a", null],
+  "time of a directory": ["touch etc", null],
+  "a mode that is back": ["chmod 600 etc/lonely; chmod 644 etc/lonely", null],
+};
+
+const plain = ignoredPaths.filter(({ anywhere }) => !anywhere).map(({ path }) => path);
+const names = ignoredPaths.filter(({ anywhere }) => anywhere).map(({ path }) => path);
+
+/** The same with what is ignored; what has its directories is made before. */
+const IGNORED: Record<string, readonly [script: string, path: string | null]> = {
+  ...Object.fromEntries(plain.map((path) => [`a directory ${path}`, [`mkdir ${path}; echo > ${path}/x`, null]])),
+  ...Object.fromEntries(plain.map((path) => [`a file ${path}`, [`echo > ${path}`, null]])),
+  ...Object.fromEntries(names.map((name) => [`a directory ${name}`, [`mkdir a/${name}; echo > a/${name}/x`, null]])),
+  "all of it": [plain.map((path) => `mkdir ${path}; echo > ${path}/x`).join(";"), null],
+  "what is beside it": ["touch tmp2 var/log.1", "tmp2"],
+  "what only ends like it": ["mkdir srv/tmp", "srv/tmp"],
+};
+
+/** With a directory in var/log before. */
+const LOGS: Record<string, readonly [script: string, path: string | null]> = {
+  "more in it": ["touch var/log/new; rm -r var/log/some; mkdir -m 700 var/log/other", null],
+  "its mode": ["chmod 700 var/log", "var/log"],
+  "its owner": ["chown 5 var/log", "var/log"],
+  "no such directory": ["rm -r var/log", null],
+};
+
+/** Trees that mean harm, or that somebody changed under our hands. */
+const HOSTILE: Record<string, readonly [script: string, path: string | null]> = {
+  "a link in place of a directory": ["rm -r a; ln -s b a", "a"],
+  "a link out in place of a directory": ["rm -r etc; ln -s /etc etc", "etc"],
+  "a link in place of what is ignored": ["rm -r var; ln -s /var var", "var"],
+  "a FIFO in place of a file": ["rm etc/lonely; mkfifo etc/lonely", "etc/lonely"],
+  "a link to the same": ["mv etc/lonely srv/lonely; ln -s ../srv/lonely etc/lonely", "etc/lonely"],
+};
+
+describe("a change is seen where it counts", () => {
+  let host: ImageHost;
+
+  beforeAll(async () => {
+    host = new ImageHost(scratch("file"));
+    mkdirSync(host.tree);
+    const parents = plain.map((path) => `mkdir -p ${dirname(path)}`).join("\n");
+    await run("None", `shell(${JSON.stringify(`${FILL}\n${parents}`)}, p.path)`);
+  });
+
+  async function run<T>(expression: string, before = ""): Promise<T> {
+    const { value, error } = await host.call<T>(expression, `${IMPORT}\n${before}`);
+    if (error) throw new Error(error);
+    return value as T;
+  }
+
+  const compare = (rows: Record<string, string>[], offset = 0) =>
+    run<(string | null)[]>(`compare(json.loads(${JSON.stringify(JSON.stringify(rows))}), ${offset})`);
+
+  async function expectFound(table: Record<string, readonly [script: string, path: string | null]>, offset = 0) {
+    const rows = Object.entries(table);
+    const found = await compare(
+      rows.map(([, [script]]) => ({ staged: script })),
+      offset,
+    );
+    expect(Object.fromEntries(rows.map(([name], n) => [name, found[n]]))).toEqual(
+      Object.fromEntries(rows.map(([name, [, path]]) => [name, path])),
+    );
+  }
+
+  describe.each([0, 3600])("with the clock set by %i s since", (offset) => {
+    test("each kind of change", () => expectFound(CHANGES, offset));
+    test("what is ignored", () => expectFound(IGNORED, offset));
+    test("hostile trees", () => expectFound(HOSTILE, offset));
+
+    test("an ignored directory itself", async () => {
+      await run("shell('mkdir -p var/log/some', p.path)");
+      await expectFound(LOGS, offset);
+      await run("shell('rm -r var/log', p.path)");
+    });
+  });
+
+  test("what was touched is compared with a published tree whose directories lead elsewhere", async () => {
+    const swapped = { published: "mv a x; ln -s x a", staged: "chmod 600 a/deep/file; chmod 644 a/deep/file" };
+    expect(await compare([swapped])).toEqual(["a/deep/file"]);
+    await run("shell('rm a; mv x a', p.path)");
+  });
+
+  test("nothing is read that nobody touched, unless the clock was set", async () => {
+    const rows = { published: "chmod 600 etc/lonely" };
+    expect(await compare([rows])).toEqual([null]);
+    await run("shell('chmod 644 etc/lonely', p.path)");
+    expect(await compare([rows], 3600)).toEqual(["etc/lonely"]);
+    await run("shell('chmod 644 etc/lonely', p.path)");
+  });
+
+  test("a change within the same tick of the clock, and one after the clock was set back by less than a second", async () => {
+    const before = `
+_stage.stage(p, log.append)
+since = later()
+shell("echo new > etc/lonely", p.staged)
+tick = since._replace(change_time=os.lstat(p.staged + "/etc/lonely").st_ctime_ns)
+back = since._replace(change_time=since.change_time + 700000000, offset=since.offset + 0.7)
+forth = since._replace(offset=since.offset - 0.7)`;
+    const all = "[_compare.difference(p.staged, p.path, m) for m in (tick, back, forth)]";
+    expect(await run(all, before)).toEqual(["etc/lonely", "etc/lonely", "etc/lonely"]);
+    await run("_remove.tree(p.staged)");
+  });
+});
+
+describe("packages", () => {
+  const host = () => new ImageHost(scratch());
+  const known = async (status: string) => {
+    const image = host();
+    const before = `${IMPORT}
+os.makedirs(p.path + "/var/lib/dpkg")
+open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JSON.stringify(status))}).encode())`;
+    return (await image.call<Record<string, string>>("_packages.packages(p.path)", before)).value;
+  };
+  const paragraph = (name: string, version: string, architecture = "amd64", state = "install ok installed") =>
+    `Package: ${name}\nStatus: ${state}\nArchitecture: ${architecture}\nVersion: ${version}\nDescription: x\n Package: y\n\n`;
+
+  test("of a Debian tree are those that dpkg lists", async () => {
+    const tree = await debianSource();
+    const image = host();
+    const { value } = await image.call<Record<string, string>>(`_packages.packages(${JSON.stringify(tree)})`, IMPORT);
+    expect(Object.keys(value ?? {}).length).toBeGreaterThan(80);
+    expect(value?.["dpkg"]).toMatch(/^1\.21\./);
+  });
+
+  test("are named with a foreign architecture, and left out when they are gone or no packages", async () => {
+    const status = [
+      paragraph("dpkg", "1.22"),
+      paragraph("libc6", "2:2.40~rc1-1+b1"),
+      paragraph("libc6", "2:2.40", "i386"),
+      paragraph("tzdata", "2025a", "all"),
+      paragraph("half", "1", "amd64", "install reinstreq half-configured"),
+      paragraph("gone", "1", "amd64", "deinstall ok config-files"),
+      paragraph("{{bad}}", "1"),
+      paragraph("bad", "{{ 1 }}"),
+    ];
+    expect(await known(status.join(""))).toEqual({
+      dpkg: "1.22",
+      libc6: "2:2.40~rc1-1+b1",
+      "libc6:i386": "2:2.40",
+      tzdata: "2025a",
+      half: "1",
+    });
+    expect(await known("")).toEqual({});
+    expect(await known("Package:\n\n\u0000\n")).toEqual({});
+  });
+
+  test("are unknown without dpkg, or behind a link", async () => {
+    const image = host();
+    const before = `${IMPORT}\nos.mkdir(p.path); os.symlink("/var", p.path + "/var")`;
+    expect((await image.call("_packages.packages(p.path)", before)).value).toBeNull();
+    expect((await image.call("_packages.packages(p.path + '/none')", IMPORT)).value).toBeNull();
+  });
+
+  test("change by what is added, removed and of another version", async () => {
+    const image = host();
+    const all = `[_packages.changes({"b": "1", "a": "1", "same": "1"}, {"same": "1", "b": "2", "c": "3"}),
+      _packages.changes(None, {}), _packages.changes({}, None), _packages.changes({}, {})]`;
+    expect((await image.call(all, IMPORT)).value).toEqual([
+      [
+        { name: "a", from: "1" },
+        { name: "b", from: "1", to: "2" },
+        { name: "c", to: "3" },
+      ],
+      null,
+      null,
+      [],
+    ]);
+  });
+});
