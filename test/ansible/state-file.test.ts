@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the collection writes into state.json, against the schema of it.
+
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { expect, test } from "vitest";
+import type { ImageState } from "../../src/model/image-state.ts";
+import { smallArchive } from "../nspawn/create-host.ts";
+import { playbook, runnerHost } from "./maintain-host.ts";
+
+const schema = JSON.parse(readFileSync("generated/schema/state.schema.json", "utf8"));
+const validate = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(schema);
+
+test("each state of an image's life is what the schema says", async () => {
+  const host = await runnerHost({}, []);
+  const vars = `nspawn_runner_tarball: ${await smallArchive(host.directory)}, nspawn_runner_packages: [git]`;
+  const status = (version: string) =>
+    `Package: git\\nStatus: install ok installed\\nArchitecture: all\\nVersion: ${version}\\n`;
+  const install = (version: string) =>
+    `- raw: ${JSON.stringify(`mkdir -p /var/lib/dpkg && printf '${status(version)}' >/var/lib/dpkg/status`)}`;
+  const after = async (args: readonly string[], tasks?: string): Promise<ImageState> => {
+    if (tasks !== undefined) await writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks, vars));
+    const { stdout } = await host.run(args);
+    expect(stdout).toContain("PLAY RECAP");
+    const state = JSON.parse(readFileSync(host.state("aa", "state.json"), "utf8"));
+    validate(state);
+    expect(validate.errors).toBeNull();
+    return state;
+  };
+
+  const created = await after(["site.yml"], install("1"));
+  expect(created.last_run?.result).toBe("published");
+  expect(created.published?.creation).toMatchObject({ packages: ["git"] });
+
+  const upgraded = await after(["site.yml"], install("2"));
+  expect(upgraded.published?.packages).toEqual([{ name: "git", from: "1", to: "2" }]);
+  expect(upgraded.last_run?.packages).toEqual([{ name: "git", from: "1", to: "2" }]);
+  expect(upgraded.generations.map(({ id }) => id)).toEqual([created.published?.id]);
+
+  const failed = await after(["site.yml"], "- raw: 'false'");
+  expect(failed.last_run?.result).toBe("failed");
+  const unchanged = await after(["site.yml"], "- raw: 'true'");
+  expect(unchanged.last_run).toMatchObject({ result: "unchanged", tasks_changed: 1 });
+
+  const back = await after(["nspawn.runner.rollback", "--limit", "aa"]);
+  expect(back.hold?.generation).toBe(created.published?.id);
+  const held = await after(["site.yml"]);
+  expect(held.published).toEqual(back.published);
+  expect((await after(["nspawn.runner.release", "--limit", "aa"])).hold).toBeUndefined();
+});
