@@ -3,7 +3,7 @@
 
 // The file that says what is known of an image's trees.
 
-import type { Checksum, Count, DeviceNumber, GenerationId, Path, Seconds, Timestamp } from "./types.ts";
+import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./types.ts";
 
 /**
  * What is known of an image's trees.
@@ -40,7 +40,7 @@ import type { Checksum, Count, DeviceNumber, GenerationId, Path, Seconds, Timest
  *       "playbook": "/etc/nspawn-runner/sid.yml",
  *       "playbook_sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
  *       "tasks_changed": 7,
- *       "mounts": ["0:57"]
+ *       "mounts": ["0:57 rw,lowerdir=/var/lib/nspawn-runner/sid,upperdir=/tmp/job1,workdir=/tmp/.job1"]
  *     }
  *   ],
  *   "last_run": {
@@ -87,10 +87,10 @@ export interface Generation {
   /** Options of `nspawn.runner.chroot` that it was made with. Absent when they are not known. */
   creation?: Record<string, string | string[]>;
   /**
-   * Device numbers of the overlay mounts that there were when it lost the image's place.
-   * While one of them still names that place, a job may be using this tree, and it is not removed.
+   * Overlay mounts that named the image's place when it lost that: device number and options of each.
+   * While one of them exists, a job may be using this tree, and it is not removed.
    */
-  mounts?: DeviceNumber[];
+  mounts?: string[];
 }
 
 /** A package that is not what it was. */

@@ -37,13 +37,6 @@ export type GenerationId = string;
 export type Checksum = string;
 
 /**
- * Major and minor number of a device.
- *
- * @pattern ^\d+:\d+$
- */
-export type DeviceNumber = string;
-
-/**
  * How many.
  *
  * @integer

@@ -144,6 +144,27 @@ describe("a generation in use is not pruned", () => {
     await execa("mount", ["-t", "overlay", "overlay", "-o", options, join(directory, "merged")]);
     expect((await prune(host, 0, 0)).value).toHaveLength(1);
   });
+
+  test("by an overlay: nor does a later one that got its device number", async () => {
+    const host = await imageWith("a");
+    const mounts: string[] = [];
+    const mount = async (job: string): Promise<string> => {
+      const directory = scratch();
+      for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
+      const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
+      await execa("mount", ["-t", "overlay", job, "-o", options, join(directory, "merged")]);
+      mounts.push(
+        (await execa("findmnt", ["--noheadings", "--output=MAJ:MIN", join(directory, "merged")])).stdout.trim(),
+      );
+      return join(directory, "merged");
+    };
+    const first = await mount("first");
+    await host.publish("b");
+    await execa("umount", [first]);
+    await mount("second");
+    expect(mounts[1], "the kernel gave the number again").toBe(mounts[0]);
+    expect((await prune(host, 0, 0)).value).toHaveLength(1);
+  });
 });
 
 describe("roll back", () => {

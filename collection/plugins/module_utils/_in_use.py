@@ -30,7 +30,7 @@ class Mount(NamedTuple):
 def unused(tree: str, overlays: Collection[str] = (), published: str | None = None) -> Iterator[None]:
     """Refuses a tree that is in use, and keeps systemd-nspawn from starting in it meanwhile.
 
-    `overlays`: device numbers of overlay mounts that were made while the tree was at the path `published`, which they go on naming.
+    `overlays`: overlay mounts that were made while the tree was at the path `published`, which they go on naming (see overlay_mounts).
     """
     tree = _as_kernel(tree)
     status = os.lstat(tree)
@@ -40,7 +40,7 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
         _check_processes(tree, (status.st_dev, status.st_ino))
         _check_mounts(tree)
         if published:
-            still = [mount for mount in _overlays(published) if mount.device in overlays]
+            still = [mount for mount in _overlays(published) if _identity(mount) in overlays]
             if still:
                 raise _busy(tree, f"the mount {still[0].point}, which was made of it when it was at {published}")
         yield
@@ -72,9 +72,14 @@ def mount_point(path: str) -> str:
     return max((mount.point for mount in _mounts("self") if _beneath(path, mount.point.rstrip("/"))), key=len)
 
 
-def overlay_devices(tree: str) -> list[str]:
-    """Device numbers of all overlay mounts, in any mount namespace, that name the tree's path as a layer."""
-    return sorted({mount.device for mount in _overlays(tree)})
+def overlay_mounts(tree: str) -> list[str]:
+    """All overlay mounts, in any mount namespace, that name the tree's path as a layer."""
+    return sorted({_identity(mount) for mount in _overlays(tree)})
+
+
+def _identity(mount: Mount) -> str:
+    # The kernel gives a device number again at once: job after job has the same, but a directory of its own for what it writes.
+    return f"{mount.device} {mount.options}"
 
 
 def lock_file(status: os.stat_result) -> str:

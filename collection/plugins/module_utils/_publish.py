@@ -126,6 +126,6 @@ def _complete(place: Place, journal: dict[str, Any]) -> None:
         # Those mounts go on naming the image's place, where another tree is now.
         for entry in content["generations"]:
             if entry["id"] == journal["old_id"]:
-                entry["mounts"] = _in_use.overlay_devices(place.path)
+                entry["mounts"] = _in_use.overlay_mounts(place.path)
     _record.save(place, content)
     _swap.remove_file(place.journal)

@@ -123,7 +123,10 @@ describe("the file of what is known of an image's trees", () => {
     ["its own example", example],
     ["an image without history", fresh],
     ["a tree that somebody else made", generation({ retired: time })],
-    ["a tree with jobs on it", generation({ published: time, retired: time, mounts: ["0:57", "259:1"] })],
+    [
+      "a tree with jobs on it",
+      generation({ published: time, retired: time, mounts: ["0:57 rw,lowerdir=/a,upperdir=/b,workdir=/c"] }),
+    ],
     ["how a tree was made", generation({ creation: { suite: "sid", packages: ["git"], components: [] } })],
     [
       "packages that came, went and changed",
@@ -161,7 +164,6 @@ describe("the file of what is known of an image's trees", () => {
     ["half a task", generation({ tasks_changed: 0.5 })],
     ["tasks below zero", generation({ tasks_changed: -1 })],
     ["a package without name", generation({ packages: [{ to: "1" }] })],
-    ["a mount's path", generation({ mounts: ["/mnt"] })],
     ["a number for how a tree was made", generation({ creation: { suite: 1 } })],
     ["a hold on nothing", { ...fresh, hold: { since: time } }],
     ["a run with another end", lastRun({ result: "skipped" })],
