@@ -18,14 +18,18 @@ export interface RunnerHost {
   run: (args: readonly string[], options?: Partial<AnsibleOptions>) => Promise<AnsibleResult>;
 }
 
-/** `contents` are files beside the inventory file; `trees` are images that exist already, each a Busybox. */
+/**
+ * `contents` are files beside the inventory file; `trees` are images that exist already, each a Busybox.
+ * `root` is the root directory, where it is not beneath the host's own.
+ */
 export async function runnerHost(
   contents: Record<string, string>,
   trees: readonly string[],
   lifetime: "test" | "file" = "test",
+  root?: string,
 ): Promise<RunnerHost> {
   const directory = scratch(lifetime);
-  const root = join(directory, "images");
+  root ??= join(directory, "images");
   await files(directory, {
     "nspawn_runner.yml": `plugin: nspawn.runner.chroots\nroot: ${root}\nplaybook_dirs: [.]\n`,
     "site.yml": "- import_playbook: nspawn.runner.maintenance\n",

@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Maintenance runs that are killed at random moments, while jobs run on the image all the time.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa, execaSync } from "execa";
+import { describe, expect, test } from "vitest";
+import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../ansible/maintain-host.ts";
+import { processes, started, until } from "../ansible/maintain-kill.ts";
+import { mountsBeneath, scratch } from "../support/scratch.ts";
+import { debianTree } from "../support/trees.ts";
+import { loopFileSystem } from "./create-host.ts";
+
+/** 51 in all. Each killed run is followed by one that publishes and prunes. */
+const kills = 17;
+const seed = Number(process.env["NSPAWN_RUNNER_SEED"] ?? Date.now() % 2 ** 31);
+
+const targets = ["outer run", "inner run", "module", "container"] as const;
+
+describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
+  test(`the image is whole after ${kills} kills, and no job on it fails (seed ${seed})`, async () => {
+    const random = mulberry32(seed + kind.length * 7919 + kind.charCodeAt(0));
+    const mount = await loopFileSystem(scratch(), kind, 6000);
+    const host = await runnerHost({}, [], "test", join(mount, "images"));
+    const tree = await debianTree(join(host.root, "aa"));
+    // Neither a job nor Ansible needs them.
+    for (const path of ["usr/share/doc", "usr/share/locale", "usr/share/man", "var/lib/apt/lists", "var/cache/apt"])
+      await rm(join(tree, path), { recursive: true, force: true });
+
+    expect(await maintain(host, "w0")).toBe("published");
+    const begun = performance.now();
+    expect(await maintain(host, "w1")).toBe("published");
+    const duration = performance.now() - begun;
+
+    const jobs = [inLoop(() => nspawnJob(tree)), inLoop(() => overlayJob(tree))];
+    const struck: string[] = [];
+    try {
+      for (let round = 1; round <= kills; round++) {
+        const before = fingerprint(tree);
+        const target = targets[Math.floor(random() * targets.length)] as (typeof targets)[number];
+        const moment = random() * duration;
+        await write(host, `killed${round}`);
+        const label = `seed ${seed}, ${kind}, kill ${round}: ${target} after ${moment.toFixed(0)} ms`;
+        struck.push(await strike(host, target, moment));
+        await until(() => left(host).length === 0).catch(() => expect(left(host), label).toEqual([]));
+        expect(mountsBeneath(mount), label).toEqual([mount]);
+        // The old tree, in which nothing was touched, or the new one, in which nothing is missing.
+        if (fingerprint(tree) !== before) expect(words(tree), label).toEqual([`killed${round}`, `killed${round}`]);
+
+        const after = await run(host, `next${round}`);
+        expect(sentence(after, "aa"), label).toBe("");
+        expect(summary(after, "aa")[0], label).toBe("published");
+        expect(words(tree), label).toEqual([`next${round}`, `next${round}`]);
+        const rest = ["staged", "failed", "publishing.json"].filter((name) => existsSync(host.state("aa", name)));
+        expect(rest, label).toEqual([]);
+        // What was pruned is gone, and what is left is in a job's use or was until a moment ago.
+        expect(generations(host).length, label).toBeLessThan(8);
+      }
+    } finally {
+      await Promise.all(jobs.map((job) => job.stop()));
+    }
+    for (const { count, failures } of await Promise.all(jobs.map((job) => job.stop()))) {
+      expect(failures).toEqual([]);
+      expect(count).toBeGreaterThan(kills);
+    }
+    expect(new Set(struck).size).toBeGreaterThan(1);
+    // Now that no job is left, nothing holds a generation.
+    expect(await maintain(host, "last")).toBe("published");
+    expect(generations(host)).toEqual([]);
+  }, 1_200_000);
+});
+
+/** Puts the word into two files, with time between. */
+async function write(host: RunnerHost, word: string): Promise<void> {
+  const tasks = [
+    `- command: sh -c 'echo ${word} >/etc/first'`,
+    "- command: sleep 0.3",
+    `- command: sh -c 'echo ${word} >/etc/last'`,
+  ];
+  const vars = "nspawn_runner_keep_generations: 0, nspawn_runner_keep_days: 0";
+  await writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks.join("\n"), vars));
+}
+
+async function run(host: RunnerHost, word: string) {
+  await write(host, word);
+  return host.run(["site.yml"]);
+}
+
+const maintain = async (host: RunnerHost, word: string) => summary(await run(host, word), "aa")[0];
+
+const words = (tree: string) => ["first", "last"].map((name) => readFileSync(join(tree, "etc", name), "utf8").trim());
+
+const generations = (host: RunnerHost) => readdirSync(host.state("aa", "generations"));
+
+/** Changes with any write, chmod, link or rename in the tree: the kernel stamps the inode. */
+function fingerprint(tree: string): string {
+  const format = "%P %y %i %n %s %C@\\n";
+  const { stdout } = execaSync("find", ["-P", tree, "-mindepth", "1", "-xdev", "-printf", format]);
+  return `${statSync(tree).ino} ${statSync(tree).dev}\n${stdout}`;
+}
+
+/** Processes of the run, of its containers among them; the jobs are no such. */
+const left = (host: RunnerHost) => [...processes(host.directory), ...processes(host.state("aa", "staged"))];
+
+/** Starts a maintenance, kills one process of it with SIGKILL after a time, and waits for its end. Returns what was killed. */
+async function strike(host: RunnerHost, target: (typeof targets)[number], moment: number): Promise<string> {
+  const { result } = await started(host, () => true);
+  let ended = false;
+  void result.then(() => {
+    ended = true;
+  });
+  await new Promise((done) => setTimeout(done, moment));
+  // What is not there at this moment may come; at the end there is nothing to kill.
+  while (!ended) {
+    const pid = find(host, target);
+    if (pid !== undefined) {
+      try {
+        process.kill(pid, "SIGKILL");
+        await result;
+        return target;
+      } catch {} // ended meanwhile
+    }
+    await new Promise((done) => setTimeout(done, 2));
+  }
+  return "nothing";
+}
+
+function find(host: RunnerHost, target: (typeof targets)[number]): number | undefined {
+  const all = left(host);
+  const outer = processes(host.directory).find(({ parent }) => parent === process.pid);
+  if (target === "outer run") return outer?.pid;
+  if (target === "inner run")
+    return all.find(
+      ({ pid, command }) => pid !== outer?.pid && /^\S*python\S* \S*ansible-playbook .*aa\.yml/.test(command),
+    )?.pid;
+  if (target === "container") return all.find(({ command }) => command.startsWith("systemd-nspawn "))?.pid;
+  return processes("python3").find(({ pid, command }) => {
+    try {
+      const [inside, staged] = [`/proc/${pid}/root`, host.state("aa", "staged")].map((path) => statSync(path));
+      return /^\S*python3 /.test(command) && inside?.ino === staged?.ino && inside?.dev === staged?.dev;
+    } catch {
+      return false; // ended meanwhile
+    }
+  })?.pid;
+}
+
+const script =
+  "set -e; a=$(cat /etc/first); sleep $0; apt-get --version >/dev/null; cat /usr/bin/git /usr/bin/dpkg /usr/sbin/ldconfig >/dev/null; echo $a $(cat /etc/last)";
+
+/** A job as runners start it: it shares its lock on the tree. */
+async function nspawnJob(tree: string): Promise<string | undefined> {
+  const upper = scratchLike();
+  try {
+    const options = ["--quiet", "--register=no", "--keep-unit", "--settings=no", "--console=pipe", "--as-pid2"];
+    const plain = [
+      "--link-journal=no",
+      "--resolv-conf=off",
+      "--timezone=off",
+      `--machine=job-${process.pid}-${counter++}`,
+    ];
+    const root = ["--read-only", `--overlay=${tree}:${upper}:/`, `--directory=${tree}`];
+    return problem(
+      await execa("systemd-nspawn", [...options, ...plain, ...root, "/bin/sh", "-c", script, "0.05"], {
+        reject: false,
+        stdin: "ignore",
+      }),
+    );
+  } finally {
+    await rm(upper, { recursive: true, force: true });
+  }
+}
+
+/** A job without a container manager, which lives longer than a few publishes. */
+async function overlayJob(tree: string): Promise<string | undefined> {
+  const directory = scratchLike();
+  for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
+  try {
+    const mount = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"';
+    const inside = 'exec chroot "$2/merged" /bin/sh -c "$3" 1.5';
+    return problem(
+      await execa("unshare", ["--mount", "/bin/sh", "-c", `${mount} && ${inside}`, "sh", tree, directory, script], {
+        reject: false,
+        stdin: "ignore",
+      }),
+    );
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** What is wrong with a job that should have seen one whole tree from its start to its end. */
+function problem({ exitCode, stdout, stderr }: { exitCode?: number; stdout: string; stderr: string }) {
+  const [first, last] = stdout.split(" ");
+  return exitCode === 0 && first === last ? undefined : `exit status ${exitCode}, '${stdout}': ${stderr}`;
+}
+
+let counter = 0;
+
+const scratchLike = () => {
+  const path = `/var/tmp/nspawn-runner-test-job-${process.pid}-${counter++}`;
+  mkdirSync(path);
+  return path;
+};
+
+/** Runs jobs one after the other until it is stopped. */
+function inLoop(job: () => Promise<string | undefined>) {
+  const failures: string[] = [];
+  let count = 0;
+  let going = true;
+  const end = (async () => {
+    while (going) {
+      const problem = await job();
+      count++;
+      if (problem) failures.push(problem);
+    }
+  })();
+  return {
+    stop: async () => {
+      going = false;
+      await end;
+      return { count, failures };
+    },
+  };
+}
+
+/** A small generator of random numbers from 0 to 1 whose seed can be given again. */
+function mulberry32(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
