@@ -18,7 +18,9 @@ export const testPackages: readonly string[] = [
   "debootstrap",
   "eatmydata",
   "iproute2",
+  "libcap2-bin",
   "shellcheck",
+  "xfsprogs",
   "xz-utils",
   "zstd",
 ];

@@ -12,7 +12,7 @@ import { mountsBeneath } from "../support/scratch.ts";
 
 const demo = () => execa("npm", ["run", "--silent", "demo"], { all: true, reject: false, stdin: "ignore" });
 
-test("the demo makes two images, and finds nothing to do when it is run again", async () => {
+test("the demo makes two images, breaks and rolls back one, and finds nothing to do when it is run again", async () => {
   const first = await demo();
   expect(first.exitCode, first.all).toBe(0);
   for (const suite of ["bookworm", "trixie"]) {
@@ -21,9 +21,16 @@ test("the demo makes two images, and finds nothing to do when it is run again", 
   }
   const again = await demo();
   expect(again.exitCode, again.all).toBe(0);
-  const recap = readRecap(again.stdout);
+  const [, maintenance = "", failure = "", publication = "", rollback = ""] = again.stdout.split(
+    /\n\[\d+ s\] (?=Maintenance again|A maintenance that fails|The same without|The trees of the image)/,
+  );
+  const recap = readRecap(maintenance);
   expect([...recap.keys()].sort()).toEqual(["bookworm", "trixie"]);
   for (const counts of recap.values()) expect(counts).toMatchObject({ changed: 0, failed: 0, unreachable: 0 });
+  expect(failure).toMatch(/^trixie +failed +1 /m);
+  expect(publication).toMatch(/^trixie +published +1 +0 +0 +0 /m);
+  expect(rollback).toMatch(/^trixie \| .*rolled back from \S+ to /m);
+  expect(rollback).toContain("image trixie is released");
   // No image was made a second time.
   expect(again.stdout).not.toMatch(/\| I: /);
   expect(mountsBeneath(join(process.cwd(), "build"))).toEqual([]);
