@@ -162,7 +162,7 @@ def main(directory: str, scenario: str, how: str, stride: str) -> None:
     _publish._swap.sync_file_system = lambda path: None
     cases, ends = 0, set()
     for step in itertools.count():
-        for again in itertools.count(0, int(stride)):
+        for again in itertools.count(step % int(stride), int(stride)):
             root = os.path.join(directory, f"{scenario}-{how}-{step}-{again}")
             place = Place(root, "img")
             set_up(place, scenario)

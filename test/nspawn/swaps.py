@@ -2,26 +2,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # swaps.py TREE OTHER STOP: exchanges two trees again and again, each time in a quiet moment, until the file STOP exists.
-# Prints how often, and how many milliseconds the longest exchange took and the longest wait.
+# Prints how often, and how many milliseconds an exchange took, the median, and the longest wait before one.
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 import time
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _quiet, _swap
 
 tree, other, stop = sys.argv[1:]
-swaps = exchange = wait = 0
+exchanges: list[float] = []
+wait = 0.0
 while not os.path.exists(stop):
     start = time.monotonic()
     _quiet.wait_for_quiet(tree)
     quiet = time.monotonic()
     _swap.rename(tree, other, _swap.EXCHANGE)
     end = time.monotonic()
-    swaps += 1
-    exchange = max(exchange, end - quiet)
+    exchanges.append(end - quiet)
     wait = max(wait, quiet - start)
-print(json.dumps({"swaps": swaps, "exchange": exchange * 1000, "wait": wait * 1000}))
+print(json.dumps({"swaps": len(exchanges), "exchange": statistics.median(exchanges) * 1000, "wait": wait * 1000}))
