@@ -63,6 +63,8 @@ export interface IgnoredPath {
   readonly why: string;
   /** `path` is the name of a directory anywhere in the tree. */
   readonly anywhere: boolean;
+  /** Only files in the directory are meant. */
+  readonly files: boolean;
 }
 
 /** A table and the file in the model that holds it. */

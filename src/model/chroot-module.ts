@@ -29,7 +29,7 @@ export interface ChrootModule {
    */
   root?: Path;
   /**
-   * Whether the tree is to exist.
+   * Whether the tree is to exist. `absent` removes its generations and its record as well, and is refused while any of them is in use.
    *
    * @default present
    */

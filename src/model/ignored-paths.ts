@@ -10,13 +10,16 @@ export interface IgnoredPath {
   readonly why: string;
   /** `path` is the name of a directory that is meant wherever it stands. */
   readonly anywhere?: true;
+  /** Of the directory only files are meant, and not the directories in it. */
+  readonly files?: true;
 }
 
 export const ignoredPaths: readonly IgnoredPath[] = [
   { path: "tmp", why: "Temporary files of the tasks; a job sees its own, empty one." },
   { path: "var/tmp", why: "Temporary files of the tasks that may outlive a boot." },
   { path: "run", why: "State of running programs; every container gets an empty one." },
-  { path: "var/log", why: "Logs of the tasks: each run of apt, dpkg or dnf adds a line." },
+  // A package or a task may make a directory there for the logs of a job's program.
+  { path: "var/log", files: true, why: "Logs of the tasks: each run of apt, dpkg or dnf adds a line." },
   { path: "root/.ansible/tmp", why: "Where Ansible puts modules and files that it sends." },
   { path: "root/.ansible_async", why: "Ansible's notes on tasks in the background." },
   {

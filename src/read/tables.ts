@@ -52,6 +52,7 @@ export function readIgnoredPaths(declaration: VariableDeclaration, report: Repor
     path: fields.text("path"),
     why: fields.sentence("why"),
     anywhere: fields.flag("anywhere"),
+    files: fields.flag("files"),
   }));
 }
 

@@ -104,7 +104,7 @@ const CHANGES: Record<string, readonly [script: string, path: string | null]> = 
   "a mode that is back": ["chmod 600 etc/lonely; chmod 644 etc/lonely", null],
 };
 
-const plain = ignoredPaths.filter(({ anywhere }) => !anywhere).map(({ path }) => path);
+const plain = ignoredPaths.filter(({ anywhere, files }) => !anywhere && !files).map(({ path }) => path);
 const names = ignoredPaths.filter(({ anywhere }) => anywhere).map(({ path }) => path);
 
 /** The same with what is ignored; what has its directories is made before. */
@@ -119,10 +119,15 @@ const IGNORED: Record<string, readonly [script: string, path: string | null]> = 
 
 /** With a directory in var/log before. */
 const LOGS: Record<string, readonly [script: string, path: string | null]> = {
-  "more in it": ["touch var/log/new; rm -r var/log/some; mkdir -m 700 var/log/other", null],
+  "files in it": ["echo > var/log/new; echo > var/log/some/new; rm var/log/old; chmod 600 var/log/some/old", null],
+  "a link in it": ["ln -s /etc var/log/link", null],
+  "a new directory in it": ["mkdir -p var/log/other/deep; echo > var/log/other/file", "var/log/other"],
+  "a directory less": ["rm -r var/log/some", "var/log/some"],
+  "a file in place of a directory": ["rm -r var/log/some; echo > var/log/some", "var/log/some"],
+  "the mode of a directory in it": ["chmod 700 var/log/some", "var/log/some"],
   "its mode": ["chmod 700 var/log", "var/log"],
   "its owner": ["chown 5 var/log", "var/log"],
-  "no such directory": ["rm -r var/log", null],
+  "no such directory": ["rm -r var/log", "var/log"],
 };
 
 /** Trees that mean harm, or that somebody changed under our hands. */
@@ -170,7 +175,7 @@ describe("a change is seen where it counts", () => {
     test("hostile trees", () => expectFound(HOSTILE, offset));
 
     test("an ignored directory itself", async () => {
-      await run("shell('mkdir -p var/log/some', p.path)");
+      await run("shell('mkdir -p var/log/some; echo > var/log/old; echo > var/log/some/old', p.path)");
       await expectFound(LOGS, offset);
       await run("shell('rm -r var/log', p.path)");
     });

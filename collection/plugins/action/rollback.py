@@ -17,6 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._rollback_spec impor
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import system_error
 
 display = Display()
 
@@ -30,6 +31,9 @@ class ActionModule(ActionBase):
         _guard.die_with_parent()
         try:
             place = _place(_image_vars.current_host())
+        except (ImageError, ChrootError) as problem:
+            return {"failed": True, "changed": False, "msg": str(problem)}
+        try:
             with _state.lock(place.state, "release" if arguments["release"] else "rollback"):
                 if not self._task.check_mode:
                     _generations.recover(place)
@@ -40,8 +44,10 @@ class ActionModule(ActionBase):
             # Ansible itself shows the words of failures only.
             display.display(f"{place.image} | {result['msg']}")
             return result
-        except (ImageError, ChrootError) as problem:
+        except ChrootError as problem:
             return {"failed": True, "changed": False, "msg": str(problem)}
+        except OSError as problem:
+            return {"failed": True, "changed": False, "msg": system_error(problem, place)}
 
 
 def _place(host: Any) -> Place:
@@ -60,7 +66,11 @@ def _place(host: Any) -> Place:
 
 
 def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, Any]:
+    held = _generations.load(place).get("hold", {}).get("generation")
     was, now = _generations.roll_back(place, generation, check)
+    if was == now:
+        msg = f"{place.path} is {now['id']} already, and {'is' if held else 'would be' if check else 'is now'} held there"
+        return {"changed": held != now["id"], "msg": msg, "generation": now["id"], "previous": now["id"]}
     since = f" of {now['published']}" if "published" in now else ""
     would = "would be " if check else ""
     msg = f"{place.path} {would}rolled back from {was.get('id', 'no tree')} to {now['id']}{since}"

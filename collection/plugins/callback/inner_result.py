@@ -102,7 +102,7 @@ def _pin(manager):
 
 def _last_block(play):
     """A task at the very end: `meta: end_host` and its like skip it, and end with exit status 0."""
-    task = {"name": LAST_TASK, "ansible.builtin.debug": {"msg": "The image's run was whole so far."}, "tags": ["always"]}
+    task = {"name": LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
     return Block.load({"block": [task]}, play=play, variable_manager=play.get_variable_manager(), loader=play.get_loader())
 
 

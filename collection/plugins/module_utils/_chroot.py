@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _finish, _generations, _in_use, _record, _remove, _state, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import run
+from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _finish, _generations, _in_use, _record, _remove, _stage, _state, _swap
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import ROOT, STATE_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
 
@@ -171,7 +170,7 @@ def _create(params: dict[str, Any], planned: dict[str, Any], place: Place, log: 
 
 def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
     """Fills the staged tree from nothing; the caller has the lock, and removes what a failure leaves."""
-    _make_directory(place.staged)
+    _stage.make_directory(place.staged)
     leftovers = _bootstrap.fill(place.staged, place.state, params, planned, log)
     _finish.finish(place.staged, leftovers)
     _finish.check_usable(place.staged, place.image)
@@ -194,13 +193,3 @@ def _forget_published(place: Place) -> None:
     if content.pop("published", None) or content.pop("hold", None):
         content.pop("hold", None)
         _generations.save(place, content)
-
-
-def _make_directory(new: str) -> None:
-    if not _remove.is_btrfs(os.path.dirname(new)) or not _bootstrap.program("btrfs"):
-        os.mkdir(new)
-    else:
-        status, tail = run(["btrfs", "subvolume", "create", new], lambda line: None)
-        if status != 0:
-            raise ChrootError(f"btrfs cannot make the subvolume {new}:\n" + "\n".join(tail))
-    os.chmod(new, 0o755)

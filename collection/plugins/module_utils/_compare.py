@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _tree
-from ansible_collections.nspawn.runner.plugins.module_utils._ignored import IGNORED, IGNORED_NAMES
+from ansible_collections.nspawn.runner.plugins.module_utils._ignored import IGNORED, IGNORED_FILES, IGNORED_NAMES
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _CHUNK = 1 << 20
 _IGNORED = tuple(f"{path}/" for path in IGNORED)
+_IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
 _IGNORED_NAMES = frozenset(IGNORED_NAMES)
 
 
@@ -40,6 +41,8 @@ def _difference(staged: str, published: str, since: _stage.Moment) -> str | None
     # It grows while it is gone through.
     for path in work:
         with _both(staged, published, path) as (directories, name):
+            if path.startswith(_IGNORED_FILES) and not stat.S_ISDIR(os.lstat(name, dir_fd=directories[0]).st_mode):
+                continue
             if len(directories) != 2 or not _same_entry(directories, name):
                 return path or "."
             if not stat.S_ISDIR(os.lstat(name, dir_fd=directories[0]).st_mode):
@@ -148,8 +151,10 @@ def _same_content(directories: list[int], name: str) -> bool:
 
 def _names(directory: int, name: str, path: str) -> Iterator[str]:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    any_file = not f"{path}/".startswith(_IGNORED_FILES)
     try:
-        names = os.listdir(descriptor)
+        with os.scandir(descriptor) as entries:
+            names = [entry.name for entry in entries if any_file or entry.is_dir(follow_symlinks=False)]
     finally:
         os.close(descriptor)
     return (entry for entry in names if not _is_ignored(os.path.join(path, entry)))

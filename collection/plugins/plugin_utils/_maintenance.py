@@ -82,7 +82,7 @@ def maintain(job: Job) -> Result:
     except (ImageError, ChrootError) as problem:
         return failure("failed", problem)
     except OSError as problem:
-        return failure("failed", _system_error(problem))
+        return failure("failed", system_error(problem, job.place))
 
 
 def failure(result: str, problem: object) -> Result:
@@ -159,20 +159,26 @@ def _logged(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any
     except Busy as problem:
         result = failure("busy", problem)
     except _inner_run.RunError as problem:
-        kept = ""
-        if job.settings["nspawn_runner_keep_failed"] and not job.check:
-            kept = f"; the tree as it was then is in {_generations.keep_failed(job.place)}"
-        result = {**failure("failed", f"{problem}{kept}"), "tasks_changed": problem.tasks_changed}
+        result = {**failure("failed", f"{problem}{_kept(job)}"), "tasks_changed": problem.tasks_changed}
     except (ImageError, ChrootError) as problem:
         result = failure("failed", problem)
     except OSError as problem:
-        result = failure("failed", _system_error(problem))
+        result = failure("failed", system_error(problem, job.place))
     try:
         _generations.recover(job.place)
     except (ChrootError, OSError) as problem:
         log(f"what is left in {job.place.state} goes with the next run: {problem}")
     log(result["msg"])
     return {**result, "log": log_file}
+
+
+def _kept(job: Job) -> str:
+    if not job.settings["nspawn_runner_keep_failed"] or job.check:
+        return ""
+    try:
+        return f"; the tree as it was then is in {_generations.keep_failed(job.place)}"
+    except ChrootError as problem:
+        return f"; the tree was not kept: {problem}"
 
 
 def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any], log: Log) -> Result:
@@ -266,8 +272,9 @@ def _counted(count: int, noun: str, what: str) -> str:
     return f"{count} {noun if count == 1 else f'{noun}s'} {what}"
 
 
-def _system_error(problem: OSError) -> str:
-    return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem.strerror or problem)
+def system_error(problem: OSError, place: Place) -> str:
+    # A write does not say to which file.
+    return f"{problem.filename or place.state}: {problem.strerror or problem}"
 
 
 @contextmanager

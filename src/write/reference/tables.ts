@@ -64,8 +64,8 @@ export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string 
 }
 
 export function ignoredPage({ ignored_paths }: Spec): string {
-  const rows = ignored_paths.rows.map(({ path, why, anywhere }) => [
-    `${mdCode(path)}${anywhere ? " (anywhere)" : ""}`,
+  const rows = ignored_paths.rows.map(({ path, why, anywhere, files }) => [
+    `${mdCode(path)}${anywhere ? " (anywhere)" : files ? " (files)" : ""}`,
     mdText(why),
   ]);
   return [

@@ -307,23 +307,23 @@ const literals: Record<string, Row> = {
   },
   "an ignored path that starts at the host's root": {
     given: tables('path: "var/log"', 'path: "/var/log"'),
-    want: ["tables.ts:83:3 - error: /var/log is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: /var/log is no plain path below a tree's root."],
   },
   "an ignored path that leaves the tree": {
     given: tables('path: "var/log"', 'path: "var/../.."'),
-    want: ["tables.ts:83:3 - error: var/../.. is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: var/../.. is no plain path below a tree's root."],
   },
   "an ignored path with a glob": {
     given: tables('path: "var/log"', 'path: "var/*.log"'),
-    want: ["tables.ts:83:3 - error: var/*.log is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: var/*.log is no plain path below a tree's root."],
   },
   "an ignored path below another": {
     given: tables('{ path: "__pycache__", anywhere: true', '{ path: "var/log/apt"'),
-    want: ["tables.ts:84:3 - error: var/log/apt is ignored by var/log already."],
+    want: ["tables.ts:85:3 - error: var/log/apt is ignored by var/log already."],
   },
   "an ignored name that is a path": {
     given: tables('"__pycache__"', '"a/__pycache__"'),
-    want: ["tables.ts:84:3 - error: a/__pycache__ is no name of a directory."],
+    want: ["tables.ts:85:3 - error: a/__pycache__ is no name of a directory."],
   },
   "a table that is missing": {
     given: tables("export const basePackages", "export const packages"),

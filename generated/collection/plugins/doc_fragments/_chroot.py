@@ -44,6 +44,7 @@ options:
   state:
     description:
       - Whether the tree is to exist.
+      - C(absent) removes its generations and its record as well, and is refused while any of them is in use.
     type: str
     choices:
       - present

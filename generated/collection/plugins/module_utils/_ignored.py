@@ -14,7 +14,6 @@ IGNORED: tuple[str, ...] = (
     "tmp",
     "var/tmp",
     "run",
-    "var/log",
     "root/.ansible/tmp",
     "root/.ansible_async",
     "var/cache/ldconfig/aux-cache",
@@ -48,6 +47,9 @@ IGNORED: tuple[str, ...] = (
     "lib/apk/db/lock",
     "usr/lib/apk/db/lock",
 )
+
+# Directories of which only the files are meant, not the directories in them.
+IGNORED_FILES: tuple[str, ...] = ("var/log",)
 
 # Names of directories, wherever they stand.
 IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)

@@ -77,9 +77,10 @@ interface IgnoredPath {
   readonly path: string;
   readonly why: string;
   readonly anywhere?: true;
+  readonly files?: true;
 }
 
 export const ignoredPaths: readonly IgnoredPath[] = [
-  { path: "var/log", why: "Words of the past." },
+  { path: "var/log", files: true, why: "Words of the past." },
   { path: "__pycache__", anywhere: true, why: "Python writes it." },
 ];

@@ -10,7 +10,10 @@
 from __future__ import annotations
 
 # Files and directories below the tree's root; of a directory, all that is in it.
-IGNORED: tuple[str, ...] = ("var/log",)
+IGNORED: tuple[str, ...] = ()
+
+# Directories of which only the files are meant, not the directories in them.
+IGNORED_FILES: tuple[str, ...] = ("var/log",)
 
 # Names of directories, wherever they stand.
 IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)

@@ -12,5 +12,8 @@ from __future__ import annotations
 # Files and directories below the tree's root; of a directory, all that is in it.
 IGNORED: tuple[str, ...] = ("a b/it's \"x\" $HOME `id` \\ | <\xe9>",)
 
+# Directories of which only the files are meant, not the directories in them.
+IGNORED_FILES: tuple[str, ...] = ()
+
 # Names of directories, wherever they stand.
 IGNORED_NAMES: tuple[str, ...] = ()
