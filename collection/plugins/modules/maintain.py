@@ -12,6 +12,8 @@ author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment: nspawn.runner._maintain
 seealso:
   - module: nspawn.runner.summary
+  - module: nspawn.runner.rollback
+  - module: nspawn.runner.generations
   - module: nspawn.runner.chroot
 """
 
@@ -27,8 +29,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+result:
+  description:
+    - C(published), a new tree is at the image's place, or would be in check mode; C(unchanged), nothing that counts changed;
+      C(held), a rollback keeps maintenance away.
+    - The image is as it was, and the task failed, with C(busy), since another run, a container or a mount was in the way, and with C(failed).
+  returned: always
+  type: str
+  sample: published
 created:
-  description: Whether the tree was made, or would be made in check mode.
+  description: Whether there was no tree before.
   returned: always
   type: bool
   sample: false
@@ -37,6 +47,23 @@ tasks_changed:
   returned: always
   type: int
   sample: 3
+packages:
+  description: What became of Debian's packages, against the tree before. None where one of the two has no dpkg, and when nothing was published.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: git, from: "1:2.39.2-1", to: "1:2.39.5-0"}, {name: make, to: "4.3-4.1"}]
+generation:
+  description: Id of the new tree.
+  returned: when it was published
+  type: str
+  sample: 20261123T231500Z
+creation_changed:
+  description: Variables that say how the tree is created and have another value than when it was. It is made anew when asked, by C(nspawn_runner_maint_recreate).
+  returned: when the playbook ran to its end
+  type: list
+  elements: str
+  sample: [nspawn_runner_packages]
 seconds:
   description: How long it took.
   returned: always
@@ -51,5 +78,5 @@ msg:
   description: What was done, or what failed.
   returned: always
   type: str
-  sample: 3 tasks changed
+  sample: 3 tasks changed; 12 packages upgraded; published as 20261123T231500Z
 """

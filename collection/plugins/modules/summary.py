@@ -34,8 +34,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The word of each image's line, such as C(created), C(changed), C(unchanged) or C(failed).
+  description: The word of each image's line, C(published), C(unchanged), C(held), C(failed) or C(busy).
   returned: success
   type: dict
-  sample: {bookworm: unchanged, trixie: changed}
+  sample: {bookworm: unchanged, trixie: published}
 """
