@@ -20,6 +20,7 @@ export const testPackages: readonly string[] = [
   "iproute2",
   "libcap2-bin",
   "shellcheck",
+  "strace",
   "xfsprogs",
   "xz-utils",
   "zstd",

@@ -3,7 +3,7 @@
 //
 // Ansible's own programs on a published image, in place, while somebody else holds it.
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -23,7 +23,6 @@ test("in place, an image that a run or a job holds is refused with the sentence,
     "img",
   ]);
   await mkdir(state("img", ""), { recursive: true, mode: 0o700 });
-  await writeFile(join(directory, "note"), "");
   const tree = join(root, "img");
   const lock = state("img", "lock");
   const said = async (sentence: string) => {

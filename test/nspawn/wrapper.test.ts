@@ -31,10 +31,10 @@ async function listing(tree: string): Promise<string> {
   return [find.stdout, sums.stdout].join("\n").split("\n").sort().join("\n");
 }
 
-/** A tree with dpkg, which busybox has as well, and with the directories that systemd-nspawn adds to every tree. */
+/** A tree with dpkg, which busybox has as well, and with the link that systemd-nspawn would then make. */
 async function withDpkg(tree: string): Promise<string> {
   await mkdir(join(tree, "usr/sbin"));
-  for (const name of ["lib", "sbin"]) await symlink(`usr/${name}`, join(tree, name));
+  await symlink("usr/sbin", join(tree, "sbin"));
   return tree;
 }
 
@@ -64,7 +64,7 @@ test("arguments arrive as they are", async () => {
   expect(stdout).toBe(words.map((word) => `[${word}]`).join(""));
 });
 
-test("100 MB of binary data pass through standard input and output, from a pipe and from a file", async () => {
+test("100 MB of binary data pass through standard input, output and error, from a pipe and from a file", async () => {
   const directory = scratch();
   const tree = await busyboxTree(join(directory, "img"));
   const data = randomBytes(100 * 1024 * 1024);
@@ -73,6 +73,11 @@ test("100 MB of binary data pass through standard input and output, from a pipe 
   for (const source of [`cat ${directory}/data |`, `<${directory}/data`]) {
     const { stdout } = await execa("sh", ["-c", `${source} "$0" "$1" cat | md5sum`, exe(), tree]);
     expect(stdout).toBe(`${sum}  -`);
+  }
+  for (const target of ["&2", "/proc/1/fd/2"]) {
+    const error = '{ "$0" "$1" sh -c "cat >$3; exit 3" <"$2" 2>&1; echo $? >&2; } | md5sum';
+    const { stdout, stderr } = await execa("sh", ["-c", error, exe(), tree, join(directory, "data"), target]);
+    expect([stdout, stderr], target).toEqual([`${sum}  -`, "3"]);
   }
 });
 
@@ -88,6 +93,12 @@ test("a file that is standard input cannot be written from inside", async () => 
 test("a closed standard input is an empty one", async () => {
   const { stdout } = await execa("sh", ["-c", '"$0" "$1" cat <&-; echo $?', exe(), await busybox()]);
   expect(stdout).toBe("0");
+});
+
+test("a closed standard error loses what is said, not the command", async () => {
+  const script = '"$0" "$1" sh -c "echo out; echo lost >&2; exit 5" 2>&-; echo $?';
+  const { stdout } = await execa("sh", ["-c", script, exe(), await busybox()]);
+  expect(stdout).toBe("out\n5");
 });
 
 test("what the command leaves running ends with it", async () => {
@@ -116,15 +127,18 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
 );
 
 test("a hundred calls in a row work, and leave nothing on the host", async () => {
-  const tree = await busybox();
-  const left = async () =>
-    (await execa("sh", ["-c", "ls /run/systemd/nspawn/propagate /run | sort; grep -c . /proc/mounts"])).stdout;
-  expect((await call(tree, ["true"])).exitCode).toBe(0);
-  const before = await left();
-  const loop = 'i=0; while [ $i -lt 100 ]; do "$0" "$1" true || exit; i=$((i + 1)); done';
-  const { exitCode, stderr } = await execa("sh", ["-c", loop, exe(), tree], { reject: false, stdin: "ignore" });
+  // With a /run of their own, as other tests run meanwhile.
+  const loop = `
+    mount -t tmpfs x /run && mkdir -p /run/systemd/nspawn/propagate || exit
+    left() { find /run ! -path "/run/systemd/nspawn/locks*"; grep -c . /proc/mounts; }
+    "$0" "$1" true && before=$(left)
+    i=0
+    while [ $i -lt 100 ]; do "$0" "$1" true <"$0" || exit; i=$((i + 1)); done
+    [ "$(left)" = "$before" ] || left >&2`;
+  const { exitCode, stderr } = await execa("unshare", ["--mount", "sh", "-c", loop, exe(), await busybox()], {
+    reject: false,
+  });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  expect(await left()).toBe(before);
 });
 
 test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and the tree stays as it was", async () => {
@@ -243,22 +257,26 @@ test.each([
   expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write; .*$/);
 });
 
-test("standard error is the command's, at once; what systemd-nspawn says comes at the end", async () => {
+test("standard error is the command's, at once; a shell that cannot be started is named", async () => {
   const tree = await busybox();
   const wrapper = execa(exe(), [tree, "/bin/sh", "-c", "echo early >&2; sleep 3333"], { reject: false, input: "" });
   const [early] = await once(wrapper.stderr, "data");
   wrapper.kill("SIGTERM");
   await wrapper;
   expect(String(early)).toBe("early\n");
-  const { stdout } = await sh(tree, "ls /proc/$$/fd; env");
-  expect(stdout).toMatch(/^0\n1\n(10\n)?2\n/);
-  expect(stdout).not.toContain("LISTEN_");
   await rm(join(tree, "usr/bin/sh"));
   const { exitCode, stderr } = await call(tree, ["true"]);
-  expect([exitCode, stderr]).toEqual([
-    1,
-    expect.stringMatching(/^execv\(\/bin\/sh\) failed: No such file or directory$/),
-  ]);
+  expect([exitCode, stderr]).toEqual([1, "execv(/bin/sh) failed: No such file or directory"]);
+});
+
+test("a command has three descriptors, and so has what is above it, whatever the caller and the wrapper have open", async () => {
+  const { tree } = await image();
+  // The shell that lists has no more than it was given.
+  const script = '"$0" "$1" sh -c "for of in 1 \\$\\$; do ls /proc/\\$of/fd; done; env" <"$0" 5<"$0" 8<"$0" 9<"$0"';
+  const { stdout, stderr } = await execa("sh", ["-c", script, exe(), tree]);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^0\n1\n2\n0\n1\n2\n\D/);
+  expect(stdout).not.toContain("LISTEN_");
 });
 
 /** An image of busybox in a root directory that has images. */
@@ -398,6 +416,42 @@ test("commands in place wait some seconds for each other, no longer", async () =
   });
 });
 
+test("what the lock says of a process that has ended is not believed", async () => {
+  const { tree, lock } = await image();
+  await held(lock, "a command in place", async () => {
+    // As in the moment between taking it and saying so.
+    await writeFile(lock, "4194305, maintenance\n");
+    const start = Date.now();
+    const { exitCode } = await call(tree, ["true"]);
+    expect(exitCode).toBe(125);
+    expect(Date.now() - start).toBeGreaterThan(4000);
+  });
+});
+
+test("a full disk keeps no command from running", async () => {
+  const root = scratch();
+  const tree = join(root, "img");
+  const script = `
+    mount -t tmpfs -o size=8m x "$1" && cd "$1" && mkdir -m 700 .nspawn-runner && cp -a "$2" img || exit
+    "$0" img true && >.nspawn-runner/img/lock || exit
+    cat /dev/zero >fill 2>/dev/null
+    "$0" img sh -c "echo works; exit 3"`;
+  const args = ["--mount", "sh", "-c", script, exe(), root, await busyboxTree(join(scratch(), "img"))];
+  const { exitCode, stdout, stderr } = await execa("unshare", args, { reject: false, stdin: "ignore" });
+  expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 3, stdout: "works", stderr: "" });
+  await expect(access(tree)).rejects.toThrow();
+});
+
+test("in a directory of images of another user, a command is refused", async () => {
+  const { root, tree } = await image();
+  await chown(root, 65534, 65534);
+  const { exitCode, stderr } = await call(tree, ["true"]);
+  expect([exitCode, stderr]).toEqual([
+    125,
+    `nspawn-chroot: the directory of the image img, ${root}, is not root's own: run chown root ${root}`,
+  ]);
+});
+
 test.each([
   [
     "root's state, a link",
@@ -454,19 +508,28 @@ test.each([
   expect((await call(tree, ["true"])).exitCode).toBe(0);
 });
 
-test("an ephemeral job has a copy of its own and holds nothing", async () => {
+test("an ephemeral job has a copy of its own and holds nothing; the lock file of a killed one neither", async () => {
   const { tree } = await image();
   await job(nspawn("--ephemeral", `--directory=${tree}`), async () => {
     const { exitCode, stderr } = await call(tree, ["true"]);
     expect([exitCode, stderr]).toEqual([0, ""]);
   });
+  const { dev, ino } = await stat(tree);
+  await writeFile(`/run/systemd/nspawn/locks/inode-${dev}:${ino}`, "");
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
 });
 
-test("the message of systemd-nspawn, said by the command, is the command's", async () => {
+test("a command works at once after one that was killed", async () => {
   const { tree } = await image();
-  const text = `Directory tree ${tree} is currently busy.`;
-  const { exitCode, stderr } = await sh(tree, `echo ${text} >&2; exit 1`);
-  expect([exitCode, stderr]).toEqual([1, text]);
+  for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
+    const marker = `sleep 35${process.pid}`;
+    const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
+    await until(() => running(marker));
+    wrapper.kill(signal);
+    await wrapper;
+    const { exitCode, stderr } = await call(tree, ["true"]);
+    expect.soft([exitCode, stderr], signal).toEqual([0, ""]);
+  }
 });
 
 test("an overlay mount of any mount namespace that has the tree as a layer is refused, one of its neighbour is not", async () => {

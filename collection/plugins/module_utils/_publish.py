@@ -16,6 +16,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _rec
 from ansible_collections.nspawn.runner.plugins.module_utils._quiet import wait_for_quiet
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 
+_JOURNAL = {"source", "new", "old", "old_id", "content"}
+
 
 def publish(place: Place, record: dict[str, Any]) -> dict[str, Any]:
     """Puts the staged tree at the image's place and returns its generation; the tree that was there becomes an earlier one."""
@@ -99,7 +101,7 @@ def settle(place: Place) -> None:
     journal = _record.read_json(place.journal)
     if journal is None:
         return
-    if not isinstance(journal, dict) or journal.get("format") != _record.FORMAT:
+    if not isinstance(journal, dict) or journal.get("format") != _record.FORMAT or not _JOURNAL <= journal.keys():
         raise ChrootError(f"{place.journal} was not written by this version of nspawn.runner: run the version that was used last")
     source = os.path.join(place.state, journal["source"])
     try:

@@ -21,6 +21,11 @@ FORMAT = 1
 _ID = r"\d{8}T\d{6}Z"
 _ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
 _LIMIT = 16 << 20
+_GENERATION = {
+    **dict.fromkeys(("published", "retired", "playbook", "playbook_sha256"), str),
+    **{"tasks_changed": int, "packages": list, "creation": dict, "mounts": list},
+}
+_HOLD = {"since": str, "generation": str}
 
 
 def load(place: Place) -> dict[str, Any]:
@@ -41,9 +46,11 @@ def _problem(content: Any, place: Place) -> str | None:
         return f"is no file of nspawn.runner: {remedy}"
     if content["format"] > FORMAT:
         return "was written by a newer version of nspawn.runner: install that version or a later one"
-    generations, published = content.get("generations"), content.get("published")
-    # Ids become names of directories.
-    if not isinstance(generations, list) or not all(map(_is_generation, [*generations, *([published] if published else [])])):
+    generations = content.get("generations")
+    published = [content["published"]] if "published" in content else []
+    if not isinstance(generations, list) or not all(map(_is_generation, [*generations, *published])):
+        return f"is damaged: {remedy}"
+    if "hold" in content and not (_has_types(content["hold"], _HOLD) and _HOLD.keys() <= content["hold"].keys()):
         return f"is damaged: {remedy}"
     if content.get("image") != place.image:
         return f"is of the image '{content.get('image')}', not of {place.image}: {remedy}"
@@ -51,7 +58,14 @@ def _problem(content: Any, place: Place) -> str | None:
 
 
 def _is_generation(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("id"), str) and is_id(entry["id"])
+    # Ids become names of directories.
+    if not _has_types(entry, _GENERATION) or not isinstance(entry.get("id"), str) or not is_id(entry["id"]):
+        return False
+    return all(isinstance(package, dict) and isinstance(package.get("name"), str) for package in entry.get("packages", []))
+
+
+def _has_types(entry: Any, types: dict[str, type]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry[name], kind) for name, kind in types.items() if name in entry)
 
 
 def read_json(path: str) -> Any:

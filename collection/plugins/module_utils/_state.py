@@ -133,7 +133,13 @@ def lock(state: str, purpose: str) -> Iterator[None]:
 
 
 def _take(path: str, purpose: str) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise ChrootError(f"the lock {path} cannot be opened: {exc.strerror}") from exc
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ChrootError(f"the lock {path} is no regular file: remove it")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
@@ -141,6 +147,8 @@ def _take(path: str, purpose: str) -> int:
         os.close(descriptor)
         image = os.path.basename(os.path.dirname(path))
         raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends") from exc
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
+    # Only for the message of the next: a full disk is no reason to go without.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
     return descriptor

@@ -25,6 +25,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import I
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import VARIABLE, Inner, told
 
 CALLBACK = "nspawn.runner.inner_result"
+# Blocks that a file system can have left when it has none for a file.
+_ROOM = 64
 _COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 
 # Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.
@@ -163,6 +165,9 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
             result = json.load(file)
     except FileNotFoundError:
         reason = f": {errors[0]}" if errors else ""
+        # Then it could not write the file, whatever else it did.
+        if not errors and os.statvfs(os.path.dirname(result_file)).f_bavail < _ROOM:
+            reason = f": the file system of {os.path.dirname(result_file)} is full"
         raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", log) from None
     stats = result["stats"].get(image.name, {})
     changed = stats.get("changed", 0)
