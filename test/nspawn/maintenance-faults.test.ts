@@ -1,0 +1,472 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Whole maintenance runs on disks, records and trees that are against them: each ends in one sentence, or in a whole image.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa, execaSync } from "execa";
+import { describe, expect, test } from "vitest";
+import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../ansible/maintain-host.ts";
+import { started } from "../ansible/maintain-kill.ts";
+import type { AnsibleResult } from "../support/ansible.ts";
+import { files, mountsBeneath, scratch } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { loopFileSystem } from "./create-host.ts";
+
+const write = (word: string) => `- raw: echo ${word} >/etc/word`;
+const keepNone = "nspawn_runner_keep_generations: 0, nspawn_runner_keep_days: 0";
+const rewrite = (host: RunnerHost, image: string, tasks: string, vars?: string) =>
+  writeFile(join(host.directory, `${image}.yml`), playbook(image, tasks, vars));
+const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();
+const generations = (host: RunnerHost, image = "aa") => readdirSync(host.state(image, "generations")).sort();
+const text = ({ stdout, stderr }: AnsibleResult) => stdout + stderr;
+
+/** Changes with any write, chmod, link or rename in the tree; with `read` "%A@" with reading of a file too. Of a large tree a checksum. */
+function fingerprint(tree: string, read = ""): string {
+  const all = ["-printf", "%P %y %i %n %m %U %G %s %T@ %C@ %l\\n", "-type", "f", "-printf", `${read}\\n`];
+  const { stdout } = execaSync("find", ["-P", tree, "-xdev", ...all]);
+  return stdout.length < 4000 ? stdout : createHash("sha256").update(stdout).digest("hex");
+}
+
+function expectPublished(result: AnsibleResult, image: string): void {
+  expect(sentence(result, image), text(result).slice(-4000)).toBe("");
+  expect(summary(result, image)[0]).toBe("published");
+  expectCalm(result);
+}
+
+/** The run failed for this image, and said why as a sentence; whatever else it did, it did not crash. */
+function expectRefused(result: AnsibleResult, image: string, why: RegExp, word = "failed"): void {
+  expect(sentence(result, image)).toMatch(why);
+  expect(summary(result, image)[0]).toBe(word);
+  expect(result.exitCode).toBe(2);
+  expectCalm(result);
+}
+
+const expectCalm = (result: AnsibleResult) =>
+  expect(text(result)).not.toMatch(/Traceback|An exception occurred|MODULE FAILURE|unexpected/i);
+
+describe("a disk", () => {
+  test("that became read-only fails every image, and the next run goes on", async () => {
+    const mount = await loopFileSystem(scratch(), "ext4", 60);
+    const own = { "aa.yml": playbook("aa", write("one")), "bb.yml": playbook("bb", write("one")) };
+    const host = await runnerHost(own, ["aa", "bb"], "test", join(mount, "images"));
+    expect((await host.run(["site.yml", "--limit", "aa"])).exitCode).toBe(0);
+    await execa("mount", ["-o", "remount,ro", mount]);
+    await rewrite(host, "aa", write("two"));
+    const [before, record] = [fingerprint(host.root), readFileSync(host.state("aa", "state.json"), "utf8")];
+    const [refused, back, listed] = await Promise.all([
+      host.run(["site.yml"]),
+      host.run(["nspawn.runner.rollback", "--limit", "aa"]),
+      host.run(["nspawn.runner.generations"]),
+    ]);
+    expectRefused(refused, "aa", /: .*\/aa.* Read-only file system$/);
+    // Nothing of this image is there yet but its tree.
+    expectRefused(refused, "bb", /: .*\/bb.* Read-only file system$/);
+    expect(back.exitCode).toBe(2);
+    expect(text(back)).toMatch(/"msg": "[^"]*\/aa[^"]* Read-only file system"/);
+    expectCalm(back);
+    expect(listed.exitCode).toBe(0);
+    expect([fingerprint(host.root), readFileSync(host.state("aa", "state.json"), "utf8")]).toEqual([before, record]);
+    await execa("mount", ["-o", "remount,rw", mount]);
+    const after = await host.run(["site.yml"]);
+    expect(after.exitCode).toBe(0);
+    expect([word(host), word(host, "bb")]).toEqual(["two", "one"]);
+  });
+});
+
+test("what is wrong with an image's records or place is said in a sentence, and nothing is overwritten", async () => {
+  const plain = { format: 1, generations: [] };
+  const json = (content: object) => (host: RunnerHost, image: string) =>
+    writeFileSync(host.state(image, "state.json"), JSON.stringify({ image, ...content }));
+  const generation = { id: "20260101T000000Z" };
+  const damages: [string, RegExp, (host: RunnerHost, image: string) => unknown][] = [
+    [
+      "torn",
+      /is damaged, it is no JSON: restore/,
+      (host, image) => writeFileSync(host.state(image, "state.json"), '{"format": 1, "ima'),
+    ],
+    [
+      "empty",
+      /is damaged, it is no JSON: restore/,
+      (host, image) => writeFileSync(host.state(image, "state.json"), ""),
+    ],
+    [
+      "binary",
+      /is damaged, it is no JSON/,
+      (host, image) => writeFileSync(host.state(image, "state.json"), Buffer.from([0xff, 0, 0xfe])),
+    ],
+    ["newer", /was written by a newer version of nspawn.runner: install/, json({ ...plain, format: 2 })],
+    ["others", /is of the image 'other', not of others/, json({ ...plain, image: "other" })],
+    ["nohold", /state.json is damaged: restore/, json({ ...plain, hold: "long" })],
+    ["holding", /state.json is damaged: restore/, json({ ...plain, hold: { since: 4 } })],
+    ["nulls", /state.json is damaged: restore/, json({ ...plain, published: null })],
+    ["made", /state.json is damaged: restore/, json({ ...plain, published: { ...generation, creation: "by hand" } })],
+    ["packed", /state.json is damaged: restore/, json({ ...plain, published: { ...generation, packages: ["git"] } })],
+    ["mounts", /state.json is damaged: restore/, json({ ...plain, generations: [{ ...generation, mounts: 7 }] })],
+    ["upwards", /state.json is damaged: restore/, json({ ...plain, generations: [{ id: "../../x" }] })],
+    [
+      "linked",
+      /state.json cannot be read: Too many levels of symbolic links/,
+      (host, image) => symlinkSync(join(host.directory, "canary/state.json"), host.state(image, "state.json")),
+    ],
+    [
+      "dirstate",
+      /state.json cannot be read: Is a directory/,
+      (host, image) => mkdirSync(host.state(image, "state.json")),
+    ],
+    [
+      "journal",
+      /publishing.json was not written by this version/,
+      (host, image) => writeFileSync(host.state(image, "publishing.json"), '{"format": 9}'),
+    ],
+    [
+      "halfway",
+      /publishing.json (is damaged|was not written by this version)/,
+      (host, image) => writeFileSync(host.state(image, "publishing.json"), '{"format": 1}'),
+    ],
+    [
+      "locklink",
+      /\/lock.*Too many levels of symbolic links/,
+      (host, image) => symlinkSync(join(host.directory, "canary/lock"), host.state(image, "lock")),
+    ],
+    ["lockdir", /\/lock.*Is a directory/, (host, image) => mkdirSync(host.state(image, "lock"))],
+    ["lockpipe", /\/lock/, (host, image) => execa("mkfifo", [host.state(image, "lock")])],
+    [
+      "statelink",
+      /statelink is a symbolic link/,
+      async (host, image) => {
+        await rm(host.state(image, ""), { recursive: true });
+        symlinkSync(join(host.directory, "canary"), host.state(image, ".").replace(/\/\.?$/, ""));
+      },
+    ],
+    [
+      "foreign",
+      /is owned by user 1000, not by root: run chown/,
+      (host, image) => execa("chown", ["1000", host.state(image, "")]),
+    ],
+    [
+      "mounted",
+      /images\/mounted is a mount point, and cannot be exchanged/,
+      async (host, image) => {
+        await execa("mount", ["--bind", join(host.root, image), join(host.root, image)]);
+      },
+    ],
+    [
+      "tmpfs",
+      /images\/tmpfs is a mount point, and cannot be exchanged/,
+      async (host, image) => {
+        await execa("mount", ["-t", "tmpfs", "tmpfs", join(host.root, image)]);
+      },
+    ],
+    [
+      "notree",
+      /images\/notree is a file, not a tree/,
+      async (host, image) => {
+        await rm(join(host.root, image), { recursive: true });
+        await writeFile(join(host.root, image), "");
+      },
+    ],
+  ];
+  const host = await runnerHost({ "canary/state.json": "{}", "canary/lock": "kept" }, ["good"]);
+  await rewrite(host, "good", write("one"));
+  for (const [image, , damage] of damages) {
+    await mkdir(join(host.root, image, "usr"), { recursive: true });
+    await mkdir(host.state(image, ""), { recursive: true, mode: 0o700 });
+    await rewrite(host, image, write("one"));
+    await damage(host, image);
+  }
+  const records = damages
+    .flatMap(([image]) => ["state.json", "publishing.json"].map((name) => host.state(image, name)))
+    .filter((path) => existsSync(path) && statSync(path).isFile());
+  const told = () => [
+    damages.map(([image]) => fingerprint(join(host.root, image))),
+    records.map((path) => readFileSync(path, "latin1")),
+    fingerprint(join(host.directory, "canary")),
+  ];
+  const before = told();
+  const result = await host.run(["site.yml"]);
+  for (const [image, why] of damages) {
+    expectRefused(result, image, why);
+    expect(sentence(result, image).length).toBeLessThan(400);
+  }
+  expect(summary(result, "good")[0]).toBe("published");
+  expect(told()).toEqual(before);
+  // The other commands meet the same records.
+  const names = damages.map(([image]) => image).join();
+  const [back, release, list] = await Promise.all([
+    host.run(["nspawn.runner.rollback", "--limit", names]),
+    host.run(["nspawn.runner.release", "--limit", names]),
+    host.run(["nspawn.runner.generations", "--limit", "packed"]),
+  ]);
+  for (const other of [back, release, list]) {
+    expect(other.exitCode).toBe(2);
+    expectCalm(other);
+  }
+  expect(told()).toEqual(before);
+});
+
+test("what is mounted in a tree is neither copied nor pruned", async () => {
+  const host = await runnerHost({ "data/file": "data" }, ["aa"]);
+  for (const name of ["mnt", "srv"]) await files(join(host.root, "aa", name), { hidden: "under the mount" });
+  await rewrite(host, "aa", write("one"), keepNone);
+  await execa("mount", ["-t", "tmpfs", "tmpfs", join(host.root, "aa/mnt")]);
+  await writeFile(join(host.root, "aa/mnt/memory"), "memory");
+  await execa("mount", ["--bind", join(host.directory, "data"), join(host.root, "aa/srv")]);
+  const data = fingerprint(join(host.directory, "data"));
+  const result = await host.run(["site.yml"]);
+  expectPublished(result, "aa");
+  for (const name of ["mnt", "srv"]) expect(readdirSync(join(host.root, "aa", name))).toEqual(["hidden"]);
+  // The mounts went with their tree, which therefore stays.
+  const [old] = generations(host);
+  expect(result.stdout).toContain(`generation ${old} stays: `);
+  const point = host.state("aa", `generations/${old}`);
+  expect(mountsBeneath(host.root).sort()).toEqual([join(point, "mnt"), join(point, "srv")]);
+  expect(readFileSync(join(point, "mnt/memory"), "utf8")).toBe("memory");
+  for (const mount of mountsBeneath(host.root)) await execa("umount", [mount]);
+  await rewrite(host, "aa", write("two"), keepNone);
+  expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("published");
+  expect(generations(host)).toEqual([]);
+  expect(fingerprint(join(host.directory, "data"))).toBe(data);
+});
+
+describe("a hostile tree", () => {
+  test("of immutable files, long paths, many files, pipes, sockets and devices is published, copied and pruned", async () => {
+    const host = await runnerHost({}, ["aa"]);
+    const tree = join(host.root, "aa");
+    await mkdir(join(tree, "odd"));
+    await execa("mknod", [join(tree, "odd/null"), "c", "1", "3"]);
+    await execa("mknod", [join(tree, "odd/loop"), "b", "7", "77"]);
+    await execa("/usr/bin/python3", ["-c", "import socket; socket.socket(socket.AF_UNIX).bind('odd/socket')"], {
+      cwd: tree,
+    });
+    const name = "d".repeat(249);
+    const inside = [
+      "mkfifo /odd/pipe",
+      "mkdir /odd/many && cd /odd/many && i=0 && while [ $i -lt 50000 ]; do : >f$i; i=$((i+1)); done",
+      `cd /odd && for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do mkdir ${name} && cd ${name} || exit 1; done; echo deep >f`,
+      "echo hard >/odd/fixed && mkdir /odd/log && : >/odd/log/x",
+    ];
+    const tasks = [
+      ...inside.map((command) => `- raw: ${JSON.stringify(command)}`),
+      "- command: chattr +a {{ nspawn_runner_path }}/odd/log\n  delegate_to: localhost",
+      "- command: chattr +i {{ nspawn_runner_path }}/odd/fixed {{ nspawn_runner_path }}\n  delegate_to: localhost",
+      // In a container on a root directory that nobody may change.
+      "- raw: echo one >/etc/word",
+    ];
+    await rewrite(host, "aa", tasks.join("\n"), keepNone);
+    const first = await host.run(["site.yml"]);
+    expectPublished(first, "aa");
+    expect(generations(host)).toEqual([]);
+    expect((await execa("lsattr", ["-d", join(tree, "odd/fixed"), join(tree, "odd/log")])).stdout).toMatch(
+      /^-+i-.*\n-+a-/,
+    );
+    const shape = () =>
+      execaSync("find", [join(tree, "odd"), "-printf", "%P %y %m %n %T@\\n"])
+        .stdout.split("\n")
+        .sort();
+    const shaped = shape();
+    expect(shaped.length).toBeGreaterThan(50_000);
+    expect(shaped.filter((line) => / [pscb] /.test(line))).toHaveLength(4);
+    await execa("chattr", ["+i", tree]);
+
+    await rewrite(host, "aa", write("two"), keepNone);
+    const second = await host.run(["site.yml"]);
+    expectPublished(second, "aa");
+    expect(word(host)).toBe("two");
+    expect(shape()).toEqual(shaped);
+    // The first tree, with all that nobody may change, is gone.
+    expect(generations(host)).toEqual([]);
+    expect(readdirSync(host.state("aa", "")).filter((entry) => entry.startsWith("trash-"))).toEqual([]);
+
+    // Dropped after a failure, its root directory immutable too.
+    await rewrite(
+      host,
+      "aa",
+      "- command: chattr +i {{ nspawn_runner_path }} {{ nspawn_runner_path }}/etc\n  delegate_to: localhost\n- fail: {msg: on purpose}",
+    );
+    expectRefused(await host.run(["site.yml"]), "aa", /on purpose/);
+    expect(existsSync(host.state("aa", "staged"))).toBe(false);
+  });
+
+  test("with facts named like the variables of the collection leads no task elsewhere", async () => {
+    const host = await runnerHost({ "canary/etc/word": "canary" }, ["aa"]);
+    const canary = join(host.directory, "canary");
+    const names = [
+      "nspawn_runner_path",
+      "nspawn_runner_root",
+      "ansible_host",
+      "ansible_ssh_host",
+      "ansible_chroot_exe",
+      "nspawn_runner_playbook",
+    ];
+    const facts = {
+      ...Object.fromEntries(names.map((name) => [name, canary])),
+      nspawn_runner_keep_generations: 0,
+      nspawn_runner_keep_days: 0,
+    };
+    const python = join(host.root, "aa/usr/bin/python3");
+    await writeFile(
+      join(host.root, "aa/facts.json"),
+      JSON.stringify({ ansible_facts: { ...facts, nspawn_runner_keep_failed: true } }),
+    );
+    await writeFile(python, "#!/bin/sh\ncat /facts.json\n", { mode: 0o755 });
+    const tasks = [
+      "- setup:",
+      write("one"),
+      "- copy: {dest: '{{ nspawn_runner_path }}/etc/delegated', content: x}\n  delegate_to: localhost\n  vars: {ansible_python_interpreter: /usr/bin/python3}",
+    ];
+    await rewrite(host, "aa", tasks.join("\n"));
+    const before = fingerprint(canary);
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(word(host)).toBe("one");
+    expect(existsSync(join(host.root, "aa/etc/delegated"))).toBe(true);
+    expect(fingerprint(canary)).toBe(before);
+    // Two are kept, as nobody but the tree said otherwise.
+    expect(generations(host)).toHaveLength(1);
+  });
+});
+
+test("of two runs at once one publishes and the other is busy; so are a rollback and a creation", async () => {
+  const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
+  expect((await host.run(["site.yml"])).exitCode).toBe(0);
+  const seed = await busyboxTree(join(host.directory, "seed"));
+  await rewrite(host, "aa", `- raw: "echo two >/etc/word; while [ ! -e /etc/go ]; do sleep 0.1; done; rm /etc/go"`);
+  const create = `nspawn_runner_create_command: [sh, -c, 'cp -a ${seed}/. "$0"; while [ ! -e ${seed}.go ]; do sleep 0.1; done', '{{ nspawn_runner_tree }}']`;
+  await rewrite(host, "bb", write("made"), create);
+  const { result } = await started(
+    host,
+    () =>
+      existsSync(host.state("aa", "staged/etc/word")) &&
+      readFileSync(host.state("aa", "staged/etc/word"), "utf8") === "two\n" &&
+      existsSync(host.state("bb", "staged/usr")),
+  );
+  const [second, back, creation] = await Promise.all([
+    host.run(["site.yml"]),
+    host.run(["nspawn.runner.rollback", "--limit", "aa"]),
+    host.run(["nspawn.runner.create"]),
+  ]);
+  for (const image of ["aa", "bb"])
+    expectRefused(
+      second,
+      image,
+      new RegExp(`image ${image} is in the hands of another run \\(process \\d+, maintenance\\)`),
+      "busy",
+    );
+  expectRefused(creation, "bb", /image bb is in the hands of another run \(process \d+, maintenance\)/, "busy");
+  expect(back.exitCode).toBe(2);
+  expect(text(back)).toMatch(/image aa is in the hands of another run \(process \d+, maintenance\)/);
+  expectCalm(back);
+  expect(word(host)).toBe("one");
+  expect(existsSync(join(host.root, "bb"))).toBe(false);
+  writeFileSync(host.state("aa", "staged/etc/go"), "");
+  writeFileSync(`${seed}.go`, "");
+  const first = await result;
+  expect([summary(first, "aa")[0], summary(first, "bb")[0]]).toEqual(["published", "published"]);
+  expect([word(host), word(host, "bb")]).toEqual(["two", "made"]);
+});
+
+describe("a power cut or a kill", () => {
+  test("finds on the disk what it needs: the tree and the journal before the swap, the directories after it", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
+    const trace = join(host.directory, "trace");
+    const calls = "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat";
+    const under = [
+      "setsid",
+      "--wait",
+      "strace",
+      "--follow-forks",
+      "--seccomp-bpf",
+      "--decode-fds=path",
+      "-s",
+      "1000",
+      "-o",
+      trace,
+      "-e",
+      calls,
+    ];
+    const result = await host.run(["site.yml"], { under });
+    expect(summary(result, "aa")[0]).toBe("published");
+    const [id] = generations(host);
+    const state = `${host.state("aa", "")}/`;
+    const lines = readFileSync(trace, "utf8").split("\n");
+    const begin = lines.findIndex((line) => /syncfs\(/.test(line) && line.includes(`${state}staged`));
+    const steps = lines.slice(begin).filter((line) => / (fsync|fdatasync|syncfs|rename\w*|unlink\w*)\(/.test(line));
+    const told = steps
+      .filter((line) => /syncfs|fsync|publishing|state\.json|RENAME/.test(line) && line.includes(host.root))
+      .map((line) => {
+        const call = / (\w+)\(/.exec(line)?.[1]?.replace(/^(rename|unlink)at2?$/, "$1");
+        const paths = [...line.matchAll(/["<](\/[^">]*)[">]/g)].map(([, path]) =>
+          `${path}/`.replace(state, "").replace(host.root, "ROOT").replace(/\/$/, ""),
+        );
+        return `${call} ${paths.filter((path) => !path.startsWith(host.directory)).join(" ")}`.trim();
+      });
+    expect(told).toEqual([
+      "syncfs staged",
+      "fsync publishing.json.part",
+      "rename publishing.json.part publishing.json",
+      "fsync",
+      "rename staged ROOT/aa",
+      "fsync ROOT",
+      "fsync",
+      `rename staged generations/${id}`,
+      "fsync",
+      "fsync generations",
+      "fsync state.json.part",
+      "rename state.json.part state.json",
+      "fsync",
+      "unlink publishing.json",
+      "fsync",
+      // What is known of the run itself.
+      "fsync state.json.part",
+      "rename state.json.part state.json",
+      "fsync",
+    ]);
+  });
+});
+
+test("playbooks: a template of a wrong type is refused; tasks delegated to another host, declared or added, leave the image on its staged tree", async () => {
+  const vars: Record<string, [string, RegExp]> = {
+    text: [
+      "nspawn_runner_keep_generations: '{{ word }}', word: many",
+      /nspawn_runner_keep_generations.* must be a whole number, not 'many'/,
+    ],
+    list: ["nspawn_runner_keep_days: '{{ [1, 2] }}'", /nspawn_runner_keep_days.* must be a whole number, not \[1, 2\]/],
+    minus: ["nspawn_runner_keep_days: '{{ 0 - 1 }}'", /nspawn_runner_keep_days.* must be 0 or more, not -1/],
+    undef: [
+      "nspawn_runner_keep_generations: '{{ nowhere }}'",
+      /nspawn_runner_keep_generations.* cannot be rendered: .*nowhere/,
+    ],
+    bool: ["nspawn_runner_keep_failed: '{{ [1] }}'", /nspawn_runner_keep_failed.* must be true or false/],
+  };
+  const host = await runnerHost(
+    {
+      "others.ini":
+        "other ansible_connection=local ansible_host=192.0.2.1 ansible_python_interpreter=/usr/bin/python3\n",
+    },
+    [...Object.keys(vars), "aa"],
+  );
+  for (const [image, [given]] of Object.entries(vars)) await rewrite(host, image, write("one"), given);
+  const tasks = [
+    write("one"),
+    "- add_host: {name: added, ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}",
+    ...["other", "added"].flatMap((name) => [
+      `- command: cat {{ nspawn_runner_path }}/etc/word\n  delegate_to: ${name}\n  register: read`,
+      `- debug: {msg: '${name} read {{ read.stdout }} for {{ inventory_hostname }} at {{ ansible_host }}'}`,
+    ]),
+    "- raw: echo two >>/etc/word",
+  ];
+  await rewrite(host, "aa", tasks.join("\n"));
+  const before = Object.keys(vars).map((image) => fingerprint(join(host.root, image)));
+  const result = await host.run(["-i", "others.ini", "site.yml"]);
+  for (const [image, [, why]] of Object.entries(vars)) expectRefused(result, image, why);
+  expect(Object.keys(vars).map((image) => fingerprint(join(host.root, image)))).toEqual(before);
+  expect(sentence(result, "aa")).toBe("");
+  for (const name of ["other", "added"])
+    expect(result.stdout).toContain(`${name} read one for aa at ${host.state("aa", "staged")}`);
+  expect(readFileSync(join(host.root, "aa/etc/word"), "utf8")).toBe("one\ntwo\n");
+  expectCalm(result);
+});
