@@ -52,8 +52,16 @@ def _remove_devices(tree: str) -> None:
             _tree.remove_file(tree, relpath)
 
 
+def refuse_links(tree: str) -> None:
+    """Refuses a tree in whose /dev or /run systemd-nspawn would make files of the host: it does so before the tree is its root directory."""
+    for path in (os.path.join(tree, name) for name in ("dev", "run")):
+        if os.path.islink(path):
+            raise ChrootError(f"{path} is a symbolic link, which systemd-nspawn would follow on the host: put a directory in its place")
+
+
 def check_usable(tree: str, name: str) -> None:
     """Runs a shell in a container on the tree."""
+    refuse_links(tree)
     with _tree.directory_beneath(tree, "usr") as usr:
         if usr is None:
             there = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]) or "nothing"

@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 from ansible_collections.nspawn.runner.plugins.module_utils import (
     _chroot,
     _compare,
+    _finish,
     _generations,
     _guard,
     _packages,
@@ -195,7 +196,10 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
     else:
         _way, since = _stage.stage(place, log)
     write_container_file(place.state, job.settings)
+    # Before a container starts in it, and before jobs do.
+    _finish.refuse_links(place.staged)
     tasks_changed = _playbook(job, log)
+    _finish.refuse_links(place.staged)
     said.append(_counted(tasks_changed, "task", "changed"))
     options = _creation_options(job.settings)
     made_by = content.get("published", {}).get("creation")
