@@ -10,11 +10,11 @@ import { join } from "node:path";
 import { execa, execaSync } from "execa";
 import { describe, expect, test } from "vitest";
 import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../ansible/maintain-host.ts";
-import { started } from "../ansible/maintain-kill.ts";
+import { processes, started, until } from "../ansible/maintain-kill.ts";
 import type { AnsibleResult } from "../support/ansible.ts";
 import { files, mountsBeneath, scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { loopFileSystem } from "./create-host.ts";
+import { type FileSystem, loopFileSystem } from "./create-host.ts";
 
 const write = (word: string) => `- raw: echo ${word} >/etc/word`;
 const keepNone = "nspawn_runner_keep_generations: 0, nspawn_runner_keep_days: 0";
@@ -74,6 +74,66 @@ describe("a disk", () => {
     const after = await host.run(["site.yml"]);
     expect(after.exitCode).toBe(0);
     expect([word(host), word(host, "bb")]).toEqual(["two", "one"]);
+  });
+
+  test("that is filled by the playbook, or full from the start, costs the run and no tree", async () => {
+    const sizes = { ext4: 60, btrfs: 120, xfs: 320 };
+    const kinds = ["ext4", "btrfs", "xfs"] as const;
+    const host = await runnerHost({}, []);
+    const disks: { kind: FileSystem; mount: string; tree: string; directory: string; staged: string }[] = [];
+    // One inventory file for each root directory.
+    for (const kind of kinds) {
+      const mount = await loopFileSystem(scratch(), kind, sizes[kind]);
+      const root = join(mount, "images");
+      const tree = await busyboxTree(join(root, kind));
+      const directory = await files(join(host.directory, kind), {
+        "nspawn_runner.yml": `plugin: nspawn.runner.chroots\nroot: ${root}\nplaybook_dirs: [.]\n`,
+      });
+      disks.push({ kind, mount, tree, directory, staged: join(root, ".nspawn-runner", kind, "staged") });
+    }
+    const inventories = disks.flatMap(({ directory }) => ["-i", join(directory, "nspawn_runner.yml")]);
+    const run = async (tasks: string) => {
+      for (const { kind, directory } of disks) await writeFile(join(directory, `${kind}.yml`), playbook(kind, tasks));
+      return host.run([...inventories, "site.yml"]);
+    };
+    const content = (tree: string) => readFileSync(join(tree, "etc/word"), "utf8").trim();
+    expect((await run(write("one"))).exitCode).toBe(0);
+
+    // It goes on as if nothing had happened.
+    const fill = "dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/rest bs=512; echo two >/etc/word; true";
+    const trees = disks.map(({ tree }) => fingerprint(tree));
+    const filled = await run(`- raw: "${fill}"`);
+    for (const [index, { kind, tree, staged }] of disks.entries()) {
+      expectRefused(filled, kind, /No space left on device|the file system of .* is full/);
+      // After the swap there can be no room for the record.
+      if (sentence(filled, kind).includes(" is published as ")) expect(content(tree)).toBe("two");
+      else {
+        expect(fingerprint(tree)).toBe(trees[index]);
+        expect(existsSync(staged)).toBe(false);
+      }
+    }
+
+    const fillHost = 'for size in 64k 512; do dd if=/dev/zero of="$0/filler$size" bs=$size; done; true';
+    for (const { mount } of disks) await execa("sh", ["-c", fillHost, mount]);
+    const before = disks.map(({ tree }) => fingerprint(tree));
+    const full = await run(write("three"));
+    for (const [index, { kind, tree }] of disks.entries()) {
+      // Where a copy shares what it holds, there may be room enough for a word.
+      if (summary(full, kind)[0] === "published") expect(content(tree)).toBe("three");
+      else {
+        expectRefused(full, kind, /No space left on device|MiB free|is full|not enough/);
+        expect(fingerprint(tree)).toBe(before[index]);
+      }
+    }
+    expect(summary(full, "ext4")[0]).toBe("failed");
+
+    const room = 'rm -f "$0"/filler* "$0"/images/*/filler "$0"/images/*/rest';
+    for (const { mount } of disks) await execa("sh", ["-c", room, mount]);
+    const after = await run(write("four"));
+    for (const { kind, tree } of disks) {
+      expectPublished(after, kind);
+      expect(content(tree)).toBe("four");
+    }
   });
 });
 
@@ -233,6 +293,96 @@ test("what is mounted in a tree is neither copied nor pruned", async () => {
 });
 
 describe("a hostile tree", () => {
+  /** Places that the collection or systemd-nspawn reads or writes, and where each leads to in the canary. */
+  const links: Record<string, Record<string, string>> = {
+    etc: { etc: "." },
+    files: {
+      "etc/os-release": "os-release",
+      "etc/resolv.conf": "file",
+      "etc/hostname": "file",
+      "etc/localtime": "file",
+      "usr/sbin/policy-rc.d": "file",
+      "var/lib/dpkg/status": "status",
+      "var/cache/apt": ".",
+      "var/lib/apt/lists": ".",
+      "var/log": ".",
+      "root/.ansible": ".",
+      "usr/lib/os-release": "os-release",
+    },
+    directories: { tmp: ".", var: ".", root: ".", "usr/sbin": ".", "usr/lib/systemd": "." },
+    dpkg: { "var/lib": ".", "var/tmp": ".", "etc/apt": ".", "dev/shm": ".", "run/host": ".", "run/systemd": "." },
+  };
+
+  test("leads to nothing of the host through a publish and a prune", async () => {
+    const images = Object.keys(links);
+    const host = await runnerHost({}, images);
+    const canary = await files(join(host.directory, "canary"), {
+      ...{ "os-release": "ID=canary\n", file: "canary\n", status: "Package: canary\n", "lib/dpkg/status": "canary\n" },
+      ...{ "policy-rc.d": "", "resolv.conf": "canary\n", "dpkg/status": "Package: canary\n", "a.deb": "", "a.bin": "" },
+    });
+    await execa("find", [canary, "-type", "f", "-exec", "touch", "-a", "-d", "2001-01-01", "{}", "+"]);
+    for (const [image, places] of Object.entries(links)) {
+      for (const [n, [place, target]] of Object.entries(places).entries()) {
+        const path = join(host.root, image, place);
+        await mkdir(join(path, ".."), { recursive: true });
+        await rm(path, { recursive: true, force: true });
+        // As the host sees it: absolute, or up and up.
+        symlinkSync(join(n % 2 ? `${"../".repeat(20)}${canary.slice(1)}` : canary, target), path);
+      }
+    }
+    const before = fingerprint(canary, "%A@");
+    for (const round of ["one", "two"]) {
+      for (const image of images) {
+        const tasks = [
+          `- raw: echo ${round} >/usr/word`,
+          "- raw: for d in /etc /tmp /var/log /var/tmp /root /run; do echo x >$d/written; done; true",
+          "- debug: {msg: \"{{ nspawn_runner_os | default('nothing') }}\"}",
+        ];
+        await rewrite(host, image, tasks.join("\n"), keepNone);
+      }
+      const result = await host.run(["site.yml"]);
+      for (const image of images) {
+        expectPublished(result, image);
+        expect(readFileSync(join(host.root, image, "usr/word"), "utf8")).toBe(`${round}\n`);
+        expect(generations(host, image)).toEqual([]);
+      }
+      expect(fingerprint(canary, "%A@")).toBe(before);
+      expect(result.stdout).not.toContain("canary");
+    }
+  });
+
+  test("is refused where systemd-nspawn itself would follow its link on the host, and make files there", async () => {
+    const host = await runnerHost({}, ["start", "up", "late", "place"]);
+    const canary = await files(join(host.directory, "canary"), { file: "canary\n" });
+    const upwards = `${"../".repeat(20)}${canary.slice(1)}`;
+    for (const [image, name, target] of [
+      ["start", "dev", canary],
+      ["up", "run", upwards],
+      ["place", "run", canary],
+    ] as const) {
+      await rewrite(host, image, write("one"));
+      await rm(join(host.root, image, name), { recursive: true });
+      symlinkSync(target, join(host.root, image, name));
+    }
+    // When its last task is done: jobs would start in it.
+    const last = `- shell: cd {{ nspawn_runner_path }} && rm -r dev && ln -s ${canary} dev\n  delegate_to: localhost`;
+    await rewrite(host, "late", `${write("one")}\n${last}`);
+    const told = () => [
+      fingerprint(canary, "%A@"),
+      ...["start", "up", "late", "place"].map((image) => fingerprint(join(host.root, image))),
+    ];
+    const before = told();
+    const result = await host.run(["site.yml", "--limit", "!place"]);
+    const why = "is a symbolic link, which systemd-nspawn would follow on the host: put a directory in its place";
+    for (const [image, name] of Object.entries({ start: "dev", up: "run", late: "dev" }))
+      expectRefused(result, image, new RegExp(`/${image}/staged/${name} ${why}`));
+    // In place, the wrapper itself.
+    const place = await host.run(["place.yml"]);
+    expect(place.exitCode).toBe(2);
+    expect(text(place)).toContain(`/place/run ${why}`);
+    expect(told()).toEqual(before);
+  });
+
   test("of immutable files, long paths, many files, pipes, sockets and devices is published, copied and pruned", async () => {
     const host = await runnerHost({}, ["aa"]);
     const tree = join(host.root, "aa");
@@ -425,6 +575,41 @@ describe("a power cut or a kill", () => {
       "rename state.json.part state.json",
       "fsync",
     ]);
+  });
+
+  test("between the swap and its record leaves a whole image, and the next run completes the record", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
+    const tree = join(host.root, "aa");
+    const { ino } = statSync(tree);
+    // The swap is done, and its process does not know it yet.
+    const inject = ["-P", tree, "-e", "trace=renameat2", "-e", "inject=renameat2:delay_exit=60000000:when=1"];
+    // The path of the playbook marks the processes of this run.
+    const site = join(host.directory, "site.yml");
+    const run = host.run([site], {
+      under: ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...inject],
+    });
+    await until(() => statSync(tree).ino !== ino);
+    const [tracer] = processes(site).filter(({ parent }) => parent === process.pid);
+    const [outer] = processes(site).filter(({ parent }) => parent === tracer?.pid);
+    process.kill(outer?.pid as number, "SIGKILL");
+    await until(() => processes(site).every(({ pid }) => pid !== outer?.pid));
+    // Its worker is to die with it, and does when strace lets go.
+    process.kill(tracer?.pid as number, "SIGKILL");
+    await run;
+    await until(() => processes(host.directory).length === 0);
+    expect(readdirSync(host.state("aa", "")).sort()).toEqual(
+      ["container", "generations", "last.log", "lock", "publishing.json", "staged"].sort(),
+    );
+    expect(word(host)).toBe("one");
+
+    await rewrite(host, "aa", "- debug:");
+    const after = await host.run(["site.yml"]);
+    expect(summary(after, "aa")[0]).toBe("unchanged");
+    const [id] = generations(host);
+    expect(statSync(host.state("aa", `generations/${id}`)).ino).toBe(ino);
+    const record = JSON.parse(readFileSync(host.state("aa", "state.json"), "utf8"));
+    expect(record).toMatchObject({ published: { tasks_changed: 1 }, generations: [{ id }] });
+    for (const name of ["publishing.json", "staged"]) expect(existsSync(host.state("aa", name))).toBe(false);
   });
 });
 
