@@ -41,4 +41,10 @@ export const playbooks: readonly Playbook[] = [
     hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.generations",
   },
+  {
+    name: "nspawn.runner.doctor",
+    does: "Tells whether this host is ready: a line per check with its remedy. Fails when there is a problem; warnings alone are none.",
+    hosts: "localhost",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.doctor",
+  },
 ];

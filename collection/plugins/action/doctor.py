@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Whether this host is ready to make and maintain images, as a table.
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.nspawn.runner.plugins.module_utils._doctor_spec import ARGUMENT_SPEC
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Place
+from ansible_collections.nspawn.runner.plugins.plugin_utils import _doctor, _image_vars
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import OK, PROBLEM, WARNING, Subject
+from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
+
+display = Display()
+
+HEADER = ("check", "result", "found", "remedy")
+_COLORS = {OK: C.COLOR_OK, WARNING: C.COLOR_WARN, PROBLEM: C.COLOR_ERROR}
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        self.validate_argument_spec(ARGUMENT_SPEC)
+        group = self._task.get_variable_manager()._inventory.groups.get(GROUP)
+        # What the inventory set for the hosts themselves: no fact, and nothing of the tasks' variables.
+        images = {host: _image_vars.image_of(host) for host in group.get_hosts()} if group else {}
+        subjects = [self._subject(image, host) for host, image in images.items() if image]
+        checks = _doctor.examine(sorted(subjects), group is not None, context.CLIARGS["forks"])
+        lines = table([HEADER, *checks], numbers=0)
+        for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
+            display.display(line.rstrip(), color=color)
+        problems, warnings = (sum(check.result == result for check in checks) for result in (PROBLEM, WARNING))
+        msg = f"{problems} problem{'s' * (problems != 1)} and {warnings} warning{'s' * (warnings != 1)}"
+        return {"changed": False, "checks": [check._asdict() for check in checks], "problems": problems, "warnings_found": warnings, "msg": msg}
+
+    def _subject(self, image: Image, host: Any) -> Subject:
+        """The image as a maintenance would find it."""
+        manager = self._task.get_variable_manager()
+        connection = str(host.get_vars().get("ansible_connection", ""))
+        try:
+            variables = _image_vars.variables_without_facts(manager, host)
+            connection = str(variables.get("ansible_connection", "ssh"))
+            if error := host.get_vars().get("nspawn_runner_error"):
+                raise ImageError(str(error))
+            if not image.playbook:
+                return Subject(image, connection)
+            _image_vars.check_names(image, host, variables)
+            staged = Place(image.root, image.name).staged
+            return Subject(image, connection, _image_vars.settings(image, variables, manager.extra_vars, staged, self._loader))
+        except ImageError as problem:
+            return Subject(image, connection, problem=str(problem))

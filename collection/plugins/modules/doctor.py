@@ -1,0 +1,70 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+# The documentation of the action plugin of the same name, which does the work on the controller.
+DOCUMENTATION = r"""
+module: doctor
+author: The nspawn.runner authors (@nspawn-runner)
+extends_documentation_fragment: nspawn.runner._doctor
+seealso:
+  - module: nspawn.runner.maintain
+  - module: nspawn.runner.generations
+"""
+
+EXAMPLES = r"""
+# The playbook nspawn.runner.doctor does this, and fails when there is a problem.
+- name: Is this host ready
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Look
+      nspawn.runner.doctor:
+      register: nspawn_runner_doctor
+"""
+
+RETURN = r"""
+checks:
+  description: What was looked at.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: What the line is about.
+      returned: success
+      type: str
+    result:
+      description: One of C(ok), C(warning) and C(problem).
+      returned: success
+      type: str
+    found:
+      description: What was found.
+      returned: success
+      type: str
+    remedy:
+      description: What to do about it; empty where nothing is to be done.
+      returned: success
+      type: str
+  sample:
+    - {check: systemd-nspawn, result: problem, found: not installed, remedy: apt install systemd-container}
+problems:
+  description: How many problems there are.
+  returned: success
+  type: int
+  sample: 1
+warnings_found:
+  description: How many warnings there are.
+  returned: success
+  type: int
+  sample: 0
+msg:
+  description: Both numbers, as a sentence.
+  returned: success
+  type: str
+  sample: 1 problem and 0 warnings
+"""

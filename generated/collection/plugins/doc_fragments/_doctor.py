@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# PRIVATE: for this collection only; it may change at any time.
+# Generated from src/model/doctor-action.ts: edit that, then run "npm run generate".
+#
+# Options of doctor.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+short_description: "Shows whether this host is ready to make and maintain images, as a table: a line per check with ok,
+  warning or problem, and the remedy"
+version_added: 0.1.0
+description:
+  - "Shows whether this host is ready to make and maintain images, as a table: a line per check with C(ok), C(warning)
+    or C(problem), and the remedy."
+  - It looks at the controller itself and at all images of the inventory, whatever the host of the task is. It runs
+    nothing of a tree, and changes nothing.
+  - A problem makes a maintenance fail. A warning does not, but has bitten others.
+  - "It does not fail by itself: what it found is in C(problems) and C(warnings_found). The playbook
+    C(nspawn.runner.doctor) fails when there is a problem."
+attributes:
+  check_mode:
+    support: full
+    description:
+      - Can run in check mode and return the changed status without modifying the target.
+  diff_mode:
+    support: none
+    description:
+      - Returns what has changed, or would change, in diff mode.
+options: {}
+"""

@@ -1,0 +1,433 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Is this host ready: a host on which all is well, and each thing that can be wrong with one.
+// What a test cannot change on the real host is covered by a bind mount that only its own run sees.
+
+import { chmod, chown, cp, mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, inject, test } from "vitest";
+import { loopFileSystem } from "../nspawn/create-host.ts";
+import { type AnsibleOptions, ansible, asNobody } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { playbook, type RunnerHost, runnerHost } from "./maintain-host.ts";
+
+type Row = [check: string, result: string, found: string, remedy: string];
+
+/** Paths of the host, each with what covers it. */
+type Covers = Record<string, string>;
+
+interface Doctor {
+  exitCode: number;
+  rows: Row[];
+  text: string;
+}
+
+const configuration = "[defaults]\ninject_facts_as_vars = False\n";
+const tools: Covers = { "/usr/bin/mmdebstrap": "/dev/null", "/usr/sbin/debootstrap": "/dev/null" };
+
+/** A host on which all is well: an image that exists, and one that its playbook can make. */
+async function readyHost(contents: Record<string, string> = {}, root?: string): Promise<RunnerHost> {
+  const vars = "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true]";
+  const plays = { "aa.yml": playbook("aa", "- debug:", vars), "bb.yml": playbook("bb", "- debug:", vars) };
+  const host = await runnerHost({ "ansible.cfg": configuration, ...plays, ...contents }, ["aa"], "test", root);
+  await files(host.directory, {
+    "host/cgroup/cgroup.controllers": "memory\n",
+    "host/resolv.conf": "nameserver 127.0.0.53\n",
+    "host/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
+  });
+  await chmod(host.root, 0o700);
+  return host;
+}
+
+async function doctor(
+  host: RunnerHost,
+  { covers = {}, under = [], args = [], env }: Partial<AnsibleOptions> & { covers?: Covers; args?: string[] } = {},
+): Promise<Doctor> {
+  const all = {
+    "/sys/fs/cgroup": join(host.directory, "host/cgroup"),
+    "/etc/resolv.conf": join(host.directory, "host/resolv.conf"),
+    "/proc/filesystems": join(host.directory, "host/filesystems"),
+    ...covers,
+  };
+  const mounts = Object.entries(all).map(([path, source]) => `mount --bind '${source}' '${path}' && `);
+  const { exitCode, stdout, stderr } = await host.run(["nspawn.runner.doctor", ...args], {
+    under: ["unshare", "--mount", "/bin/sh", "-c", `${mounts.join("")}exec "$@"`, "sh", ...under],
+    ...(env && { env }),
+  });
+  return read(exitCode, stdout, stderr);
+}
+
+function read(exitCode: number, stdout: string, stderr: string): Doctor {
+  const text = stdout + stderr;
+  expect(text).not.toMatch(/Traceback|An exception occurred/);
+  const lines = stdout.slice(stdout.indexOf("\ncheck ")).split("\n").slice(2);
+  const rows = lines
+    .slice(
+      0,
+      lines.findIndex((line) => /^(ok|changed|fatal|skipping): /.test(line)),
+    )
+    .map((line) => line.split(/ {2,}/));
+  return {
+    exitCode,
+    text,
+    rows: rows.map(([check = "", result = "", found = "", remedy = ""]) => [check, result, found, remedy]),
+  };
+}
+
+/** The rows that are not ok, and the exit status that goes with them. */
+async function wrong(...run: Parameters<typeof doctor>): Promise<Row[]> {
+  const { exitCode, rows, text } = await doctor(...run);
+  expect(rows.length, text).toBeGreaterThan(10);
+  expect(exitCode, text).toBe(rows.some(([, result]) => result === "problem") ? 2 : 0);
+  return rows.filter(([, result]) => result !== "ok");
+}
+
+const found = ({ rows }: Doctor, check: string): string | undefined => rows.find(([name]) => name === check)?.[2];
+
+/** The artifact once more, to be changed. */
+async function copiedCollection(): Promise<{ path: string; env: Record<string, string> }> {
+  const directory = scratch();
+  await cp(inject("collections"), directory, { recursive: true });
+  const env = { ANSIBLE_COLLECTIONS_PATH: `${directory}:/usr/lib/python3/dist-packages` };
+  return { path: join(directory, "ansible_collections/nspawn/runner"), env };
+}
+
+async function state(host: RunnerHost, content: object | string): Promise<void> {
+  const whole =
+    typeof content === "string" ? content : JSON.stringify({ format: 1, image: "aa", generations: [], ...content });
+  await files(host.root, { ".nspawn-runner/aa/state.json": whole });
+  await chmod(host.root, 0o700);
+}
+
+test("on a host where all is well every line is ok, also with --check, and nothing is written", async () => {
+  const host = await readyHost();
+  await state(host, { last_run: { started: "2026-11-24T23:14:31Z", result: "published" } });
+  const list = async () =>
+    (await execa("find", [host.root, join(host.directory, "aa.yml"), "-printf", "%p %i %m %T@ %C@\n"])).stdout;
+  const before = await list();
+  for (const args of [[], ["--check"], ["--tags", "nothing"]]) {
+    const result = await doctor(host, { args });
+    expect(result.exitCode, result.text).toBe(0);
+    expect(result.rows.filter(([, word]) => word !== "ok")).toEqual([]);
+    expect(result.rows.map(([check]) => check)).toEqual([
+      ...["user", "ansible", "inventory", "systemd-nspawn", "connection", "facts", "bootstrap", "clock", "DNS"],
+      ...["overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
+    ]);
+    expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["is there", "is made by the next run"]);
+    expect(result.text).toMatch(/changed=0/);
+  }
+  expect(await list()).toBe(before);
+});
+
+test("the images' facts decide nothing", async () => {
+  const host = await readyHost();
+  const env = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: join(host.directory, "facts") };
+  const names = ["root", "path", "playbook", "error", "bootstrap", "tarball"].map((name) => `nspawn_runner_${name}`);
+  const fact = JSON.stringify(Object.fromEntries([...names, "ansible_connection"].map((name) => [name, "/evil"])));
+  // The names of 2.14 and of 2.19.
+  for (const image of ["aa", "bb", "localhost"])
+    await files(host.directory, { [`facts/${image}`]: fact, [`facts/s1_${image}`]: fact });
+  await writeFile(join(host.directory, "ansible.cfg"), "");
+  expect((await wrong(host, { env })).map(([check]) => check)).toEqual(["facts"]);
+});
+
+describe("what is wrong with the host", () => {
+  test("not root", async () => {
+    const host = await readyHost();
+    const home = scratch();
+    await chown(home, 65534, 65534);
+    const rows = await wrong(host, { under: asNobody, env: { HOME: home } });
+    expect(rows).toContainEqual(["user", "problem", "user 65534", expect.stringContaining("as root")]);
+  });
+
+  test("a version of Ansible that the collection does not know, and a clock from before it was installed", async () => {
+    const { path, env } = await copiedCollection();
+    await writeFile(join(path, "meta/runtime.yml"), "requires_ansible: '>=99'\n");
+    const later = Date.now() / 1000 + 3 * 86400;
+    await utimes(join(path, "plugins/plugin_utils/_doctor.py"), later, later);
+    expect(await wrong(await readyHost(), { env })).toEqual([
+      [
+        "ansible",
+        "problem",
+        expect.stringMatching(/^ansible-core 2\..*, nspawn\.runner \d/),
+        "install ansible-core >=99",
+      ],
+      ["clock", "problem", expect.stringContaining("before this collection was installed"), "timedatectl set-ntp true"],
+    ]);
+  });
+
+  test.each([
+    ["none", []],
+    ["a bad one", ["-i", "bad/nspawn_runner.yml"]],
+  ])("an inventory that lists no images: %s", async (_name, inventory) => {
+    const host = await readyHost({ "bad/nspawn_runner.yml": "plugin: nspawn.runner.chroots\nroots: []\n" });
+    const run = async (root: string) => {
+      const { exitCode, stdout, stderr } = await ansible("ansible-playbook", [...inventory, "nspawn.runner.doctor"], {
+        cwd: host.directory,
+        env: { NSPAWN_RUNNER_ROOT: root },
+      });
+      return read(exitCode, stdout, stderr);
+    };
+    const { exitCode, rows } = await run(host.root);
+    expect(exitCode).toBe(2);
+    expect(rows).toContainEqual(["inventory", "problem", "lists no images", expect.stringContaining("-i")]);
+    expect(rows).toContainEqual(["root directory", "ok", host.root, ""]);
+    const none = join(host.directory, "no/where");
+    expect((await run(none)).rows).toContainEqual(["root directory", "ok", `${none} is made by the first run`, ""]);
+  });
+
+  test("systemd-nspawn missing, too old, or with a hole for those who start jobs", async () => {
+    const host = await readyHost();
+    const nspawn = async (version: number) => {
+      const program = join(host.directory, `host/nspawn-${version}`);
+      await writeFile(program, `#!/bin/sh\necho 'systemd ${version} (${version}.1-2)'\necho +PAM\n`, { mode: 0o755 });
+      return doctor(host, { covers: { "/usr/bin/systemd-nspawn": program } });
+    };
+    expect(await wrong(host, { covers: { "/usr/bin/systemd-nspawn": "/dev/null" } })).toEqual([
+      ["systemd-nspawn", "problem", "not installed", "apt install systemd-container"],
+    ]);
+    const old = await nspawn(247);
+    expect(old.exitCode).toBe(2);
+    expect(old.rows[3]).toEqual([
+      "systemd-nspawn",
+      "problem",
+      "systemd 247",
+      "upgrade this host to systemd 248 or later",
+    ]);
+    expect((await nspawn(259)).rows[3]).toEqual([
+      "systemd-nspawn",
+      "ok",
+      "systemd 259",
+      expect.stringContaining("--settings=no"),
+    ]);
+    expect((await nspawn(260)).rows[3]).toEqual(["systemd-nspawn", "ok", "systemd 260", ""]);
+  });
+
+  test("the connection plugin of the inventory is missing", async () => {
+    const host = await readyHost();
+    const lines = [
+      "plugin: nspawn.runner.chroots",
+      `root: ${host.root}`,
+      "playbook_dirs: [.]",
+      "connection: example.none.chroot",
+    ];
+    await writeFile(join(host.directory, "nspawn_runner.yml"), lines.join("\n"));
+    expect(await wrong(host)).toEqual([
+      [
+        "connection",
+        "problem",
+        "example.none.chroot is not installed",
+        "ansible-galaxy collection install example.none",
+      ],
+    ]);
+  });
+
+  test.each([
+    ["an ansible.cfg without a word of it", "[defaults]\nforks = 2\n"],
+    ["an ansible.cfg that wants it", "[defaults]\ninject_facts_as_vars = True\n"],
+  ])("facts become variables: %s", async (_name, text) => {
+    const host = await readyHost({ "ansible.cfg": text });
+    const remedy = `write inject_facts_as_vars = False into [defaults] of ${join(host.directory, "ansible.cfg")}`;
+    expect(await wrong(host)).toEqual([["facts", "warning", "a fact from a tree can override a variable", remedy]]);
+    expect(await wrong(host, { env: { ANSIBLE_INJECT_FACT_VARS: "0" } })).toEqual([]);
+  });
+
+  test("facts become variables, and there is no ansible.cfg: the remedy says where to write one", async () => {
+    const host = await readyHost();
+    await rename(join(host.directory, "ansible.cfg"), join(host.directory, "elsewhere.cfg"));
+    expect((await wrong(host))[0]?.[3]).toContain(`of ${join(host.directory, "ansible.cfg")}`);
+    expect(await wrong(host, { env: { ANSIBLE_CONFIG: join(host.directory, "elsewhere.cfg") } })).toEqual([]);
+  });
+
+  test("no bootstrap tool: a warning, also for an image that is there, and a problem for one that is to be made", async () => {
+    const suite = (image: string) => playbook(image, "- debug:");
+    const host = await readyHost({ "aa.yml": suite("aa"), "bb.yml": suite("bb") });
+    expect(await wrong(host, { covers: tools })).toEqual([
+      ["bootstrap", "warning", "no tool is installed", "apt install mmdebstrap"],
+      ["image aa", "warning", "mmdebstrap or debootstrap is not installed", "apt install mmdebstrap"],
+      ["image bb", "problem", "mmdebstrap or debootstrap is not installed", "apt install mmdebstrap"],
+    ]);
+    expect(await wrong(host)).toEqual([]);
+  });
+
+  test("a suite that only the tool that is missing could make", async () => {
+    const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", "nspawn_runner_chroot_suite: nosuch") });
+    const rows = await wrong(host, { covers: { "/usr/bin/mmdebstrap": "/dev/null" } });
+    expect(rows).toEqual([
+      ["image bb", "problem", expect.stringContaining("'nosuch'"), expect.stringContaining("apt install mmdebstrap")],
+    ]);
+    expect(await wrong(host)).toEqual([]);
+  });
+
+  test.each([
+    ["", "is empty"],
+    ["search example.org\n# nameserver 192.0.2.1\n", "names no server"],
+  ])("a resolv.conf of %j: it %s", async (text) => {
+    const host = await readyHost();
+    await writeFile(join(host.directory, "host/resolv.conf"), text);
+    expect(await wrong(host)).toEqual([
+      [
+        "DNS",
+        "warning",
+        expect.stringContaining("/etc/resolv.conf"),
+        "write 'nameserver ADDRESS' into /etc/resolv.conf",
+      ],
+    ]);
+  });
+
+  test("no overlay in the kernel, unless its module can be loaded", async () => {
+    const host = await readyHost();
+    await files(host.directory, {
+      "host/filesystems": "nodev\tproc\n\text4\n",
+      "bin/modprobe": '#!/bin/sh\nexit "$MODPROBE"\n',
+    });
+    await chmod(join(host.directory, "bin/modprobe"), 0o755);
+    const PATH = `${host.directory}/bin:${process.env["PATH"]}`;
+    expect(await wrong(host, { env: { PATH, MODPROBE: "1" } })).toEqual([
+      ["overlay", "warning", "this kernel has no overlay file system", expect.stringContaining("--overlay")],
+    ]);
+    expect(await wrong(host, { env: { PATH, MODPROBE: "0" } })).toEqual([]);
+  });
+
+  test("control groups of version 1", async () => {
+    const host = await readyHost();
+    const empty = scratch();
+    expect(await wrong(host, { covers: { "/sys/fs/cgroup": empty } })).toEqual([
+      ["cgroups", "warning", "version 1", expect.stringContaining("systemd.unified_cgroup_hierarchy=1")],
+    ]);
+  });
+
+  test("more images at once than the processors can do", async () => {
+    const more = Object.fromEntries(["cc", "dd", "ee"].map((name) => [`${name}.yml`, playbook(name, "- debug:")]));
+    const host = await readyHost(more);
+    const under = ["taskset", "--cpu-list", "0"];
+    expect(await wrong(host, { under, args: ["--forks", "5"] })).toEqual([
+      ["forks", "warning", "5, on 1 processor: 5 images at once", expect.stringContaining("--forks 2")],
+    ]);
+    expect(await wrong(host, { under, args: ["--forks", "4"] })).toEqual([]);
+  });
+});
+
+describe("what is wrong with the root directory", () => {
+  test.each([
+    ["entered by everybody", 0o755, "warning", "chmod 0700"],
+    ["written by its group", 0o770, "problem", "chmod go-w"],
+  ])("%s", async (_name, mode, result, remedy) => {
+    const host = await readyHost();
+    await chmod(host.root, mode);
+    expect(await wrong(host)).toEqual([
+      ["root directory", result, expect.stringContaining(host.root), `${remedy} ${host.root}`],
+    ]);
+    await chmod(host.root, 0o750);
+    expect(await wrong(host)).toEqual([]);
+  });
+
+  test("owned by somebody else, or a link", async () => {
+    const host = await readyHost();
+    await chown(host.root, 65534, 0);
+    expect(await wrong(host)).toEqual([
+      ["root directory", "problem", expect.stringContaining("65534"), `chown root ${host.root}`],
+    ]);
+    await chown(host.root, 0, 0);
+    await rename(host.root, `${host.root}.real`);
+    await symlink(`${host.root}.real`, host.root);
+    expect(await wrong(host)).toEqual([
+      ["root directory", "problem", `${host.root} is a symbolic link`, "name the directory that it points to"],
+    ]);
+  });
+
+  test("a plain copy for which there is no room", async () => {
+    const mount = await loopFileSystem(scratch(), "ext4", 128);
+    const host = await readyHost({}, join(mount, "images"));
+    expect(found(await doctor(host), "copies")).toMatch(/^plain, \d+ MiB are free$/);
+    const half = join(host.root, "aa/half");
+    await execa("dd", ["if=/dev/zero", `of=${half}`, "bs=1M", "count=60", "status=none"]);
+    expect(await wrong(host)).toEqual([
+      [
+        "copies",
+        "problem",
+        expect.stringContaining(join(mount, "images")),
+        expect.stringMatching(/^free \d+ MiB there/),
+      ],
+    ]);
+    // Full as before, but not of one tree.
+    await rename(half, join(mount, "half"));
+    expect(await wrong(host)).toEqual([]);
+  });
+
+  test("btrfs without its program; with it there are snapshots, and xfs shares blocks", async () => {
+    const host = await readyHost({}, join(await loopFileSystem(scratch(), "btrfs", 128), "images"));
+    expect(found(await doctor(host), "copies")).toBe("snapshots, on btrfs");
+    const { stdout } = await execa("sh", ["-c", "readlink -f $(command -v btrfs)"], {
+      env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+    });
+    expect(await wrong(host, { covers: { [stdout]: "/dev/null" } })).toEqual([
+      ["copies", "warning", expect.stringContaining("no snapshots"), "apt install btrfs-progs"],
+    ]);
+    const other = await readyHost({}, join(await loopFileSystem(scratch(), "xfs", 320), "images"));
+    expect(found(await doctor(other), "copies")).toBe("share their blocks");
+  });
+});
+
+describe("what is wrong with an image", () => {
+  test("a playbook that is refused, and one that does not say how the image is made", async () => {
+    const host = await readyHost({
+      "aa.yml": playbook("aa", "- debug:", "nspawn_runner_chroot_siute: sid"),
+      "bb.yml": playbook("bb", "- debug:", "nspawn_runner_keep_days: 3"),
+      "cc.yml": playbook("cc", "- debug:", "nspawn_runner_keep_days: much"),
+    });
+    await mkdir(join(host.root, "dd"));
+    const { exitCode, rows } = await doctor(host);
+    expect(exitCode).toBe(2);
+    expect(rows.filter(([check]) => check.startsWith("image"))).toEqual([
+      ["image aa", "problem", expect.stringContaining("nspawn_runner_chroot_siute"), `mend ${host.directory}/aa.yml`],
+      [
+        "image bb",
+        "problem",
+        expect.stringContaining("does not say how"),
+        expect.stringContaining("nspawn_runner_chroot_suite"),
+      ],
+      ["image cc", "problem", expect.stringContaining("must be a whole number"), `mend ${host.directory}/cc.yml`],
+      ["image dd", "ok", "has no playbook, and is left alone", ""],
+    ]);
+  });
+
+  test("held, its last run failed, and a record that is damaged", async () => {
+    const host = await readyHost();
+    const hold = { since: "2026-11-24T08:00:00Z", generation: "20261123T231500Z" };
+    await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no" } });
+    expect(await wrong(host)).toEqual([
+      ["image aa", "warning", `held since ${hold.since}`, "ansible-playbook nspawn.runner.release --limit aa"],
+      ["image aa", "warning", "the run of 2026-11-23T23:15:00Z failed", `see ${host.state("aa", "last.log")}`],
+    ]);
+    await state(host, "{");
+    expect(await wrong(host)).toEqual([
+      ["image aa", "problem", expect.stringContaining("state.json is damaged"), expect.stringContaining("backup")],
+    ]);
+  });
+
+  test("an earlier tree that the last run could not remove", async () => {
+    const host = await readyHost();
+    const retired = (day: number) => ({ id: `202611${day}T231500Z`, retired: `2026-11-${day}T23:15:00Z` });
+    const generations = [20, 19, 18, 11, 10].map(retired);
+    // Of three days ago; the newest two are kept, and those of seven days before that run, and one is no longer there.
+    await state(host, { generations, last_run: { started: "2026-11-21T00:00:00Z", result: "published" } });
+    for (const { id } of generations.slice(0, 4))
+      await mkdir(host.state("aa", `generations/${id}`), { recursive: true });
+    expect(await wrong(host)).toEqual([
+      [
+        "image aa",
+        "warning",
+        "20261111T231500Z could not be removed",
+        expect.stringContaining(host.state("aa", "last.log")),
+      ],
+    ]);
+    await state(host, {
+      generations: generations.slice(0, 3),
+      last_run: { started: "2026-11-21T00:00:00Z", result: "published" },
+    });
+    expect(await wrong(host)).toEqual([]);
+  });
+});
