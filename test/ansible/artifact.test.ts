@@ -16,7 +16,8 @@ describe("the installed artifact", () => {
     ["module", "chroot", "tarball"],
     ["module", "maintain", "create_only"],
     ["module", "summary", "register"],
-    ["callback", "inner_result", "NSPAWN_RUNNER_RESULT"],
+    ["module", "rollback", "release"],
+    ["callback", "inner_result", "NSPAWN_RUNNER_INNER"],
   ])("documents the %s plugin nspawn.runner.%s with its options", async (type, name, option) => {
     const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], {
       cwd: scratch(),

@@ -15,7 +15,7 @@ description:
     It is of no use elsewhere, and need not be enabled by hand.
   - It sets the variables that lead to the staged tree where no fact and no group_vars can override them, and adds a last task to each play,
     which proves that the play came to its end.
-  - In any other run it does nothing.
+  - Without the environment variable C(NSPAWN_RUNNER_INNER), by which that action tells it of the run, it does nothing.
 """
 
 import json
