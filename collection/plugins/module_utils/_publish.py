@@ -24,8 +24,7 @@ def publish(place: Place, record: dict[str, Any]) -> dict[str, Any]:
     settle(place)
     with _in_use.unused(place.staged):
         pass
-    content = _record.load(place)
-    content, old = _retired(place, content)
+    content, old = retire(place)
     new = {"id": _record.new_id(_record.ids(place, content)), "published": _record.now(), **record}
     content["published"] = new
     content.pop("hold", None)
@@ -35,11 +34,7 @@ def publish(place: Place, record: dict[str, Any]) -> dict[str, Any]:
 
 def retire(place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The image's record as it is when its tree has left its place, and the generation that the tree is then; None without a tree."""
-    return _retired(place, _record.load(place))
-
-
-def _retired(place: Place, content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    content = {**content, "generations": list(content["generations"])}
+    content = _record.load(place)
     published = content.pop("published", None)
     if _swap.identity(place.path) is None:
         return content, None

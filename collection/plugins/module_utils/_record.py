@@ -23,7 +23,10 @@ _ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
 _LIMIT = 16 << 20
 _GENERATION = {
     **dict.fromkeys(("published", "retired", "playbook", "playbook_sha256"), str),
-    **{"tasks_changed": int, "packages": list, "creation": dict, "mounts": list},
+    "tasks_changed": int,
+    "packages": list,
+    "creation": dict,
+    "mounts": list,
 }
 _HOLD = {"since": str, "generation": str}
 

@@ -106,7 +106,7 @@ def _copy(place: Place) -> str:
         if status != 0:
             raise ChrootError(f"btrfs cannot make a snapshot of {place.path}:\n" + "\n".join(tail))
         return "snapshot"
-    way = "reflink" if _shares_extents(place.state) else "copy"
+    way = "reflink" if shares_extents(place.state) else "copy"
     if way == "copy":
         _check_space(place)
     make_directory(place.staged)
@@ -126,7 +126,7 @@ def _is_lone_subvolume(place: Place) -> bool:
     return status == 0 and not tail
 
 
-def _shares_extents(state: str) -> bool:
+def shares_extents(state: str) -> bool:
     """Whether files of this file system can share what they hold."""
     with tempfile.TemporaryFile(dir=state) as source, tempfile.TemporaryFile(dir=state) as target:
         source.write(b"x" * 4096)
@@ -142,11 +142,11 @@ def _check_space(place: Place) -> None:
     there = os.statvfs(place.state)
     # The tree holds no more than its whole file system does: mostly that is answer enough.
     size, count = (there.f_blocks - there.f_bfree) * there.f_frsize, there.f_files - there.f_ffree
-    if _needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
-        size, count = _used(place.path, "--block-size=1"), _used(place.path, "--inodes")
-    if _needed(size) > there.f_bavail * there.f_frsize:
+    if needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
+        size, count = used(place.path, "--block-size=1"), used(place.path, "--inodes")
+    if needed(size) > there.f_bavail * there.f_frsize:
         raise ChrootError(
-            f"{place.path} cannot be copied: the copy needs {_needed(size) // _MEBIBYTE} MiB, "
+            f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB, "
             f"and the file system of {place.state} has {_free(place.state)} MiB free"
         )
     if there.f_files and count > there.f_favail:
@@ -155,12 +155,12 @@ def _check_space(place: Place) -> None:
         )
 
 
-def _needed(size: int) -> int:
+def needed(size: int) -> int:
     # Directories and lists of extents of a copy can be larger than they were, and the run writes its log and its record beside it.
     return size + size // 50 + 16 * _MEBIBYTE
 
 
-def _used(tree: str, unit: str) -> int:
+def used(tree: str, unit: str) -> int:
     """What is allocated, hard links counted once."""
     status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]), lambda line: None)
     if status != 0 or not tail:

@@ -237,7 +237,7 @@ def _copies(root: str, subjects: Sequence[Subject]) -> Rows:
     elif _remove.is_btrfs(there):
         yield WARNING, f"no snapshots: {there} is on btrfs, and its program is missing", "apt install btrfs-progs"
     # It tries with files that have no name.
-    elif _stage._shares_extents(there):
+    elif _stage.shares_extents(there):
         yield OK, "share their blocks"
     else:
         yield _space(there, [subject.image.path for subject in subjects if subject.image.root == root])
@@ -248,10 +248,10 @@ def _space(there: str, paths: Sequence[str]) -> tuple[str, ...]:
     size = (system.f_blocks - system.f_bfree) * system.f_frsize
     free = system.f_bavail * system.f_frsize
     # No tree is larger than all that is there: mostly that is answer enough.
-    if _stage._needed(size) > free:
+    if _stage.needed(size) > free:
         trees = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
-        size = max((_stage._used(tree, "--block-size=1") for tree in trees), default=0)
-    missing = (_stage._needed(size) - free) / (1 << 20)
+        size = max((_stage.used(tree, "--block-size=1") for tree in trees), default=0)
+    missing = (_stage.needed(size) - free) / (1 << 20)
     if missing > 0:
         return PROBLEM, f"plain: the largest tree does not fit a second time into {there}", f"free {missing:.0f} MiB there, or use btrfs or xfs"
     return OK, f"plain, {free >> 20} MiB are free"

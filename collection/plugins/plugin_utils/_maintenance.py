@@ -189,10 +189,7 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
     since = None
     said = []
     if creation:
-        planned = _chroot.checked_plan(creation)
-        _chroot.build(creation, planned, place, log)
-        said.append(_chroot.told(image.path, planned, exists, False)["msg"] + _suite(creation, planned))
-        log(said[0])
+        said.append(_build(job, creation, exists, log))
     else:
         _way, since = _stage.stage(place, log)
     write_container_file(place.state, job.settings)
@@ -202,8 +199,8 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
     _finish.refuse_links(place.staged)
     said.append(_counted(tasks_changed, "task", "changed"))
     options = _creation_options(job.settings)
-    made_by = content.get("published", {}).get("creation")
-    stale = [CREATION[option] for option in CREATION if made_by and not creation and made_by.get(option) != options.get(option)]
+    made_by = options if creation else content.get("published", {}).get("creation")
+    stale = [variable for option, variable in CREATION.items() if made_by and made_by.get(option) != options.get(option)]
     if stale:
         said.append(f"{' and '.join(stale)} changed since the tree was made: -e nspawn_runner_maint_recreate=true makes it anew")
     result = {"changed": True, "result": "published", "created": not exists, "tasks_changed": tasks_changed, "creation_changed": stale}
@@ -219,11 +216,20 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
         log(f"{differs} differs")
     packages = _packages.changes(before, _packages.packages(place.staged))
     record = {"playbook": image.playbook, "playbook_sha256": _checksum(image.playbook), "tasks_changed": tasks_changed}
-    known = {"packages": packages, "creation": options if creation else made_by}
+    known = {"packages": packages, "creation": made_by}
     generation = _generations.publish(place, {**record, **{name: value for name, value in known.items() if value is not None}})
     said += [_counted(count, "package", word) for word, count in package_counts(packages).items() if count]
     said.append(f"published as {generation['id']}")
     return {**result, "packages": packages, "generation": generation["id"], "msg": "; ".join(said)}
+
+
+def _build(job: Job, creation: dict[str, Any], exists: bool, log: Log) -> str:
+    """Fills the staged tree from nothing, and says how."""
+    planned = _chroot.checked_plan(creation)
+    _chroot.build(creation, planned, job.place, log)
+    said = _chroot.told(job.image.path, planned, exists, False)["msg"] + _suite(creation, planned)
+    log(said)
+    return said
 
 
 def _playbook(job: Job, log: Log) -> int:
