@@ -170,6 +170,19 @@ describe("a generation in use is not pruned", () => {
 });
 
 describe("roll back", () => {
+  test("goes back to the tree that was replaced, not to one that was rolled back from before", async () => {
+    const host = await imageWith("good", "bad");
+    const good = host.ids()[0] as string;
+    await rollBack(host, null);
+    expect(host.contents()[0]).toBe("good");
+    await host.call("g.release(p)");
+    // Records count in seconds; runs of Ansible are further apart.
+    await new Promise((done) => setTimeout(done, 1100));
+    await host.publish("bad again");
+    expect((await rollBack(host, null)).value?.[1]?.id).toBe(good);
+    expect(host.contents()[0]).toBe("good");
+  });
+
   test("goes back by one each time, and holds the image until it is released", async () => {
     const host = await imageWith("a", "b", "c");
     const [b, a] = host.ids() as [string, string];

@@ -101,7 +101,8 @@ def _chosen(place: Place, generations: list[dict[str, Any]], wanted: str | None,
         earlier = [entry for entry in known if not old or entry["id"] < old["id"]]
         if not earlier:
             raise ChrootError(f"image {place.image} has no generation from before the present one; its generations are: {names}")
-        return earlier[0]
+        # A tree that was rolled back from is newer than the one that took its place again, but was not the image's last one.
+        return max(earlier, key=lambda entry: (entry.get("retired", ""), entry["id"]))
     for entry in known:
         if entry["id"] == wanted:
             return entry

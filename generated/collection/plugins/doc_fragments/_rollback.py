@@ -34,7 +34,8 @@ options:
   generation:
     description:
       - Generation to put in the image's place, as C(nspawn.runner.generations) lists it.
-      - "Without it, or when it is empty: the newest one that was published before the present tree."
+      - "Without it, or when it is empty: of those older than the present tree, the one that was in the image's place
+        last."
     type: str
   release:
     description:
