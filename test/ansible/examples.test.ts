@@ -41,7 +41,7 @@ describe("the examples", () => {
   test("say with --check what they would create, sid too", async () => {
     const result = await run("ansible-playbook", "site.yml", "--check");
     expect(result.exitCode).toBe(0);
-    for (const image of images) expect(summary(result, image)[0]).toBe("would be created");
+    for (const image of images) expect(summary(result, image)[0]).toBe("would be published");
     expect(result.stdout).toMatch(/^sid \| .* from suite sid$/m);
     await expect(stat(root)).rejects.toThrow();
   });
@@ -51,7 +51,7 @@ describe("the examples", () => {
     const first = await run("ansible-playbook", "site.yml", "--limit", "bookworm,trixie");
     for (const image of ["bookworm", "trixie"]) {
       expect(sentence(first, image)).toBe("");
-      expect(summary(first, image)[0]).toBe("changed");
+      expect(summary(first, image)[0]).toBe("published");
     }
     expect(await readFile(join(root, "trixie/etc/passwd"), "utf8")).toMatch(/^ci:/m);
     await expect(
@@ -71,14 +71,14 @@ describe("the examples", () => {
 
   test("sid is made and maintained, or the archive's own breakage is called that", async () => {
     const result = await run("ansible-playbook", "site.yml", "--limit", "sid");
-    if (result.exitCode === 0) expect(summary(result, "sid")[0]).toBe("created");
+    if (result.exitCode === 0) expect(summary(result, "sid")[0]).toBe("published");
     else expect(sentence(result, "sid")).toMatch(/: the archive('s packages do not go together| is out of date)/);
   });
 
   test("slim is made by its own command, without documentation", async () => {
     const first = await run("ansible-playbook", "site.yml", "--limit", "slim");
     expect(sentence(first, "slim")).toBe("");
-    expect(summary(first, "slim")[0]).toBe("created");
+    expect(summary(first, "slim")[0]).toBe("published");
     expect((await stat(join(root, "slim/usr/share/doc/bash/copyright"))).isFile()).toBe(true);
     await expect(stat(join(root, "slim/usr/share/doc/bash/README.gz"))).rejects.toThrow();
     const second = await run("ansible-playbook", "site.yml", "--limit", "slim");

@@ -35,6 +35,6 @@ test("ansible-pull -l nspawn_runner maintains the images of a repository", async
     { cwd: directory, env: { NSPAWN_RUNNER_ROOT: root, HOME: directory } },
   );
   expect(pulled.exitCode, `${pulled.stdout}\n${pulled.stderr}`).toBe(0);
-  expect(summary(pulled, "aa").slice(0, 2)).toEqual(["changed", "1"]);
+  expect(summary(pulled, "aa").slice(0, 2)).toEqual(["published", "1"]);
   expect(recap(pulled, "aa")).toMatchObject({ failed: 0, changed: 1 });
 });
