@@ -3,7 +3,7 @@
 // The first lines of a generated file: licence, what to edit, what to run.
 
 /** Lines without the comment sign. `sources`: the files of the model that the output is made from. */
-export function headerLines(sources: readonly string[]): readonly string[] {
+function headerLines(sources: readonly string[]): readonly string[] {
   return [...LICENCE, "", generatedFrom(sources)];
 }
 

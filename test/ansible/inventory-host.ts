@@ -39,7 +39,7 @@ export async function list(
 }
 
 /** Without white space: Ansible breaks its warnings into lines, in the middle of a path too. */
-export const squeezed = (text: string): string => text.replace(/\s+/g, "");
+const squeezed = (text: string): string => text.replace(/\s+/g, "");
 
 /** How often a warning is in what Ansible printed. */
 export const countOf = (warning: string, output: string): number =>

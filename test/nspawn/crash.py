@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _publish, _remove, _state, _swap
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
@@ -73,9 +74,8 @@ def fault(step: int, how: str) -> None:
             if how == "kill":
                 if next(calls) == step:
                     os.kill(os.getpid(), signal.SIGKILL)
-            elif is_here(args[0]) and (function is not system_open or args[1] & os.O_CREAT):
-                if next(calls) >= step:
-                    raise full(args)
+            elif is_here(args[0]) and (function is not system_open or args[1] & os.O_CREAT) and next(calls) >= step:
+                raise full(args)
             return function(*args, **kwargs)
 
         return wrapped
@@ -166,11 +166,11 @@ def main(directory: str, scenario: str, how: str, stride: str) -> None:
             root = os.path.join(directory, f"{scenario}-{how}-{step}-{again}")
             place = Place(root, "img")
             set_up(place, scenario)
-            disturbed, said = in_child(step, how, lambda: act(place, scenario))
+            disturbed, said = in_child(step, how, partial(act, place, scenario))
             now = check_whole(place, scenario)
             if how == "full" and disturbed:
                 assert ("is published" in said) == (now in ("new", "older")), (said, now)
-            recovery_disturbed, _said = in_child(again, how, lambda: _generations.recover(place))
+            recovery_disturbed, _said = in_child(again, how, partial(_generations.recover, place))
             assert check_whole(place, scenario) == now
             _generations.recover(place)
             check_settled(place, scenario, now)

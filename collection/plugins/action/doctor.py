@@ -29,7 +29,7 @@ _COLORS = {OK: C.COLOR_OK, WARNING: C.COLOR_WARN, PROBLEM: C.COLOR_ERROR}
 class ActionModule(ActionBase):
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.validate_argument_spec(ARGUMENT_SPEC)
         group = self._task.get_variable_manager()._inventory.groups.get(GROUP)

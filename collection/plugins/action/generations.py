@@ -31,7 +31,7 @@ PACKAGES = 10
 class ActionModule(ActionBase):
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.validate_argument_spec(ARGUMENT_SPEC)
         inventory = self._task.get_variable_manager()._inventory

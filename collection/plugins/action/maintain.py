@@ -26,7 +26,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import I
 class ActionModule(ActionBase):
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(ARGUMENT_SPEC)[1]
         host = _image_vars.current_host()

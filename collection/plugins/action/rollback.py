@@ -25,7 +25,7 @@ display = Display()
 class ActionModule(ActionBase):
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(ARGUMENT_SPEC)[1]
         _guard.die_with_parent()

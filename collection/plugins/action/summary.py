@@ -25,7 +25,7 @@ HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgr
 class ActionModule(ActionBase):
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         register = self.validate_argument_spec(ARGUMENT_SPEC)[1]["register"]
         images = [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: inner_result
 type: notification
@@ -20,11 +18,12 @@ description:
 
 import json
 import os
+from typing import Any
 
 from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER
+from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER, Inner
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
 LAST_TASK = "This play came to its end"
@@ -36,39 +35,39 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "nspawn.runner.inner_result"
     CALLBACK_NEEDS_ENABLED = True
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.disabled = INNER is None
-        self.started = []
-        self.unmatched = []
+        self.started: list[str] = []
+        self.unmatched: list[str] = []
         self.ended = 0
-        self.failure = None
+        self.failure: dict[str, str] | None = None
 
-    def v2_playbook_on_play_start(self, play):
+    def v2_playbook_on_play_start(self, play: Any) -> None:
         if INNER is None:
             return
         if not self.started:
-            _pin(play.get_variable_manager())
+            _pin(INNER, play.get_variable_manager())
         self.started.append(_hosts(play))
         play.post_tasks = [*play.post_tasks, _last_block(play)]
 
-    def v2_playbook_on_no_hosts_matched(self):
+    def v2_playbook_on_no_hosts_matched(self) -> None:
         # Ansible announces the play first.
         if self.started:
             self.unmatched.append(self.started.pop())
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: Any) -> None:
         if result.task_name == LAST_TASK:
             self.ended += 1
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
             self._remember(result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: Any) -> None:
         self._remember(result)
 
-    def _remember(self, result):
+    def _remember(self, result: Any) -> None:
         values = getattr(result, "result", None) or result._result  # 2.19 and later, before
         message = str(values.get("msg") or values.get("reason") or "no message")
         # Where no module answered, the message only says so.
@@ -78,7 +77,7 @@ class CallbackModule(CallbackBase):
                 break
         self.failure = {"task": result.task_name, "msg": " ".join(message.split())[:1000]}
 
-    def v2_playbook_on_stats(self, stats):
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         if INNER is None:
             return
         content = {
@@ -94,17 +93,17 @@ class CallbackModule(CallbackBase):
         os.replace(f"{INNER.result}.new", INNER.result)
 
 
-def _pin(manager):
+def _pin(inner: Inner, manager: Any) -> None:
     """As include_vars would set them: above facts and the variables of inventories, plays and tasks."""
-    for name, value in INNER.pinned.items():
-        manager.set_host_variable(INNER.image, name, unsafe(value) if isinstance(value, str) else value)
+    for name, value in inner.pinned.items():
+        manager.set_host_variable(inner.image, name, unsafe(value) if isinstance(value, str) else value)
 
 
-def _last_block(play):
+def _last_block(play: Any) -> Any:
     """A task at the very end: `meta: end_host` and its like skip it, and end with exit status 0."""
     task = {"name": LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
     return Block.load({"block": [task]}, play=play, variable_manager=play.get_variable_manager(), loader=play.get_loader())
 
 
-def _hosts(play):
+def _hosts(play: Any) -> str:
     return ",".join(map(str, play.hosts)) if isinstance(play.hosts, (list, tuple)) else str(play.hosts)

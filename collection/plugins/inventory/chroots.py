@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: chroots
 author:
@@ -16,14 +14,12 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 # nspawn_runner.yml: the images in /var/lib/nspawn-runner, with playbooks beside this file or in /etc/nspawn-runner.
 plugin: nspawn.runner.chroots
----
-# Another place for the trees, and only some of the images.
-plugin: nspawn.runner.chroots
+
+# All else is optional. Another place for the trees, and only some of the images:
 root: /srv/images
 exclude: [scratch-*]
----
-# A group per distribution, such as os_debian.
-plugin: nspawn.runner.chroots
+
+# A group per distribution, such as os_debian:
 keyed_groups:
   - key: nspawn_runner_os.id
     prefix: os
@@ -109,9 +105,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         return config
 
     def _wanted(self, name: str) -> bool:
-        return any(fnmatchcase(name, glob) for glob in self.get_option("include")) and not any(
-            fnmatchcase(name, glob) for glob in self.get_option("exclude")
-        )
+        return any(fnmatchcase(name, glob) for glob in self.get_option("include")) and not any(fnmatchcase(name, glob) for glob in self.get_option("exclude"))
 
     def _check_connection(self) -> None:
         connection = self.get_option("connection")
@@ -136,7 +130,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             elif "." not in name or what != "a file":
                 self.display.warning(f"Skipping {os.path.join(root, name)!r}: it is {what}, not a tree")
 
-    def _add_image(self, name: str, root: str, present: bool, playbook: Playbook | None) -> None:
+    def _add_image(self, name: str, root: str, present: bool, playbook: "Playbook | None") -> None:
         path = os.path.join(root, name)
         if INNER and (INNER.image, INNER.path) == (name, path):
             # The image's own run sees the staged tree in its place, which may not even exist yet.

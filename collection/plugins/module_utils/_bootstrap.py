@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.common.process import get_bin_path
+
 from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
 
-Log = Callable[[str], None]
+Log = Callable[[str], object]
 
 # First bytes of an archive, tar's option for it, its program and the Debian package of that.
 _COMPRESSIONS = (
@@ -31,8 +33,10 @@ BROKEN_ARCHIVE_REASON = "the archive's packages do not go together at the moment
 _REASONS = (
     (r"No space left on device|Disk quota exceeded|not enough free disk space|enough free space", "the disk is full: free some space in {root}"),
     (
-        r"Could not connect|Connection failed|Connection refused|timed out|Unable to connect|Could not resolve"
-        r"|Temporary failure resolving|Temporary failure in name resolution",
+        (
+            r"Could not connect|Connection failed|Connection refused|timed out|Unable to connect|Could not resolve"
+            r"|Temporary failure resolving|Temporary failure in name resolution"
+        ),
         "the mirror does not answer: look at it, at the network and at the proxy",
     ),
     (r"does not have a Release file|No such script", "the mirror has no suite '{suite}': look at the suite's name and at the mirror"),
@@ -202,7 +206,7 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         raise ChrootError(f"{archive} cannot be unpacked: {_failure('tar', status, tail, tree, params)}")
 
 
-def _open_archive(archive: str):
+def _open_archive(archive: str) -> io.FileIO:
     try:
         # A FIFO would block here.
         if not os.path.isfile(archive):
@@ -212,7 +216,7 @@ def _open_archive(archive: str):
         raise ChrootError(f"the archive {archive} cannot be read: {exc.strerror}") from exc
 
 
-def check_sum(file, archive: str, checksum: str | None) -> None:
+def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
     """Compares the sum of an open archive, and leaves it at its start."""
     if not checksum:
         return

@@ -18,7 +18,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, 
 
 __all__ = ["Busy", "ChrootError", "absent", "build", "checked_plan", "new_tree_path", "plan", "present", "told"]
 
-Log = Callable[[str], None]
+Log = Callable[[str], object]
 
 plan = _bootstrap.plan
 

@@ -138,9 +138,7 @@ def _same_content(directories: list[int], name: str) -> bool:
     with ExitStack() as stack:
         # What was a regular file a moment ago must not block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        one, other = (
-            stack.enter_context(os.fdopen(os.open(name, flags, dir_fd=directory), "rb", buffering=0)) for directory in directories
-        )
+        one, other = (stack.enter_context(os.fdopen(os.open(name, flags, dir_fd=directory), "rb", buffering=0)) for directory in directories)
         while True:
             here, there = one.read(_CHUNK), other.read(_CHUNK)
             if here != there:

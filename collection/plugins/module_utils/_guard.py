@@ -13,7 +13,8 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
 
 TAIL_LINES = 20
 LINE_LENGTH = 2000
@@ -35,7 +36,7 @@ def guarded(argv: list[str]) -> list[str]:
     ]
 
 
-def run(argv: list[str], log: Callable[[str], None], stdin: int = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:
+def run(argv: list[str], log: Callable[[str], object], stdin: Any = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:
     """Runs a program from /, without a terminal; gives each line of its output to `log`, and returns its exit status and last lines."""
     with subprocess.Popen(
         argv,
@@ -49,7 +50,7 @@ def run(argv: list[str], log: Callable[[str], None], stdin: int = subprocess.DEV
     ) as process:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         try:
-            for line in _lines(process.stdout.fileno()):
+            for line in _lines(cast(IO[bytes], process.stdout).fileno()):
                 tail.append(line)
                 log(line)
         except BaseException:
@@ -58,7 +59,7 @@ def run(argv: list[str], log: Callable[[str], None], stdin: int = subprocess.DEV
     return process.returncode, list(tail)
 
 
-def _lines(descriptor: int):
+def _lines(descriptor: int) -> Iterator[str]:
     """Lines as they come, of bounded length; of a progress line its last state."""
     rest = b""
     while chunk := os.read(descriptor, 65536):

@@ -209,7 +209,7 @@ def _path_in_file_system(tree: str) -> tuple[str, str] | None:
     if not holding:
         return None
     mount = max(holding, key=lambda mount: len(mount.point))
-    return mount.device, mount.source.rstrip("/") + tree[len(mount.point.rstrip("/")) :]
+    return mount.device, mount.source.rstrip("/") + tree.removeprefix(mount.point.rstrip("/"))
 
 
 def _layers(options: str) -> Iterator[str]:

@@ -50,7 +50,5 @@ def changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list
         return None
     versions = ((name, before.get(name), after.get(name)) for name in sorted({*before, *after}))
     return [
-        {"name": name, **({"from": was} if was is not None else {}), **({"to": now} if now is not None else {})}
-        for name, was, now in versions
-        if was != now
+        {"name": name, **({"from": was} if was is not None else {}), **({"to": now} if now is not None else {})} for name, was, now in versions if was != now
     ]

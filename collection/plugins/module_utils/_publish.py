@@ -96,7 +96,7 @@ def settle(place: Place) -> None:
     journal = _record.read_json(place.journal)
     if journal is None:
         return
-    if not isinstance(journal, dict) or journal.get("format") != _record.FORMAT or not _JOURNAL <= journal.keys():
+    if not isinstance(journal, dict) or journal.get("format") != _record.FORMAT or not journal.keys() >= _JOURNAL:
         raise ChrootError(f"{place.journal} was not written by this version of nspawn.runner: run the version that was used last")
     source = os.path.join(place.state, journal["source"])
     try:

@@ -84,9 +84,8 @@ def _has_open(pid: str, path: str) -> bool:
 
 def _with_parents(pids: Iterable[str]) -> Iterable[tuple[str, str]]:
     for pid in pids:
-        with suppress(*_GONE):
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                yield pid, file.read().rpartition(b")")[2].split()[1].decode()
+        with suppress(*_GONE), open(f"/proc/{pid}/stat", "rb") as file:
+            yield pid, file.read().rpartition(b")")[2].split()[1].decode()
 
 
 def _root(pid: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +67,7 @@ def _is_generation(entry: Any) -> bool:
     return all(isinstance(package, dict) and isinstance(package.get("name"), str) for package in entry.get("packages", []))
 
 
-def _has_types(entry: Any, types: dict[str, type]) -> bool:
+def _has_types(entry: Any, types: Mapping[str, type]) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry[name], kind) for name, kind in types.items() if name in entry)
 
 

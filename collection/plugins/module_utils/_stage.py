@@ -150,9 +150,7 @@ def _check_space(place: Place) -> None:
             f"and the file system of {place.state} has {_free(place.state)} MiB free"
         )
     if there.f_files and count > there.f_favail:
-        raise ChrootError(
-            f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free"
-        )
+        raise ChrootError(f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free")
 
 
 def needed(size: int) -> int:

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-from __future__ import annotations
-
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: maintain
@@ -59,7 +57,9 @@ generation:
   type: str
   sample: 20261123T231500Z
 creation_changed:
-  description: Variables that say how the tree is created and have another value than when it was. It is made anew when asked, by C(nspawn_runner_maint_recreate).
+  description:
+    - Variables that say how the tree is created and have another value than when it was.
+    - It is made anew when asked, by C(nspawn_runner_maint_recreate).
   returned: when the playbook ran to its end
   type: list
   elements: str

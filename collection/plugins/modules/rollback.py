@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-from __future__ import annotations
-
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: rollback

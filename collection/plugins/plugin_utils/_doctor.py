@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 from ansible import constants as C
+from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.loader import connection_loader
 from ansible.release import __version__ as ANSIBLE
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _layout, _record, _remove, _stage, _state
 from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap_tools import BOOTSTRAP_TOOLS
@@ -112,8 +111,7 @@ def _ansible() -> Rows:
     with open(os.path.join(_COLLECTION, "MANIFEST.json"), encoding="utf-8") as file:
         own = json.load(file)["collection_info"]["version"]
     found = f"ansible-core {ANSIBLE}, nspawn.runner {own}"
-    # As Ansible itself compares it: a release candidate counts as the release.
-    if SpecifierSet(wanted).contains(Version(ANSIBLE).base_version):
+    if LooseVersion(ANSIBLE) >= LooseVersion(wanted.removeprefix(">=")):
         yield OK, found
     else:
         yield PROBLEM, found, f"install ansible-core {wanted}"
@@ -194,7 +192,7 @@ def _overlay() -> Rows:
     with open("/proc/filesystems", encoding="utf-8") as file:
         known = "overlay" in file.read().split()
     modprobe = _bootstrap.program("modprobe")
-    if known or modprobe and run([modprobe, "--dry-run", "overlay"], lambda line: None)[0] == 0:
+    if known or (modprobe and run([modprobe, "--dry-run", "overlay"], lambda line: None)[0] == 0):
         yield OK, "available"
     else:
         yield WARNING, "this kernel has no overlay file system", "load its module: jobs that start with --overlay need it"
@@ -264,15 +262,14 @@ def _image(subject: Subject) -> Rows:
     if subject.problem:
         rows.append((PROBLEM, subject.problem, f"mend {image.playbook}"))
     elif subject.settings is not None:
-        rows += _creation(subject)
+        rows += _creation(image, subject.settings)
     rows += _history(place, _record.load(place), subject.settings)
     there = "is there" if os.path.lexists(image.path) else "is made by the next run"
     yield from rows or [(OK, there if image.playbook else "has no playbook, and is left alone")]
 
 
-def _creation(subject: Subject) -> Rows:
-    image = subject.image
-    options = {option: subject.settings.get(variable) for option, variable in CREATION.items()}
+def _creation(image: Image, settings: Mapping[str, Any]) -> Rows:
+    options = {option: settings.get(variable) for option, variable in CREATION.items()}
     missing = not os.path.lexists(image.path)
     if any(options[source] is not None for source in SOURCES):
         try:
@@ -297,6 +294,7 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
     there = [entry for entry in content["generations"] if entry["id"] in _record.directories(place)]
     # Only those that the last run should have removed already.
     due = (_record.seconds(last.get("started")) or 0) - settings["nspawn_runner_keep_days"] * _DAY
-    old = [entry["id"] for entry in there[settings["nspawn_runner_keep_generations"] :] if (_record.seconds(entry.get("retired")) or 0) < due]
+    kept = settings["nspawn_runner_keep_generations"]
+    old = [entry["id"] for entry in there[kept:] if (_record.seconds(entry.get("retired")) or 0) < due]
     if old:
         yield WARNING, f"{', '.join(old)} could not be removed", f"end what uses it, as {log} says"

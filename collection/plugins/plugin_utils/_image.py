@@ -81,9 +81,7 @@ def find_playbooks(directories: Iterable[str], loader: Any, trees: Container[str
     return found
 
 
-def find_playbook(
-    name: str, directory: str, loader: Any, has_tree: bool, warn: Warn, suffixes: Iterable[str] = _SUFFIXES
-) -> Playbook | None:
+def find_playbook(name: str, directory: str, loader: Any, has_tree: bool, warn: Warn, suffixes: Iterable[str] = _SUFFIXES) -> Playbook | None:
     """The image's playbook in one directory."""
     paths = [os.path.join(directory, name + suffix) for suffix in _SUFFIXES if suffix in suffixes]
     for path in paths:

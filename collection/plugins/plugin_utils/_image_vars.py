@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing import current_process
 from typing import Any, NamedTuple
 
@@ -75,7 +75,7 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
     own = host.get_vars()
     for name in sorted(name for name in variables if name.startswith(VARIABLE_PREFIX)):
         if name in DERIVED:
-            if name not in own or variables[name] is not own[name] and variables[name] != own[name]:
+            if name not in own or (variables[name] is not own[name] and variables[name] != own[name]):
                 raise ImageError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
         elif name not in VARIABLES:
             raise ImageError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{_playbook.nearest_hint(name)}")
@@ -153,7 +153,7 @@ def _bind_problem(binds: list[str]) -> str | None:
         # systemd-nspawn reads "\:" as a colon of the path.
         parts = re.split(r"(?<!\\):", bind)
         paths = parts[:-1] if len(parts) == 3 else parts
-        if len(parts) > 3 or len(parts) == 3 and parts[2] != "ro" or not all(path.startswith("/") for path in paths):
+        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "ro") or not all(path.startswith("/") for path in paths):
             return f"'{bind}' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths"
         if _breaks_line(bind):
             return f"{bind!r} holds a control character"
@@ -182,7 +182,7 @@ def _capability_problem(capabilities: list[str]) -> str | None:
     return None
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     f"{VARIABLE_PREFIX}binds": _bind_problem,
     f"{VARIABLE_PREFIX}environment": _environment_problem,
     f"{VARIABLE_PREFIX}capabilities": _capability_problem,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any, cast
 
 from ansible import constants as C
 
@@ -143,11 +143,9 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
     """Runs the command to its end, without a terminal, in this directory; whatever ends this process ends it and all it started."""
     # A shell between: unshare says of a child that was killed only that it failed, a shell says by which signal.
     told = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
-    with subprocess.Popen(
-        _guard.guarded(told), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)
-    ) as process:
+    with subprocess.Popen(_guard.guarded(told), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)) as process:
         try:
-            for line in process.stdout:
+            for line in cast(IO[bytes], process.stdout):
                 log(line)
         except BaseException:
             process.kill()
@@ -179,9 +177,7 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         raise RunError(reason, log, changed)
     if not result["plays"]:
         hosts = "; ".join(result["unmatched"]) or "none"
-        raise RunError(
-            f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log
-        )
+        raise RunError(f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log)
     if result["ended"] != len(result["plays"]):
         reason = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play: put `when` on a block instead"
         raise RunError(reason, log, changed)

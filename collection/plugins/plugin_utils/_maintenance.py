@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -254,7 +254,7 @@ def _playbook(job: Job, log: Log) -> int:
             os.unlink(result_file)
 
 
-def package_counts(packages: list[Mapping[str, str]] | None) -> dict[str, int]:
+def package_counts(packages: Sequence[Mapping[str, str]] | None) -> dict[str, int]:
     """How many packages were added, removed and upgraded (or downgraded); nothing when it is not known."""
     if packages is None:
         return {}

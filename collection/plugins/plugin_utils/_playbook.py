@@ -146,8 +146,8 @@ def _check(path: str, variables: dict[str, Any], node: MappingNode) -> None:
 def nearest_hint(name: str) -> str:
     """The end of a message about an unknown variable; empty where no name is near."""
     # Without the prefix, which would make every name look near.
-    known = [variable[len(VARIABLE_PREFIX) :] for variable in VARIABLES]
-    near = difflib.get_close_matches(name[len(VARIABLE_PREFIX) :], known, 1, 0.5)
+    known = [variable.removeprefix(VARIABLE_PREFIX) for variable in VARIABLES]
+    near = difflib.get_close_matches(name.removeprefix(VARIABLE_PREFIX), known, 1, 0.5)
     return f"; the nearest known one is {VARIABLE_PREFIX}{near[0]}" if near else ""
 
 

@@ -12,7 +12,4 @@ def table(rows: Sequence[Sequence[str]], numbers: int) -> list[str]:
     """Lines of aligned columns, the last `numbers` of them to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     texts = len(widths) - numbers
-    return [
-        "  ".join(cell.ljust(width) if column < texts else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths)))
-        for row in rows
-    ]
+    return ["  ".join(cell.ljust(width) if column < texts else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))) for row in rows]

@@ -17,6 +17,8 @@ except ImportError:  # Before ansible-core 2.19 every string is rendered that is
     from ansible.utils.unsafe_proxy import wrap_var
 
     trust_as_template = None
+else:
+    wrap_var = None
 
 # Words and at most one pair of parentheses around words: no template, whatever delimiters a task sets.
 _PLAIN = re.compile(r"[\w ./:,;!'\"+~=-]*(?:\([\w .+-]*\))?", re.ASCII)

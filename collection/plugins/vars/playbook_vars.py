@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 name: playbook_vars
 author:
@@ -42,9 +40,7 @@ class VarsModule(BaseVarsPlugin):
             return {}
         root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))
-        for directory in playbook_directories(
-            self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)
-        ):
+        for directory in playbook_directories(self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)):
             if playbook := find_playbook(host.name, directory, loader, has_tree, self._display.warning):
                 if playbook.error:
                     self._display.warning(f"Image {host.name}: {playbook.error}")
