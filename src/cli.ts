@@ -26,8 +26,8 @@ verb(
 verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
 verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
-  .argument("[filters...]", "parts of test files' paths")
-  .option("--matrix", "the tests of real Ansible runs, with other versions of ansible-core from PyPI");
+  .argument("[filters...]", "parts of test files' paths; in the matrix, without a slash, of gates' names")
+  .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI");
 verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);
 verb("bench", "measure, in ratios", async () => (await import("./command/bench.ts")).bench).argument(
   "[tables...]",

@@ -6,7 +6,9 @@
 import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDirectory } from "./cache.ts";
-import { runOnTerminal } from "./run.ts";
+import { run } from "./run.ts";
+
+const FROM = "Debian's package python3-venv";
 
 /**
  * Makes a virtual environment with these exact requirements, or takes the one that exists.
@@ -25,13 +27,15 @@ export async function virtualEnvironment(
     print(`Installing from PyPI: ${requirements.join(" ")}`);
     await rm(directory, { recursive: true, force: true });
     await mkdir(cacheDirectory(), { recursive: true, mode: 0o700 });
-    await runOnTerminal("python3", ["-m", "venv", directory], "Debian's package python3-venv");
-    await runOnTerminal(
-      join(directory, "bin/pip"),
-      ["install", "--quiet", ...requirements],
-      "Debian's package python3-venv",
-    );
+    await run("python3", ["-m", "venv", directory], { from: FROM });
+    await run(join(directory, "bin/pip"), ["install", "--quiet", ...requirements], { from: FROM });
     await writeFile(complete, "");
   }
   return join(directory, "bin");
+}
+
+/** Such as 3.11: what a virtual environment has. */
+export async function pythonVersion(): Promise<string> {
+  const program = 'import sys; print("%d.%d" % sys.version_info[:2])';
+  return (await run("python3", ["-c", program], { from: "Debian's package python3" })).output;
 }

@@ -28,7 +28,7 @@ export interface RunOptions {
   /** Where the program comes from, such as "Debian's package ansible". */
   readonly from: string;
   /** Exit codes that are answers, not failures. */
-  readonly answers?: readonly number[];
+  readonly answers?: readonly number[] | "any";
 }
 
 export interface RunResult {
@@ -50,7 +50,7 @@ export async function run(program: string, args: readonly string[], options: Run
     localDir: import.meta.dirname,
   });
   if (result.code === "ENOENT") throw new ToolError(program, null, `not installed. It comes with ${from}.`);
-  if (result.exitCode !== undefined && answers.includes(result.exitCode)) {
+  if (result.exitCode !== undefined && (answers === "any" || answers.includes(result.exitCode))) {
     return { exitCode: result.exitCode, output: result.all };
   }
   const how =

@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the ecosystem's own checkers say of the collection. Each one is a gate: an exact version from PyPI, in an environment of its own.
+
+import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { ansibleTestHome } from "../tool/ansible-test.ts";
+import { docsiteSteps } from "../tool/docsite.ts";
+import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
+import { type RunResult, run, ToolError } from "../tool/run.ts";
+import { ansibleVersions, newestAnsible } from "./ansible-versions.ts";
+import { build } from "./build.ts";
+
+interface Gate {
+  readonly name: string;
+  /** What pip installs. */
+  readonly requirements: readonly string[];
+  readonly check: (at: Places, command: Command) => Promise<RunResult>;
+}
+
+/** What a gate can look at. */
+interface Places {
+  readonly checkout: string;
+  /** The built collection, in the directory that Ansible knows it by. */
+  readonly collection: string;
+  /** What that directory is in, for `ANSIBLE_COLLECTIONS_PATH`. */
+  readonly collections: string;
+  readonly artifact: string;
+  /** An empty directory of the gate's own. */
+  readonly scratch: string;
+}
+
+/** Runs a program of the gate's environment to its end, whatever its exit code. */
+type Command = (
+  argv: readonly [string, ...string[]],
+  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+) => Promise<RunResult>;
+
+const ansible = `ansible-core==${newestAnsible}`;
+const ansibleLint = "ansible-lint==26.10.1";
+const changelog = "antsibull-changelog==0.36.0";
+const docs = "antsibull-docs==2.28.0";
+const ruff = "ruff==0.17.6";
+
+/** The name of the gate of one version. */
+export const sanityGate = (version: string): string => `ansible-test sanity ${version}`;
+
+const gates: readonly Gate[] = [
+  ...ansibleVersions.map(sanity),
+  {
+    name: "ansible-lint",
+    requirements: [ansibleLint, ansible],
+    check: ({ collection, collections }, command) =>
+      command(["ansible-lint", "--profile=production", "--strict", "--offline", "--nocolor"], {
+        cwd: collection,
+        env: { ANSIBLE_COLLECTIONS_PATH: collections },
+      }),
+  },
+  {
+    name: "galaxy-importer",
+    requirements: ["galaxy-importer==0.4.44", ansibleLint, ansible],
+    check: async ({ artifact, scratch }, command) =>
+      warningsFail(await command(["python", "-m", "galaxy_importer.main", artifact], { cwd: scratch })),
+  },
+  {
+    name: "antsibull-docs lint-collection-docs",
+    requirements: [docs, ansible],
+    check: ({ collection, collections }, command) =>
+      command(
+        [
+          "antsibull-docs",
+          "lint-collection-docs",
+          "--plugin-docs",
+          "--validate-collection-refs=all",
+          "--disallow-unknown-collection-refs",
+          "--check-extra-docs-refs",
+          collection,
+        ],
+        { cwd: collection, env: { ANSIBLE_COLLECTIONS_PATH: collections } },
+      ),
+  },
+  {
+    name: "antsibull-docs to HTML",
+    requirements: [docs, changelog, ansible, "sphinx==8.2.3", "sphinx-ansible-theme==0.10.3"],
+    check: async ({ collection, scratch }, command) => {
+      const env = { ANSIBLE_COLLECTIONS_PATH: scratch };
+      return oneByOne(await docsiteSteps(collection, scratch), ({ argv, cwd }) => command(argv, { cwd, env }));
+    },
+  },
+  {
+    name: "antsibull-changelog lint",
+    requirements: [changelog],
+    check: ({ collection }, command) => command(["antsibull-changelog", "lint"], { cwd: collection }),
+  },
+  {
+    name: "reuse lint",
+    requirements: ["reuse==6.2.0"],
+    check: ({ checkout }, command) => command(["reuse", "lint", "--lines"], { cwd: checkout }),
+  },
+  {
+    name: "ruff check",
+    requirements: [ruff],
+    check: ({ checkout }, command) => command(["ruff", "check", "--no-cache"], { cwd: checkout }),
+  },
+  {
+    name: "ruff format",
+    requirements: [ruff],
+    check: ({ checkout }, command) => command(["ruff", "format", "--check", "--diff", "--no-cache"], { cwd: checkout }),
+  },
+  {
+    name: "mypy",
+    requirements: ["mypy==2.4.1", "types-PyYAML==6.0.12.20261113"],
+    check: ({ checkout, collections, scratch }, command) =>
+      command(
+        [
+          "mypy",
+          `--config-file=${join(checkout, "pyproject.toml")}`,
+          `--cache-dir=${scratch}`,
+          "ansible_collections/nspawn/runner/plugins",
+        ],
+        { cwd: collections, env: { MYPYPATH: collections } },
+      ),
+  },
+];
+
+function sanity(version: string): Gate {
+  return {
+    name: sanityGate(version),
+    requirements: [`ansible-core==${version}`],
+    check: async ({ collection, scratch }, command) => {
+      // ansible-test writes into the collection.
+      const copy = join(scratch, "ansible_collections/nspawn/runner");
+      await cp(collection, copy, { recursive: true });
+      // pip finds its configuration where it always does.
+      const configuration = process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+      const env = { HOME: await ansibleTestHome(version), XDG_CONFIG_HOME: configuration };
+      return command(["ansible-test", "sanity", `--python=${await pythonVersion()}`, "--color=no"], { cwd: copy, env });
+    },
+  };
+}
+
+/**
+ * galaxy-importer only tells of warnings. One of them is its own: it points ansible-lint past the collections, so that an example's import of
+ * this collection's playbook is not found; the gate ansible-lint looks at that example.
+ */
+function warningsFail({ exitCode, output }: RunResult): RunResult {
+  const warning = /^(?:WARNING|ERROR)(?!: ERROR +Failed to find nspawn\.runner\.\w+ playbook\.$)/m;
+  return { exitCode: warning.test(output) ? exitCode || 1 : exitCode, output };
+}
+
+/** Ends at the first that fails. */
+async function oneByOne<T>(steps: readonly T[], step: (step: T) => Promise<RunResult>): Promise<RunResult> {
+  let output = "";
+  for (const each of steps) {
+    const result = await step(each);
+    output += result.output;
+    if (result.exitCode !== 0) return { exitCode: result.exitCode, output };
+  }
+  return { exitCode: 0, output };
+}
+
+/**
+ * Runs the gates, two at a time, and prints a line for each, with its findings when it fails.
+ *
+ * @param filters Parts of gates' names; none means all.
+ * @returns Whether each one passed, by its name; null when PyPI cannot be reached.
+ */
+export async function runGates(
+  filters: readonly string[],
+  print: (line: string) => void,
+): Promise<ReadonlyMap<string, boolean> | null> {
+  const wanted = gates.filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
+  const programs = await environments(wanted, print);
+  if (programs === null) return null;
+  const results = new Map<string, boolean>();
+  const directory = await mkdtemp("/var/tmp/nspawn-runner-gates-");
+  try {
+    const places = await prepare(directory, print);
+    await eachOfTwo(wanted, async (gate) => {
+      const { exitCode, output } = await check(gate, programs.get(gate.name) as string, places);
+      results.set(gate.name, exitCode === 0);
+      if (exitCode !== 0) print(output);
+      print(`${gate.name}: ${exitCode === 0 ? "fine" : "failed"}`);
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  return results;
+}
+
+/** The directory of each gate's programs, or null. */
+async function environments(
+  wanted: readonly Gate[],
+  print: (line: string) => void,
+): Promise<ReadonlyMap<string, string> | null> {
+  const programs = new Map<string, string>();
+  try {
+    for (const { name, requirements } of wanted) programs.set(name, await virtualEnvironment(requirements, print));
+    return programs;
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    print(`The gates were not run, PyPI cannot be reached: ${error.message.split("\n").at(-1)}`);
+    return null;
+  }
+}
+
+async function prepare(directory: string, print: (line: string) => void): Promise<Omit<Places, "scratch">> {
+  if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
+  const collections = join(directory, "collections");
+  const collection = join(collections, "ansible_collections/nspawn/runner");
+  await cp("build/ansible_collections/nspawn/runner", collection, { recursive: true });
+  const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
+  await cp(join("dist", artifact as string), join(directory, artifact as string));
+  return { checkout: resolve("."), collection, collections, artifact: join(directory, artifact as string) };
+}
+
+async function check(gate: Gate, bin: string, places: Omit<Places, "scratch">): Promise<RunResult> {
+  const scratch = await mkdtemp(join(places.collections, "../scratch-"));
+  const home = join(scratch, "home");
+  await mkdir(home);
+  const command: Command = ([program, ...args], { cwd, env }) =>
+    run(program, args, {
+      cwd,
+      env: { HOME: home, PATH: `${bin}:${process.env["PATH"]}`, ...env },
+      from: `PyPI: ${gate.requirements.join(" ")}`,
+      answers: "any",
+    });
+  try {
+    return await gate.check({ ...places, scratch }, command);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    return { exitCode: 1, output: error.message };
+  }
+}
+
+async function eachOfTwo<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items];
+  const one = async () => {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await act(item);
+  };
+  await Promise.all([one(), one()]);
+}
