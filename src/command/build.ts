@@ -63,14 +63,15 @@ interface Source {
 
 async function collectionSources(root: string): Promise<readonly Source[]> {
   const source = async (from: string, to: string) => ({ from, to, stats: await lstat(join(root, from)) });
-  const below = async (directory: string): Promise<Source[]> => {
+  const below = async (directory: string, to = ""): Promise<Source[]> => {
     const paths = await listFiles(root, directory);
-    return Promise.all(paths.map((path) => source(path, path.slice(directory.length + 1))));
+    return Promise.all(paths.map((path) => source(path, to + path.slice(directory.length + 1))));
   };
   const carried = (await readdir(root)).filter((name) => CARRIED.includes(name));
   return [
     ...(await below("collection")),
     ...(await below("generated/collection")),
+    ...(await below("generated/schema", "schema/")),
     ...(await Promise.all(carried.map((name) => source(name, name)))),
   ];
 }

@@ -20,8 +20,10 @@ const someTests = [
   "test/ansible/connection",
   "test/ansible/in-place",
   "test/ansible/inventory-playbooks",
+  "test/ansible/inventory.test",
   "test/ansible/maintain-create",
   "test/ansible/rollback",
+  "test/ansible/staged",
   "test/ansible/vars",
 ];
 
@@ -33,7 +35,7 @@ export async function matrix(filters: readonly string[], print: (line: string) =
   const names = filters.filter((filter) => !filter.includes("/"));
   const gates = filters.length === 0 || names.length > 0 ? await runGates(names, print) : new Map<string, boolean>();
   // Without PyPI there are no other versions either.
-  if (gates === null) return { ...none, failed: process.env["CI"] === "true" ? 1 : 0 };
+  if (gates === null) return { ...none, skipped: 1 };
   const runs = new Map<string, Counts>();
   if (filters.length === 0 || paths.length > 0) {
     for (const version of ansibleVersions) {
