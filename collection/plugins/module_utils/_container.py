@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: an image's own container options, in the file that the wrapper nspawn-chroot reads. The format can change at any time.
+# PRIVATE: an image's own container options, in the file that the wrapper nspawn-chroot and a session read, and its host name.
+# The format can change at any time.
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,6 +16,7 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import VARIABLE_FLAGS
+from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
 
 
 def container_lines(variables: Mapping[str, Any]) -> list[str]:
@@ -51,3 +54,28 @@ def write_container_file(state: str, variables: Mapping[str, Any]) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
         raise
+
+
+def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
+    """systemd-nspawn's arguments and environment from the file; none where there is no file."""
+    path = os.path.join(state, CONTAINER_FILE)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return [], {}
+    except OSError as problem:
+        raise ChrootError(f"{path} cannot be read: {problem.strerror}") from problem
+    with open(descriptor, encoding="utf-8") as file:
+        status = os.fstat(descriptor)
+        # It says what of the host the container gets.
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
+            raise ChrootError(f"{path} is not a file that only root can write; remove it and run the maintenance of this image, which writes it anew")
+        lines = file.read().splitlines()
+    assignments = [line.partition("=") for line in lines if re.match("SYSTEMD_[A-Z0-9_]*=", line)]
+    return [line for line in lines if line.startswith("-")], {name: value for name, _equals, value in assignments}
+
+
+def host_name(name: str) -> str:
+    """The container's host name: systemd-nspawn takes fewer names than directories and images can have."""
+    plain = re.sub(r"\.+", ".", re.sub("[^A-Za-z0-9.-]", "-", name)).lstrip(".-")
+    return plain[:64].rstrip(".-") or "image"

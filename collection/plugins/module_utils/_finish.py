@@ -11,6 +11,7 @@ import secrets
 import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _tree
+from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
@@ -67,9 +68,7 @@ def check_usable(tree: str, name: str) -> None:
             there = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]) or "nothing"
             raise ChrootError(f"what was made is no usable tree: it has no directory /usr; it has {re.sub(r'[^ -~]', '?', there)}")
     machine = f"nspawn-runner-{secrets.token_hex(8)}"
-    # systemd-nspawn takes no host name with an underscore.
-    hostname = name.replace("_", "-").strip("-.") or "image"
-    flags = [flag.replace("{machine}", machine).replace("{name}", hostname) for flag in FLAGS]
+    flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     argv = ["systemd-nspawn", *flags, f"--directory={tree}", "/bin/sh", "-c", ":"]
     status, tail = run(guarded(argv), lambda line: None, **ENVIRONMENT)
     if status == 0:
