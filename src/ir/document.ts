@@ -5,7 +5,7 @@
 /** What can be written as JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-export const KINDS = ["inventory", "vars", "module", "action", "variables"] as const;
+export const KINDS = ["inventory", "vars", "connection", "module", "action", "variables"] as const;
 export type Kind = (typeof KINDS)[number];
 
 export const SUPPORT = ["full", "partial", "none"] as const;

@@ -13,6 +13,7 @@ import { sentences } from "./sentence.ts";
 const TAGS: Record<Kind, { readonly required: readonly string[]; readonly optional: readonly string[] }> = {
   inventory: { required: ["kind", "name", "since"], optional: ["constructed"] },
   vars: { required: ["kind", "name", "since"], optional: ["staging"] },
+  connection: { required: ["kind", "name", "since"], optional: [] },
   module: { required: ["kind", "name", "since", "check_mode", "diff_mode"], optional: [] },
   action: { required: ["kind", "name", "since", "check_mode", "diff_mode"], optional: [] },
   variables: { required: ["kind", "since"], optional: ["derived"] },

@@ -25,7 +25,7 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const { report } = context;
   const name = property.getName();
   // Only plugins look for their options in the environment and in ansible.cfg.
-  const allowed = kind === "inventory" || kind === "vars" ? [...TAGS, ...SOURCE_TAGS] : TAGS;
+  const allowed = ["inventory", "vars", "connection"].includes(kind) ? [...TAGS, ...SOURCE_TAGS] : TAGS;
   const comment = readComment(property, name, allowed, SOURCE_TAGS, report);
   if (!/^[a-z][a-z0-9_]*$/.test(name)) report(property.getNameNode(), `${name}: a name is of a-z, 0-9 and _.`);
 

@@ -26,6 +26,9 @@ const ansibleLabels = [
   "vars_plugins",
 ];
 
+/** Variables that Ansible's documentation has, and the connection plugin's options refer to. */
+const ansibleVariables = ["ANSIBLE_EXECUTABLE", "ANSIBLE_PIPELINING"];
+
 /** A program and its arguments, and where it is run. */
 export interface Step {
   readonly argv: readonly [string, ...string[]];
@@ -45,7 +48,8 @@ export async function docsiteSteps(collection: string, directory: string): Promi
   await mkdir(pages, { mode: 0o700 });
   await writeFile(join(directory, "conf.py"), CONFIGURATION);
   const labels = ansibleLabels.map((label) => `.. _${label}:\n`).join("\n");
-  await writeFile(join(directory, "ansible.rst"), `:orphan:\n\n${labels}\nAnsible\n=======\n`);
+  const variables = ansibleVariables.map((name) => `.. envvar:: ${name}\n`).join("\n");
+  await writeFile(join(directory, "ansible.rst"), `:orphan:\n\n${labels}\nAnsible\n=======\n\n${variables}`);
   return [
     { argv: ["antsibull-changelog", "release"], cwd: copy },
     {

@@ -47,7 +47,7 @@ function collectionOutputs(spec: Spec): readonly Output[] {
       (document): Output => [`_${document.name}_spec.py`, argumentSpecFile(document)],
     ),
   ];
-  const fragments = ofKind(spec, "inventory", "vars", "module", "action").map(
+  const fragments = ofKind(spec, "inventory", "vars", "connection", "module", "action").map(
     (document): Output => [`_${document.name}.py`, docFragmentFile(document)],
   );
   return [

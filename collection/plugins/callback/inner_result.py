@@ -18,11 +18,13 @@ description:
 
 import json
 import os
+from contextlib import suppress
 from typing import Any
 
 from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.nspawn.runner.plugins.module_utils._session_client import SessionError, canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER, Inner
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
@@ -80,6 +82,9 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if INNER is None:
             return
+        # What the session put into the tree for its time is taken out again before the tree is looked at.
+        with suppress(SessionError):
+            end(canonical(INNER.tree))
         content = {
             "plays": self.started,
             "ended": self.ended,

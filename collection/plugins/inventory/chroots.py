@@ -39,6 +39,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.utils.path import unfrackpath
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
     CONFIG_SUFFIXES,
     SUBGROUPS,
@@ -49,7 +50,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
 )
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook
-from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import has_python, os_release
+from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import os_release
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _layout
+from ansible_collections.nspawn.runner.plugins.module_utils import _layout, _session_client
 
 JOURNAL = "publishing.json"
 
@@ -140,15 +140,24 @@ def _take(path: str, purpose: str) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ChrootError(f"the lock {path} is no regular file: remove it")
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        image = os.path.basename(os.path.dirname(path))
-        raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends") from exc
+    if not _locked(descriptor):
+        root, image = os.path.split(os.path.dirname(path))
+        # A session that only waits for another run gives the image up.
+        _session_client.end(os.path.join(os.path.realpath(os.path.dirname(root)), image), only_idle=True)
+        if not _locked(descriptor):
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends")
     # Only for the message of the next: a full disk is no reason to go without.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -109,3 +109,18 @@ def empty_file(tree: str, relpath: str) -> None:
             descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             os.fchmod(descriptor, 0o444)
             os.close(descriptor)
+
+
+def has_python(tree: str) -> bool:
+    """Whether usr/bin has an entry python3. It may be a link, which is not followed."""
+    try:
+        directory = open_beneath(tree, "usr/bin", os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        os.stat("python3", dir_fd=directory, follow_symlinks=False)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(directory)

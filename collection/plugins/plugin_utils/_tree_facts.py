@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import open_beneath, read_file
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import read_file
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
 _LIMIT = 64 << 10
@@ -25,21 +24,6 @@ def os_release(tree: str) -> dict[str, str]:
         if content is not None:
             return _parse(content.decode("utf-8", "replace"))
     return {}
-
-
-def has_python(tree: str) -> bool:
-    """Whether usr/bin has an entry python3. It may be a link, which is not followed."""
-    try:
-        directory = open_beneath(tree, "usr/bin", os.O_PATH | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        os.stat("python3", dir_fd=directory, follow_symlinks=False)
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(directory)
 
 
 def _parse(text: str) -> dict[str, str]:

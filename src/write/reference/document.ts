@@ -28,6 +28,7 @@ export function documentPage(spec: Spec, document: Document): string {
 export const KIND_NAMES = {
   inventory: "inventory plugin",
   vars: "vars plugin",
+  connection: "connection plugin",
   module: "module",
   action: "action",
   variables: "variables",

@@ -13,7 +13,7 @@ import { variablesPage } from "./variables.ts";
 
 /** Pages by file name. */
 export function referencePages(spec: Spec): readonly (readonly [name: string, content: string])[] {
-  const documents = ofKind(spec, "inventory", "vars", "module", "action");
+  const documents = ofKind(spec, "inventory", "vars", "connection", "module", "action");
   return [
     ["index.md", indexPage(spec, documents)],
     ...documents.map((document) => [documentPageName(document), documentPage(spec, document)] as const),

@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the host side of a session, a program that keeps one container on a tree, and lets one run at a time use it.
+# Standard library only, no Ansible. _session_client starts it and speaks to it; the protocol can change at any time.
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NoReturn
+
+from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _state
+from ansible_collections.nspawn.runner.plugins.module_utils._finish import refuse_links
+from ansible_collections.nspawn.runner.plugins.module_utils._layout import STATE_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils._session_container import Container, NoAgent, container
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
+
+PURPOSE = "a session of nspawn.runner.nspawn"
+
+
+def main() -> None:
+    """Takes its options as JSON in the last argument, says in a line of JSON what came of it, and works on in the background."""
+    options = json.loads(sys.argv[-1])
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        _run(options)
+    except NoAgent as problem:
+        _say({"no_agent": str(problem)})
+    except Busy as problem:
+        _say({"busy": str(problem)})
+    except (ChrootError, OSError) as problem:
+        _say({"error": str(problem)})
+
+
+def _exit(number: int, frame: Any) -> NoReturn:
+    # By way of all that has to be put in order.
+    raise SystemExit(128 + number)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    # Whoever started it may have gone.
+    with suppress(OSError):
+        os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+def _run(options: dict[str, Any]) -> None:
+    tree = options["tree"]
+    status = os.lstat(tree)
+    refuse_links(tree)
+    if not has_python(tree):
+        raise NoAgent("it has no /usr/bin/python3")
+    name, state, in_place = _find_image(tree)
+    with ExitStack() as stack:
+        if in_place:
+            stack.enter_context(_published(tree, name))
+        control = stack.enter_context(_listener(os.path.join(options["directory"], "control")))
+        agent = os.path.join(options["directory"], "agent")
+        running = stack.enter_context(container(tree, name, state, options["module_utils"], agent))
+        _say({"ready": True})
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (1, 2):
+            os.dup2(null, descriptor)
+        _Server(control, running, options["key"], [status.st_dev, status.st_ino]).serve()
+        # From here on nobody connects any more, while the container ends.
+        control.close()
+
+
+def _find_image(tree: str) -> tuple[str, str, bool]:
+    """The image's name, its private directory, and whether the tree is the one that jobs use."""
+    above = os.path.dirname(tree)
+    if os.path.basename(os.path.dirname(above)) == STATE_DIRECTORY:
+        return os.path.basename(above), above, False
+    name = os.path.basename(tree)
+    return name, state_path(above, name), True
+
+
+@contextmanager
+def _published(tree: str, name: str) -> Iterator[None]:
+    """Holds the image's lock, as a maintenance does. Where there are no images, there is none."""
+    root = os.path.dirname(tree)
+    with ExitStack() as stack:
+        if os.path.lexists(os.path.join(root, STATE_DIRECTORY)):
+            stack.enter_context(_state.lock(_state.make_state(root, name), PURPOSE))
+        # systemd-nspawn's own lock does not tell of one that a job in another tree has.
+        if _in_use.overlay_mounts(tree):
+            raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's: wait until that ends")
+        yield
+
+
+@contextmanager
+def _listener(path: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen(64)
+        try:
+            yield listener
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+class _Server:
+    """Grants the container to one run of Ansible at a time: the one whose main process the claimant shows by a descriptor of it."""
+
+    def __init__(self, control: socket.socket, running: Container, key: str, tree: list[int]) -> None:
+        self.control = control
+        self.running = running
+        # Of Ansible's module code, and device and inode of the tree.
+        self.wanted = {"key": key, "tree": tree}
+        self.selector = selectors.DefaultSelector()
+        self.owner: dict[str, Any] | None = None
+        # Descriptor of the owner's main process, while that lives.
+        self.owner_alive: int | None = None
+        self.claims: set[socket.socket] = set()
+        self.idle_time = 10.0
+        self.idle_since = time.monotonic()
+        self.ended = False
+
+    def serve(self) -> None:
+        """Until the session is idle for its time, is asked to end, or its container ends."""
+        self.selector.register(self.control, selectors.EVENT_READ, self._accept)
+        self.selector.register(self.running.output, selectors.EVENT_READ, self._read_output)
+        while not self.ended:
+            wait = self.idle_since + self.idle_time - time.monotonic() if self._idle() else None
+            if wait is not None and wait <= 0:
+                break
+            for key, _events in self.selector.select(wait):
+                key.data(key.fileobj)
+
+    def _idle(self) -> bool:
+        return not self.claims and self.owner_alive is None
+
+    def _accept(self, control: socket.socket) -> None:
+        connection, _address = control.accept()
+        self.selector.register(connection, selectors.EVENT_READ, self._answer)
+
+    def _read_output(self, output: int) -> None:
+        if self.running.lines() is None:
+            self.ended = True
+
+    def _owner_ended(self, process: int) -> None:
+        self.selector.unregister(process)
+        os.close(process)
+        self.owner_alive = None
+        self.idle_since = time.monotonic()
+
+    def _answer(self, connection: socket.socket) -> None:
+        descriptors = array.array("i")
+        data, ancillary, _flags, _address = connection.recvmsg(65536, socket.CMSG_SPACE(descriptors.itemsize))
+        for _level, _kind, content in ancillary:
+            descriptors.frombytes(content)
+        if data:
+            message = json.loads(data)
+            answer = self._claim(message, connection, descriptors) if "run" in message else self._end(message)
+            with suppress(OSError):
+                connection.sendall(json.dumps(answer).encode())
+        else:
+            self._close(connection)
+        for process in descriptors:
+            os.close(process)
+
+    def _claim(self, claim: dict[str, Any], connection: socket.socket, process: array.array[int]) -> dict[str, Any]:
+        ours = self.owner is not None and self.owner["run"] == claim["run"]
+        if not ours and not self._idle():
+            return {"busy": self._holder()}
+        if any(claim[name] != value for name, value in self.wanted.items()):
+            self.ended = True
+            return {"ending": True}
+        if not ours:
+            self.owner = claim
+            self.owner_alive = os.dup(process[0])
+            self.selector.register(self.owner_alive, selectors.EVENT_READ, self._owner_ended)
+        self.idle_time = claim["idle_time"]
+        self.claims.add(connection)
+        return {"granted": True}
+
+    def _end(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["end"] == "idle" and not self._idle():
+            return {"busy": self._holder()}
+        self.ended = True
+        return {"ending": True}
+
+    def _holder(self) -> str:
+        return self.owner["who"] if self.owner else "another run"
+
+    def _close(self, connection: socket.socket) -> None:
+        self.selector.unregister(connection)
+        connection.close()
+        if connection in self.claims:
+            self.claims.discard(connection)
+            self.idle_since = time.monotonic()

@@ -1,0 +1,353 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: what a session runs in its container, as the program of an archive that has Ansible's module code beside it.
+# Standard library only, Python 3.7 and later. The protocol can change at any time.
+#
+# The agent holds no state but imported modules. For each connection it forks a handler, which reads one request, runs it in a child of
+# its own and answers twice: a byte when it begins, and the status when it has ended. What a task does to its process ends with that.
+
+from __future__ import annotations
+
+import array
+import base64
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import types
+import zipfile
+from contextlib import suppress
+from typing import Any, Dict, NamedTuple, NoReturn, Optional, Tuple
+
+# Of socket activation: the first two descriptors that are handed over.
+LISTENER = 3
+ARCHIVE = 4
+BEGUN = b"\x06"
+# Exit status or negative signal, and whether the task ran in a fork of this interpreter.
+STATUS = struct.Struct("!i?")
+
+_ARCHIVE_PATH = f"/proc/self/fd/{ARCHIVE}"
+_BLOCK = 1 << 20
+_PR_SET_CHILD_SUBREAPER = 36
+# Packages of which each task brings its own; what is imported from below them can stay.
+_PARENTS = ("ansible", "ansible.module_utils", "ansible.modules")
+# What every module begins with.
+_FIRST = ("ansible.module_utils.basic", "runpy", "tempfile")
+# A zip file in base64, as a literal of Python.
+_MODULE_CODE = re.compile(rb"""["'](UEsDB[A-Za-z0-9+/=]{100,})["']""")
+
+# Paths, each with device, inode and time.
+Libraries = Dict[str, Optional[Tuple[int, int, int]]]
+
+
+class Agent(NamedTuple):
+    # As the container was started with it.
+    environment: dict[bytes, bytes]
+    # Of the files of the archive.
+    checksums: dict[str, int]
+    # Pipe for the names of modules that a task had to import.
+    learnt: int
+
+
+def main() -> None:
+    environment = _environment()
+    for name in [name for name in os.environ if name.startswith("LISTEN_")]:
+        del os.environ[name]
+    for descriptor in (LISTENER, ARCHIVE):
+        os.set_inheritable(descriptor, False)
+    with zipfile.ZipFile(_ARCHIVE_PATH) as file:
+        checksums = {info.filename: info.CRC for info in file.infolist()}
+    for name in _FIRST:
+        importlib.import_module(name)
+    learning, learnt = os.pipe()
+    agent = Agent(environment, checksums, learnt)
+    listener = socket.socket(fileno=LISTENER)
+    libraries = _libraries()
+    os.write(1, b"ready\n")
+    _serve(agent, listener, learning, libraries)
+
+
+def _environment() -> dict[bytes, bytes]:
+    # Not os.environ, to which Python adds LC_CTYPE where the locale is C.
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
+    return {name: value for name, _equals, value in pairs if not name.startswith(b"LISTEN_")}
+
+
+def _serve(agent: Agent, listener: socket.socket, learning: int, libraries: Libraries) -> NoReturn:
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    poll.register(learning, select.POLLIN)
+    while True:
+        # Forks do not copy what the collector would touch.
+        gc.collect()
+        gc.freeze()
+        ready = [descriptor for descriptor, _event in poll.poll()]
+        _reap()
+        # Before a connection is taken, which another process image would not know of.
+        if any(_identity(path) != identity for path, identity in libraries.items()):
+            _begin_anew(agent)
+        if LISTENER in ready:
+            connection, _address = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                os.close(learning)
+                _handle(agent, connection)
+            connection.close()
+        else:
+            _learn(os.read(learning, 65536), agent)
+            libraries = {**_libraries(), **libraries}
+
+
+def _libraries() -> Libraries:
+    """The files that this process has mapped and the directories it imports from: an upgrade replaces them."""
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+        mapped = {line.split(None, 5)[5].rstrip("\n") for line in file if "/" in line}
+    paths = {path for path in mapped if path.startswith("/") and not path.startswith(("/memfd:", "/dev/"))}
+    paths.update(path for path in sys.path if path and path != _ARCHIVE_PATH)
+    return {path.replace(" (deleted)", ""): _identity(path) for path in paths}
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _begin_anew(agent: Agent) -> None:
+    for descriptor in (LISTENER, ARCHIVE):
+        os.set_inheritable(descriptor, True)
+    # A Python that is gone ends the agent here, and with it the session: the next command finds that out.
+    os.execve(sys.executable, [sys.executable, _ARCHIVE_PATH], agent.environment)
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _learn(names: bytes, agent: Agent) -> None:
+    """Imports what a task had to import, so that the next one finds it."""
+    for name in names.decode("ascii", "ignore").split():
+        path = name.replace(".", "/")
+        if f"{path}.py" in agent.checksums or f"{path}/__init__.py" in agent.checksums:
+            with suppress(ImportError):
+                importlib.import_module(name)
+
+
+def _handle(agent: Agent, connection: socket.socket) -> NoReturn:
+    """One request, in a process of its own, which ends with it."""
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    # What a task leaves running is this process's to end, should the task be given up.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    received = _receive(connection)
+    if received is None:
+        os._exit(0)
+    request, streams = received
+    if "end" in request:
+        os.kill(os.getppid(), signal.SIGTERM)
+    if len(streams) != 3:
+        os._exit(0)
+    connection.sendall(BEGUN)
+    warm = "python" in request and _is_this_python(request["python"])
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        os.close(wake)
+        os.close(waker)
+        _become_task(streams)
+        _run(agent, request, warm)
+    for stream in streams:
+        os.close(stream)
+    while True:
+        readable = select.select([connection.fileno(), wake], [], [])[0]
+        if connection.fileno() in readable:
+            # Whoever asked has gone: nobody waits for this task any more.
+            _kill_descendants()
+            os._exit(0)
+        os.read(wake, 4096)
+        status = _status_of(child)
+        if status is not None:
+            connection.sendall(STATUS.pack(status, warm))
+            os._exit(0)
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    descriptors = array.array("i")
+    data, ancillary, _flags, _address = connection.recvmsg(4, socket.CMSG_SPACE(3 * descriptors.itemsize))
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(content)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    if len(data) < 4:
+        return None
+    length = struct.unpack("!I", data)[0]
+    text = bytearray()
+    while len(text) < length:
+        block = connection.recv(min(length - len(text), 65536))
+        if not block:
+            return None
+        text += block
+    return json.loads(text.decode("ascii")), list(descriptors)
+
+
+def _is_this_python(path: str) -> bool:
+    found = shutil.which(path)
+    if not found or os.path.realpath(found) != os.path.realpath(sys.executable):
+        return False
+    # A link in another directory can be a virtual environment's.
+    return os.path.samefile(os.path.dirname(found), os.path.dirname(sys.executable))
+
+
+def _status_of(child: int) -> int | None:
+    """Reaps what has ended; the exit status, or the negative signal, of the task itself."""
+    result = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return result
+        if pid == 0:
+            return result
+        if pid == child:
+            result = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _kill_descendants() -> None:
+    while True:
+        children = _descendants(os.getpid())
+        if not children:
+            return
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _descendants(ancestor: int) -> list[int]:
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+                parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+    found = [ancestor]
+    for pid in found:
+        found.extend(child for child, parent in parents.items() if parent == pid)
+    return found[1:]
+
+
+def _become_task(streams: list[int]) -> None:
+    """A process as a shell would have started it: of its own session, with three streams and the signals as they were."""
+    os.setsid()
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
+        os.close(stream)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _run(agent: Agent, request: dict[str, Any], warm: bool) -> NoReturn:
+    try:
+        if "put" in request:
+            _copy_file(0, os.open(_bytes(request["put"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
+        elif "fetch" in request:
+            _copy_file(os.open(_bytes(request["fetch"]), os.O_RDONLY), 1)
+        elif warm:
+            _run_python(agent)
+        else:
+            # Python ignores them, and so would what it executes.
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            os.execve(_bytes(request["command"][0]), list(map(_bytes, request["command"])), agent.environment)
+    except OSError as problem:
+        where = os.fsencode(problem.filename) + b": " if problem.filename else b""
+        os.write(2, where + os.strerror(problem.errno or 0).encode() + b"\n")
+        os._exit(127 if "command" in request else 1)
+    os._exit(0)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _copy_file(source: int, target: int) -> None:
+    while True:
+        block = memoryview(os.read(source, _BLOCK))
+        if not block:
+            break
+        while block:
+            written = os.write(target, block)
+            block = block[written:]
+    os.close(target)
+
+
+def _run_python(agent: Agent) -> NoReturn:
+    """What `python3` does when it reads its program from standard input, in this process."""
+    source = io.FileIO(0, closefd=False).readall()
+    warmed = {name for name in sys.modules if name.startswith("ansible.")}
+    same = _is_same_code(source, agent)
+    for name in _PARENTS if same else [*_PARENTS, *warmed]:
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    sys.argv = [""]
+    sys.path[0] = ""
+    program = types.ModuleType("__main__")
+    program.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = program
+    try:
+        exec(compile(source, "<stdin>", "exec"), program.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as problem:
+        # Without this function's own line.
+        sys.excepthook(type(problem), problem, problem.__traceback__ and problem.__traceback__.tb_next)
+        raise SystemExit(1) from None
+    finally:
+        if same:
+            _tell(agent.learnt, [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed])
+    raise SystemExit(0)
+
+
+def _is_same_code(source: bytes, agent: Agent) -> bool:
+    """Whether the module code that a task brings is what has been imported: a playbook can have some of its own."""
+    found = _MODULE_CODE.search(source)
+    if found is None:
+        return False
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as brought:
+        return all(
+            agent.checksums.get(info.filename) == info.CRC
+            for info in brought.infolist()
+            # Ansible makes the package itself anew for each task.
+            if info.filename.startswith("ansible/module_utils/") and info.filename != "ansible/module_utils/__init__.py"
+        )
+
+
+def _tell(pipe: int, names: list[str]) -> None:
+    os.set_blocking(pipe, False)
+    # In one piece, so that those of two tasks do not mix.
+    text = "".join(f"{name} " for name in names).encode("ascii", "ignore")[: select.PIPE_BUF]
+    with suppress(OSError):
+        os.write(pipe, text.rpartition(b" ")[0] + b" ")
+
+
+if __name__ == "__main__":
+    main()

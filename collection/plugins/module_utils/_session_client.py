@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: finds the session of a tree, starts it and ends it. Each task loads this anew: it must stay small. Names can change at any time.
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
+
+RUN_DIRECTORY = "/run/nspawn-runner"
+# Seconds; longer than a session takes to end its container by force.
+_TIMEOUT = 90
+_PAUSE = 0.1
+_COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session import main; main()"
+
+
+class SessionError(Exception):
+    """There is no session, and why."""
+
+
+class NoAgent(SessionError):
+    """The tree has no Python that a session can work with."""
+
+
+def canonical(tree: str) -> str:
+    """The tree's path without symbolic links; SessionError when there is no directory to start a container on."""
+    tree = os.path.normpath(tree)
+    try:
+        status = os.lstat(tree)
+    except OSError as problem:
+        raise SessionError(f"the tree {tree} cannot be entered: {problem.strerror}; create the image first") from problem
+    if stat.S_ISLNK(status.st_mode):
+        raise SessionError(f"the tree {tree} is a symbolic link; give the directory itself")
+    if not stat.S_ISDIR(status.st_mode):
+        raise SessionError(f"the tree {tree} is not a directory; create the image first")
+    tree = os.path.realpath(tree)
+    if tree == "/":
+        raise SessionError("the host's own root directory is no tree")
+    return tree
+
+
+def directory(tree: str) -> str:
+    """Where the sockets of the tree's session are; only root can reach them."""
+    return os.path.join(RUN_DIRECTORY, hashlib.sha256(os.fsencode(tree)).hexdigest()[:32])
+
+
+def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: int) -> socket.socket:
+    """Takes the tree's session for this run of Ansible, and starts it where there is none. The session is kept until the socket is closed.
+
+    `key` tells one version of the module code in `module_utils` from another. `busy_timeout`: seconds to wait for whoever else has the tree.
+    """
+    deadline = time.monotonic() + busy_timeout
+    process, message = _main_process()
+    try:
+        while True:
+            status = os.lstat(tree)
+            message.update(key=key, idle_time=idle_time, tree=[status.st_dev, status.st_ino])
+            with _alone(tree):
+                connection, busy = _claimed(tree, module_utils, message, process)
+            if connection:
+                return connection
+            if busy and time.monotonic() >= deadline:
+                raise SessionError(busy)
+            time.sleep(_PAUSE if busy else 0)
+    finally:
+        os.close(process)
+
+
+def end(tree: str, only_idle: bool = False) -> None:
+    """Ends the tree's session, if there is one, and waits until its container is gone."""
+    connection = _connected(tree)
+    if connection:
+        with connection:
+            if "ending" in _asked(connection, {"end": "idle" if only_idle else "now"}):
+                _await_end(connection)
+
+
+def _main_process() -> tuple[int, dict[str, Any]]:
+    """A descriptor of Ansible's main process, of which workers are forks, and what to call the run."""
+    parent = multiprocessing.parent_process()
+    pid = parent.pid if parent and parent.pid else os.getpid()
+    descriptor = os.pidfd_open(pid)
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        started = file.read().rpartition(b")")[2].split()[19].decode()
+    # Process ids are given again, and each namespace has its own.
+    run = f"{os.stat('/proc/self/ns/pid').st_ino} {pid} {started}"
+    return descriptor, {"run": run, "who": f"process {pid}, {os.path.basename(sys.argv[0])}"}
+
+
+@contextmanager
+def _alone(tree: str) -> Iterator[None]:
+    """Forks that come to a new tree at once start one session."""
+    for path in (RUN_DIRECTORY, directory(tree)):
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o077:
+            raise SessionError(f"{path} is not a directory that only root can enter; remove it")
+    with open(os.path.join(directory(tree), "lock"), "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int) -> tuple[socket.socket | None, str | None]:
+    """The granted connection, or who has the tree; neither when it is to be tried again."""
+    connection = _connected(tree)
+    if connection is None:
+        return None, _start(tree, module_utils, message["key"])
+    answer = _asked(connection, message, process)
+    if "granted" in answer:
+        return connection, None
+    with connection:
+        if "ending" in answer:
+            _await_end(connection)
+    return None, f"the tree {tree} is in use by another run ({answer['busy']}): wait until that ends" if "busy" in answer else None
+
+
+def _connected(tree: str) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(os.path.join(directory(tree), "control"))
+    except OSError:
+        # Nobody listens there: never, or no longer.
+        connection.close()
+        return None
+    return connection
+
+
+def _asked(connection: socket.socket, message: dict[str, Any], *descriptors: int) -> dict[str, Any]:
+    """The session's answer; empty when it ends meanwhile."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+    try:
+        connection.sendmsg([json.dumps(message).encode()], rights)
+        return json.loads(connection.recv(65536) or "{}")
+    except ConnectionError:
+        return {}
+
+
+def _await_end(connection: socket.socket) -> None:
+    with suppress(ConnectionError):
+        connection.recv(1)
+
+
+def _start(tree: str, module_utils: str, key: str) -> str | None:
+    """Starts the session's program; who has the tree, if that is why it could not."""
+    options = {"tree": tree, "directory": directory(tree), "module_utils": module_utils, "key": key}
+    program = subprocess.Popen(
+        [sys.executable, "-I", "-c", _PROGRAM, _COLLECTIONS, json.dumps(options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        start_new_session=True,
+    )
+    with cast(IO[bytes], program.stdout) as output:
+        said = output.readline()
+        try:
+            answer = json.loads(said)
+        except ValueError:
+            raise SessionError(f"the session of {tree} did not start: {(said + output.read()).decode(errors='replace')[-2000:]}") from None
+    if "no_agent" in answer:
+        program.wait()
+        raise NoAgent(answer["no_agent"])
+    if "error" in answer:
+        raise SessionError(answer["error"])
+    return answer.get("busy")

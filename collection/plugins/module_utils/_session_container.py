@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the container of a session, with the agent in it. Standard library only, no Ansible. Names can change at any time.
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import select
+import socket
+import stat
+import struct
+import subprocess
+import time
+import zipfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
+
+from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS
+from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
+
+# Seconds in which a container starts, and in which it ends when it is asked to.
+_START, _END = 60, 10
+_FILES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files"))
+_AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_session_agent.py")
+_PYTHON = "/usr/bin/python3"
+_PROPAGATE = "/run/systemd/nspawn/propagate"
+# The two descriptors come as standard input and output, since Popen gives those their numbers.
+# systemd-nspawn complains at its end where its directory for later mounts is on a disk.
+_LAUNCH = (
+    'mount -t tmpfs -o mode=600 nspawn-runner "$0" || exit 125; export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0</dev/null 1>&2; exec systemd-nspawn "$@"'
+)
+_BUSY = "is currently busy"
+_F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
+
+
+class NoAgent(Exception):
+    """A container works, but the tree has no Python that the agent can run with."""
+
+
+class Container:
+    def __init__(self, process: subprocess.Popen[bytes], agent: str) -> None:
+        self.process = process
+        # Path of the socket that the agent listens on.
+        self.agent = agent
+        # The last lines that the container printed.
+        self.tail: deque[str] = deque(maxlen=10)
+        self._rest = b""
+
+    @property
+    def output(self) -> int:
+        return cast(IO[bytes], self.process.stderr).fileno()
+
+    def lines(self) -> list[str] | None:
+        """What can be read now, without control characters; None when it is all over."""
+        data = os.read(self.output, 65536)
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        lines = [plain_text(line) for line in whole]
+        self.tail.extend(lines)
+        return lines if data else None
+
+    def end(self) -> None:
+        """Has the agent end, so that what was put into the tree for the session is taken out again; by force when it does not."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.agent)
+            connection.sendall(request({"end": True}))
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_END)
+        self.process.kill()
+        self.process.wait()
+
+
+def request(content: dict[str, Any]) -> bytes:
+    """A request as the agent reads it."""
+    text = json.dumps(content).encode("ascii")
+    return struct.pack("!I", len(text)) + text
+
+
+@contextmanager
+def container(tree: str, name: str, state: str, module_utils: str, agent: str) -> Iterator[Container]:
+    """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`."""
+    arguments, environment = read_container_file(state)
+    machine = f"nspawn-runner-{secrets.token_hex(8)}"
+    flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
+    argv = [*flags, *arguments, f"--directory={tree}", "--", *_payload()]
+    os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
+        with suppress(FileNotFoundError):
+            os.unlink(agent)
+        listener.bind(agent)
+        listener.listen(64)
+        process = subprocess.Popen(
+            [*_scope(arguments), *guarded(["/bin/sh", "-c", _LAUNCH, _PROPAGATE, *argv])],
+            stdin=listener.fileno(),
+            stdout=archive,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            umask=0o022,
+            start_new_session=True,
+            env=_environment(environment),
+        )
+    running = Container(process, agent)
+    try:
+        _wait(running, tree)
+        yield running
+    finally:
+        running.end()
+        with suppress(FileNotFoundError):
+            os.unlink(agent)
+
+
+def _payload() -> list[str]:
+    with open(os.path.join(_FILES, "nspawn-inside.sh"), encoding="utf-8") as file:
+        inside = file.read()
+    dns = ""
+    with suppress(OSError), open("/etc/resolv.conf", encoding="utf-8", errors="surrogateescape") as file:
+        dns = file.read()
+    start = f"echo started; [ -x {_PYTHON} ] || exit 127; exec {_PYTHON} /proc/self/fd/4"
+    return ["/bin/sh", "-c", inside, "nspawn-runner", dns, "/bin/sh", "-c", start]
+
+
+@contextmanager
+def _archive(module_utils: str) -> Iterator[int]:
+    """Ansible's module code and the agent as a program of Python's, in memory that nobody can change any more."""
+    descriptor = os.memfd_create("nspawn-runner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(descriptor, "w+b", closefd=False) as memory, zipfile.ZipFile(memory, "w") as archive:
+            archive.write(_AGENT, "__main__.py")
+            archive.writestr("ansible/__init__.py", "")
+            for directory, _directories, files in os.walk(module_utils):
+                for file in files:
+                    path = os.path.join(directory, file)
+                    if file.endswith(".py"):
+                        archive.write(path, os.path.join("ansible/module_utils", os.path.relpath(path, module_utils)))
+        fcntl.fcntl(descriptor, _F_ADD_SEALS, _ALL_SEALS)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _environment(own: dict[str, str]) -> dict[str, str]:
+    # Of the run that starts it nothing else: neither Python's nor Ansible's variables nor a service manager's sockets.
+    path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":")
+    return {"PATH": path, "LC_ALL": "C", **ENVIRONMENT, **own}
+
+
+def _scope(arguments: Sequence[str]) -> list[str]:
+    """Where systemd runs the host, a unit of its own, in which no device can be opened but the harmless ones and those that are bound."""
+    with open("/proc/1/comm", encoding="utf-8") as file:
+        # In the PID namespace of a maintenance systemd would take the processes for others.
+        if not os.path.isdir("/run/systemd/system") or file.read().strip() != "systemd":
+            return []
+    properties = ["DevicePolicy=closed", "DeviceAllow=char-pts rw", *(f"DeviceAllow={path} rw" for path in _devices(arguments))]
+    return ["systemd-run", "--scope", "--quiet", "--collect", *(f"--property={one}" for one in properties), "--"]
+
+
+def _devices(arguments: Sequence[str]) -> Iterator[str]:
+    for argument in arguments:
+        flag, _equals, value = argument.partition("=")
+        source = value.partition(":")[0]
+        if flag == "--bind" and source.startswith("/dev/"):
+            with suppress(OSError):
+                if stat.S_IFMT(os.stat(source).st_mode) in (stat.S_IFBLK, stat.S_IFCHR):
+                    yield source
+
+
+def _wait(running: Container, tree: str) -> None:
+    """Until the agent listens. Raises Busy, NoAgent or ChrootError when it will not."""
+    deadline = time.monotonic() + _START
+    started = False
+    while select.select([running.output], [], [], max(0, deadline - time.monotonic()))[0]:
+        lines = running.lines()
+        if lines is None:
+            break
+        started = started or "started" in lines
+        if "ready" in lines:
+            running.tail.clear()
+            return
+    said = "; ".join(line for line in running.tail if line not in ("", "started"))
+    if _BUSY in said:
+        raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job: wait until that ends")
+    if started:
+        raise NoAgent(said or f"{_PYTHON} is missing")
+    raise ChrootError(f"no container starts on {tree}: {said or f'it was not ready after {_START} s'}")

@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The connection plugin on real trees: one container for many tasks, and what a task, a tree and another run can do to it.
+
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, test } from "vitest";
+import { type AnsibleResult, ansible } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { busyboxTree, debianTree } from "../support/trees.ts";
+import { playbook, runnerHost, summary } from "./maintain-host.ts";
+
+interface Host {
+  readonly directory: string;
+  readonly tree: string;
+  readonly run: (tasks: string, options?: { env?: Record<string, string> }) => Promise<AnsibleResult>;
+}
+
+/** A tree and an inventory that leads to it; each run has these tasks. */
+async function connectionHost(make: (tree: string) => Promise<string> = debianTree): Promise<Host> {
+  const directory = scratch();
+  const tree = await make(join(directory, "tree"));
+  const host = { ansible_host: tree, ansible_connection: "nspawn.runner.nspawn", ansible_pipelining: true };
+  const hosts = { img: { ...host, ansible_python_interpreter: "/usr/bin/python3", ansible_nspawn_idle_time: 1 } };
+  await files(directory, { "hosts.yml": JSON.stringify({ all: { hosts } }), "ansible.cfg": "[defaults]\n" });
+  let number = 0;
+  return {
+    directory,
+    tree,
+    run: async (tasks, { env = {} } = {}) => {
+      const name = `play-${++number}.yml`;
+      await writeFile(join(directory, name), playbook("img", tasks, ""));
+      return ansible("ansible-playbook", ["-i", "hosts.yml", name], { cwd: directory, env });
+    },
+  };
+}
+
+const containers = async (tree: string): Promise<string[]> =>
+  (await execa("pgrep", ["--full", `systemd-nspawn .*--directory=${tree} `], { reject: false })).stdout
+    .split("\n")
+    .filter(Boolean);
+
+test("tasks share one container, which ends soon after the run and leaves nothing in the tree", async () => {
+  const { tree, run } = await connectionHost();
+  const result = await run(`
+- {ansible.builtin.command: readlink /proc/1/ns/pid, register: first}
+- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: second}
+- ansible.builtin.assert: {that: first.stdout == second.stdout | trim}
+- {ansible.builtin.command: test -e /usr/sbin/policy-rc.d}
+- {ansible.builtin.command: hostname, register: name}
+- ansible.builtin.assert: {that: name.stdout == 'tree'}`);
+  expect(result.stdout + result.stderr).toContain("failed=0");
+  expect(result.exitCode).toBe(0);
+  await expect.poll(() => containers(tree), { timeout: 10_000 }).toEqual([]);
+  const left = await execa("find", [tree, "-name", ".nspawn-chroot*", "-o", "-name", "policy-rc.d"]);
+  expect(left.stdout).toBe("");
+});
+
+test("what a task does to its process does not reach the next one", async () => {
+  const { directory, run } = await connectionHost();
+  await files(join(directory, "library"), {
+    "spoil.py": `#!/usr/bin/python
+import builtins, json, logging, os, resource, signal, sys
+from ansible.module_utils import basic
+os.environ["SPOILT"] = "1"
+os.umask(0)
+os.chdir("/var")
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.path.insert(0, "/spoilt")
+builtins.spoilt = basic.spoilt = True
+logging.getLogger().addHandler(logging.NullHandler())
+resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))
+basic.AnsibleModule(argument_spec={}).exit_json(changed=False)
+`,
+    "look.py": `#!/usr/bin/python
+import builtins, logging, os, resource, signal, sys
+from ansible.module_utils import basic
+found = dict(
+    environment="SPOILT" in os.environ, umask=os.umask(0o22), cwd=os.getcwd(), path="/spoilt" in sys.path,
+    signal=signal.getsignal(signal.SIGTERM) != signal.SIG_DFL, handlers=len(logging.getLogger().handlers),
+    patched=hasattr(builtins, "spoilt") or hasattr(basic, "spoilt"), files=resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 99)
+basic.AnsibleModule(argument_spec={}).exit_json(found=found)
+`,
+  });
+  const { stdout } = await run(`
+- {look: , register: before}
+- spoil:
+- {look: , register: after}
+- ansible.builtin.assert: {that: [before.found == after.found, not after.found.patched, not after.found.environment]}`);
+  expect(stdout).toContain("failed=0");
+  expect(stdout).toContain("ok=4");
+});
+
+test("modules, files, become, environment, async and a reset work as on other connections", async () => {
+  const { directory, run } = await connectionHost();
+  await files(directory, { "script.sh": "#!/bin/sh\nprintf 'script %s' \"$1\"\n", empty: "" });
+  const name = `/root/a b'ü".txt`;
+  const { stdout } = await run(`
+- ansible.builtin.setup:
+- ansible.builtin.copy: {content: "hällo\\n", dest: ${JSON.stringify(name)}}
+- ansible.builtin.fetch: {src: ${JSON.stringify(name)}, dest: fetched/, flat: true}
+- ansible.builtin.copy: {src: empty, dest: /root/empty}
+- ansible.builtin.fetch: {src: /root/empty, dest: fetched/, flat: true}
+- ansible.builtin.user: {name: joe}
+- {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
+- {ansible.builtin.shell: 'echo "$FOO"', environment: {FOO: bar}, register: foo}
+- {ansible.builtin.command: sleep 1, async: 20, poll: 1}
+- {ansible.builtin.script: script.sh 1, register: script}
+- {ansible.builtin.command: echo plain, vars: {ansible_pipelining: false}, register: plain}
+- ansible.builtin.meta: reset_connection
+- ansible.builtin.wait_for_connection:
+- ansible.builtin.assert:
+    that: [joe.stdout == 'joe', foo.stdout == 'bar', script.stdout == 'script 1', plain.stdout == 'plain']`);
+  expect(stdout).toContain("failed=0");
+  expect(await readFile(join(directory, "fetched", name.slice("/root/".length)), "utf8")).toBe("hällo\n");
+  expect(await readFile(join(directory, "fetched/empty"), "utf8")).toBe("");
+});
+
+test("a task that is given up ends with its children, and one that is killed says so; the next ones work", async () => {
+  const { run } = await connectionHost();
+  const { stdout } = await run(`
+- {ansible.builtin.shell: (setsid sleep 4711 &) ; sleep 4712, timeout: 1, ignore_errors: true, register: late}
+- {ansible.builtin.raw: "grep -lE 'sleep.471[12]' /proc/[0-9]*/cmdline | grep -v self", register: left, failed_when: left.stdout | trim | length > 0}
+- {ansible.builtin.shell: kill -9 $PPID, ignore_errors: true, register: killed}
+- {ansible.builtin.raw: kill -9 $PPID; sleep 5, ignore_unreachable: true, register: handler}
+- ansible.builtin.ping:
+- ansible.builtin.assert: {that: [late is failed, killed.rc == 137, "'was killed' in handler.msg"]}`);
+  expect(stdout).toContain("failed=0");
+}, 60_000);
+
+test("a tree without Python runs raw commands, each in a container of its own, and takes files", async () => {
+  const { directory, tree, run } = await connectionHost(busyboxTree);
+  await files(directory, { "script.sh": "#!/bin/sh\necho $((6 * 7))\n" });
+  const { stdout } = await run(`
+- {ansible.builtin.raw: "echo a; echo b >&2; exit 3", register: raw, failed_when: raw.rc != 3 or raw.stdout != 'a\\n' or raw.stderr != 'b\\n'}
+- {ansible.builtin.script: script.sh, register: script}
+- ansible.builtin.assert: {that: script.stdout | trim == '42'}`);
+  expect(stdout).toContain("failed=0");
+  expect(stdout).toContain("ok=3");
+  expect(await containers(tree)).toEqual([]);
+});
+
+test("a second run waits for the first, or says who holds the tree, as it was asked to", async () => {
+  const { directory, run } = await connectionHost();
+  const first = run("- ansible.builtin.command: sleep 6");
+  await expect
+    .poll(async () => (await execa("pgrep", ["--full", "^sleep 6$"], { reject: false })).stdout, { timeout: 10_000 })
+    .not.toBe("");
+  const adHoc = (seconds: string) =>
+    ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ping"], {
+      cwd: directory,
+      env: { ANSIBLE_NSPAWN_BUSY_TIMEOUT: seconds },
+    });
+  const refused = await adHoc("0");
+  expect(refused.exitCode).toBe(4);
+  expect(refused.stdout).toMatch(/in use by another run \(process \d+, ansible-playbook\): wait until that ends/);
+  expect((await adHoc("60")).exitCode).toBe(0);
+  expect((await first).exitCode).toBe(0);
+}, 60_000);
+
+test("a tree that is put in another's place is the one that is worked in", async () => {
+  const { tree, directory, run } = await connectionHost();
+  await debianTree(join(directory, "other"));
+  await writeFile(join(directory, "other/etc/which"), "other");
+  const swap = `mv ${tree} ${tree}.old && mv ${directory}/other ${tree}`;
+  const { stdout } = await run(`
+- ansible.builtin.ping:
+- {ansible.builtin.shell: ${JSON.stringify(swap)}, delegate_to: localhost, vars: {ansible_connection: local}}
+- {ansible.builtin.command: cat /etc/which, register: which}
+- ansible.builtin.assert: {that: which.stdout == 'other'}`);
+  expect(stdout).toContain("failed=0");
+});
+
+test("a tree that is gone, a link, or nobody's makes the image unreachable, in a sentence", async () => {
+  const { tree, run } = await connectionHost(busyboxTree);
+  await rename(tree, `${tree}.away`);
+  expect((await run("- ansible.builtin.raw: id")).stdout).toContain("create the image first");
+  await execa("ln", ["-s", `${tree}.away`, tree]);
+  expect((await run("- ansible.builtin.raw: id")).stdout).toContain("is a symbolic link; give the directory itself");
+  await rm(tree);
+});
+
+test("a maintenance works through it, publishes, and a session that idles in place gives the image up", async () => {
+  const tasks = "- {ansible.builtin.copy: {content: new, dest: /etc/new}}\n- ansible.builtin.command: test -e /etc/new";
+  const { directory, root, run } = await runnerHost(
+    { "img.yml": playbook("img", tasks, "ansible_nspawn_idle_time: 60") },
+    [],
+  );
+  const inventory = join(directory, "nspawn_runner.yml");
+  await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: nspawn.runner.nspawn\n`);
+  await debianTree(join(root, "img"));
+  await files(directory, { "group_vars/all.yml": "ansible_nspawn_idle_time: 60\n" });
+  const first = await run(["site.yml"]);
+  expect(summary(first, "img")[0]).toBe("published");
+  expect(await readFile(join(root, "img/etc/new"), "utf8")).toBe("new");
+  const inPlace = await ansible("ansible", ["-i", "nspawn_runner.yml", "img", "-m", "ping"], { cwd: directory });
+  expect(inPlace.exitCode).toBe(0);
+  expect(await containers(join(root, "img"))).not.toEqual([]);
+  expect(summary(await run(["site.yml"]), "img")[0]).toBe("unchanged");
+  expect(await containers(join(root, "img"))).toEqual([]);
+}, 90_000);
