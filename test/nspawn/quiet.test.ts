@@ -106,3 +106,13 @@ for attempt in range(50):
     process.send_signal(18)
     process.wait()
 `;
+
+test("a tree that is copied is never asked for alone, not for a moment: a job that starts then would be refused", async () => {
+  const tree = await busyboxTree(join(scratch(), "tree"));
+  const read = "import sys; from ansible_collections.nspawn.runner.plugins.module_utils import _in_use\n";
+  const script = `${read}with _in_use.only_read(sys.argv[1]):\n    pass\n`;
+  const strace = ["--quiet=all", "--trace=fcntl", "/usr/bin/python3", "-c", script, tree];
+  const { stderr } = await execa("strace", strace, { env: pythonEnvironment(), cwd: "/" });
+  expect(stderr).toContain("F_RDLCK");
+  expect(stderr).not.toContain("F_WRLCK");
+});

@@ -50,7 +50,7 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
 def only_read(tree: str) -> Iterator[None]:
     """Refuses a tree that a container may write to, and keeps such ones from starting meanwhile; those that only read are left alone."""
     tree = _as_kernel(tree)
-    beside = _lock_beside(tree)
+    beside = lock_beside(tree)
     with ExitStack() as locks:
         locks.enter_context(_nspawn_lock(lock_file(os.lstat(tree)), tree, fcntl.F_RDLCK))
         if os.path.lexists(beside):
@@ -98,7 +98,7 @@ def _busy(tree: str, by: str) -> Busy:
 
 @contextmanager
 def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[None]:
-    """The lock that each container on the tree holds, shared or not; with systemd's rule that the last holder removes the file."""
+    """The lock that each container on the tree holds, shared or not; who had it alone removes the file, as systemd-nspawn does."""
     os.makedirs(LOCKS, mode=0o700, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -111,18 +111,20 @@ def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[No
     try:
         yield
     finally:
-        if _try_lock(descriptor):
+        # Who shared it would have to ask for all of it, and a job that starts in that moment would be refused.
+        if kind == fcntl.F_WRLCK:
             with suppress(FileNotFoundError):
                 os.unlink(path)
         os.close(descriptor)
 
 
-def _lock_beside(tree: str) -> str:
+def lock_beside(tree: str) -> str:
+    """The file that each systemd-nspawn on this path locks, whichever directory has it."""
     return os.path.join(os.path.dirname(tree), f".#{os.path.basename(tree)}.lck")
 
 
 def _check_lock_beside(tree: str) -> None:
-    path = _lock_beside(tree)
+    path = lock_beside(tree)
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

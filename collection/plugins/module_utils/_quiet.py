@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 
-from ansible_collections.nspawn.runner.plugins.module_utils._in_use import lock_file, processes
+from ansible_collections.nspawn.runner.plugins.module_utils._in_use import lock_beside, lock_file, processes
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy
 
 PATIENCE = 60
@@ -24,15 +24,16 @@ _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 def wait_for_quiet(tree: str, patience: float = PATIENCE) -> None:
     """Returns in a moment in which no container starts on the tree: act at once."""
     try:
-        lock = lock_file(os.lstat(tree))
+        # Both: one that looked at the path before the last exchange has the lock of the directory that was there then.
+        locks = [lock_file(os.lstat(tree)), lock_beside(tree)]
     except FileNotFoundError:
         return
     end = time.monotonic() + patience
     while True:
-        before = _locks(lock)
-        starting = _starting(lock)
+        before = _held(locks)
+        starting = _starting(locks)
         # A container that came while the processes were looked at.
-        if starting is None and _locks(lock) == before:
+        if starting is None and _held(locks) == before:
             return
         if time.monotonic() > end:
             who = f", the last is process {starting}" if starting else ""
@@ -40,21 +41,24 @@ def wait_for_quiet(tree: str, patience: float = PATIENCE) -> None:
         time.sleep(_PAUSE)
 
 
-def _locks(lock: str) -> list[str]:
-    try:
-        status = os.stat(lock, follow_symlinks=False)
-    except FileNotFoundError:
+def _held(locks: Iterable[str]) -> list[str]:
+    inodes = set()
+    for lock in locks:
+        with suppress(FileNotFoundError):
+            status = os.stat(lock, follow_symlinks=False)
+            inodes.add(f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}")
+    if not inodes:
         return []
-    inode = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     with open("/proc/locks", encoding="ascii") as file:
-        return [inode for line in file if inode in line.split()]
+        return [line for line in file if inodes.intersection(line.split())]
 
 
-def _starting(lock: str) -> str | None:
-    """A systemd-nspawn that holds the lock, but has no process in its container yet."""
-    if not os.path.lexists(lock):
+def _starting(locks: Iterable[str]) -> str | None:
+    """A systemd-nspawn that holds a lock, but has no process in its container yet."""
+    there = {os.path.realpath(lock) for lock in locks if os.path.lexists(lock)}
+    if not there:
         return None
-    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, lock)}
+    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, there)}
     if not holders:
         return None
     host = _root("self")
@@ -73,11 +77,11 @@ def _is_nspawn(pid: str) -> bool:
     return False
 
 
-def _has_open(pid: str, path: str) -> bool:
+def _has_open(pid: str, paths: Container[str]) -> bool:
     with suppress(*_GONE):
         for name in os.listdir(f"/proc/{pid}/fd"):
             with suppress(*_GONE):
-                if os.readlink(f"/proc/{pid}/fd/{name}") == path:
+                if os.readlink(f"/proc/{pid}/fd/{name}") in paths:
                     return True
     return False
 
