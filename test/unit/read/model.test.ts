@@ -90,7 +90,7 @@ const documents: Record<string, Row> = {
   },
   "an unknown kind": {
     given: content("@kind inventory", "@kind lookup"),
-    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, module, action, variables, state."],
+    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, connection, module, action, variables, state."],
   },
   "an interface without a kind": {
     given: content(" * @kind variables\n * @derived\n", ""),
