@@ -6,7 +6,7 @@
 
 import { virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
-import { type Counts, countsText, sum, vitest } from "../tool/vitest.ts";
+import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
 import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-versions.ts";
 import { runGates, sanityGate } from "./gates.ts";
 
@@ -27,8 +27,6 @@ const someTests = [
   "test/ansible/vars",
 ];
 
-const none: Counts = { passed: 0, failed: 0, skipped: 0 };
-
 /** @param filters Those with a slash are parts of test files' paths, the others parts of gates' names. */
 export async function matrix(filters: readonly string[], print: (line: string) => void): Promise<Counts> {
   const paths = filters.filter((filter) => filter.includes("/"));
@@ -45,9 +43,20 @@ export async function matrix(filters: readonly string[], print: (line: string) =
     }
   }
   printVersions(gates, runs, print);
-  const passed = [...gates.values()].filter(Boolean).length;
-  return sum([{ ...none, passed, failed: gates.size - passed }, ...runs.values()]);
+  const failedGates = [...gates].filter(([, passed]) => !passed).map(([name]) => name);
+  const gateCounts: Counts = {
+    ...none,
+    passed: gates.size - failedGates.length,
+    failed: failedGates.length,
+    failures: failedGates.map((name) => `gate ${name}: see its output`),
+  };
+  return sum([gateCounts, ...[...runs].map(([version, counts]) => named(version, counts))]);
 }
+
+const named = (version: string, counts: Counts): Counts => ({
+  ...counts,
+  failures: counts.failures.map((failure) => `ansible-core ${version}: ${failure}`),
+});
 
 async function underVersion(version: string, tests: readonly string[], print: (line: string) => void): Promise<Counts> {
   print(`\nansible-core ${version}`);
@@ -57,7 +66,7 @@ async function underVersion(version: string, tests: readonly string[], print: (l
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     print(error.message);
-    return { ...none, failed: 1 };
+    return { ...none, failed: 1, failures: [error.message] };
   }
 }
 

@@ -24,7 +24,9 @@ export async function test(
   }
   await installPackages(matrix ? [...testPackages, "python3-venv"] : testPackages, print);
   const total = matrix ? await runMatrix(filters, print) : await vitest(filters, {});
-  print(`\n${countsText(total)}`);
+  print("");
+  for (const failure of total.failures) print(`failed: ${failure}`);
+  print(countsText(total));
   const strict = process.env["CI"] === "true";
   return total.failed > 0 || total.passed + total.skipped === 0 || (strict && total.skipped > 0) ? 1 : 0;
 }

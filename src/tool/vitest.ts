@@ -5,14 +5,41 @@
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
 
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What failed and how, one line each, for the end of a log of thousands of lines. */
+  readonly failures: readonly string[];
 }
+
+export const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+
+/** Of vitest's JSON report, what is read here. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numFailedTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
+  }[];
+}
+
+/** Characters of a failure's message that its line has. */
+const messageLength = 700;
 
 /** @param filters Parts of test files' paths; none means all. */
 export async function vitest(filters: readonly string[], env: Readonly<Record<string, string>>): Promise<Counts> {
@@ -24,25 +51,44 @@ export async function vitest(filters: readonly string[], env: Readonly<Record<st
       ["run", "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`, ...filters],
       { env, preferLocal: true, stdin: "ignore", stdout: "inherit", stderr: "inherit", reject: false },
     );
-    const counts = JSON.parse(await readFile(report, "utf8")) as {
-      numPassedTests: number;
-      numFailedTests: number;
-      numPendingTests: number;
-      numTodoTests: number;
-      numFailedTestSuites: number;
-    };
+    const counts = JSON.parse(await readFile(report, "utf8")) as Report;
     // A file that fails to load, and an error outside of any test, have no failed test.
     const failed = Math.max(counts.numFailedTests, counts.numFailedTestSuites > 0 || exitCode !== 0 ? 1 : 0);
-    return { passed: counts.numPassedTests, failed, skipped: counts.numPendingTests + counts.numTodoTests };
+    return {
+      passed: counts.numPassedTests,
+      failed,
+      skipped: counts.numPendingTests + counts.numTodoTests,
+      failures: failures(counts),
+    };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+function failures({ testResults }: Report): string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    const tests = assertionResults
+      .filter((test) => test.status === "failed")
+      .map((test) => failureLine(`${file} > ${test.fullName}`, test.failureMessages?.join("\n") ?? ""));
+    return tests.length === 0 && status === "failed" ? [failureLine(file, message)] : tests;
+  });
+}
+
+const failureLine = (what: string, message: string): string =>
+  `${what}: ${stripVTControlCharacters(withoutStack(message)).replace(/\s+/g, " ").trim().slice(0, messageLength)}`;
+
+const withoutStack = (message: string): string => message.split(/\n\s+at /)[0] ?? "";
+
 export const sum = (runs: readonly Counts[]): Counts =>
   runs.reduce(
-    (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }),
-    { passed: 0, failed: 0, skipped: 0 },
+    (a, b) => ({
+      passed: a.passed + b.passed,
+      failed: a.failed + b.failed,
+      skipped: a.skipped + b.skipped,
+      failures: [...a.failures, ...b.failures],
+    }),
+    none,
   );
 
 /** `N passed, N failed`, the line that is read by machines. */
