@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
+import type { JsonTestResults } from "vitest/node";
 
 export interface Counts {
   readonly passed: number;
@@ -18,25 +19,6 @@ export interface Counts {
 }
 
 export const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
-
-/** Of vitest's JSON report, what is read here. */
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly numFailedTestSuites: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly message: string;
-    readonly assertionResults: readonly {
-      readonly status: string;
-      readonly fullName: string;
-      readonly failureMessages?: readonly string[] | null;
-    }[];
-  }[];
-}
 
 /** Characters of a failure's message that its line has. */
 const messageLength = 700;
@@ -51,7 +33,7 @@ export async function vitest(filters: readonly string[], env: Readonly<Record<st
       ["run", "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`, ...filters],
       { env, preferLocal: true, stdin: "ignore", stdout: "inherit", stderr: "inherit", reject: false },
     );
-    const counts = JSON.parse(await readFile(report, "utf8")) as Report;
+    const counts = JSON.parse(await readFile(report, "utf8")) as JsonTestResults;
     // A file that fails to load, and an error outside of any test, have no failed test.
     const failed = Math.max(counts.numFailedTests, counts.numFailedTestSuites > 0 || exitCode !== 0 ? 1 : 0);
     return {
@@ -65,7 +47,7 @@ export async function vitest(filters: readonly string[], env: Readonly<Record<st
   }
 }
 
-function failures({ testResults }: Report): string[] {
+function failures({ testResults }: JsonTestResults): string[] {
   return testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = relative(process.cwd(), name);
     const tests = assertionResults
