@@ -4,6 +4,7 @@
 // A job that starts while its tree is replaced: systemd-nspawn uses the tree's path several times until it is in the tree.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
@@ -13,7 +14,7 @@ import { container, ImageHost, program, python, pythonEnvironment, running } fro
 
 const JOBS = 150;
 
-test("jobs that start while trees are exchanged all the time never fail", async () => {
+test("jobs that start on a busy host while trees are exchanged all the time never fail", async () => {
   const directory = scratch();
   const tree = await busyboxTree(join(directory, "tree"));
   const other = await busyboxTree(join(directory, "other"));
@@ -22,6 +23,12 @@ test("jobs that start while trees are exchanged all the time never fail", async 
   onTestFinished(async () => {
     swaps.kill("SIGKILL");
     await swaps.catch(() => {});
+  });
+  // With nothing else to run, an exchange is never held up between its look and its step.
+  const load = availableParallelism() * 4;
+  const others = Array.from({ length: load }, () => execa("/bin/sh", ["-c", "while :; do :; done"], { reject: false }));
+  onTestFinished(() => {
+    for (const other of others) other.kill("SIGKILL");
   });
   const problems: string[] = [];
   const job = async (...flags: string[]) => {
@@ -41,7 +48,7 @@ test("jobs that start while trees are exchanged all the time never fail", async 
   await each((count) => [upper(count)]);
   writeFileSync(stop, "");
   const measured = JSON.parse((await swaps).stdout);
-  expect(problems).toEqual([]);
+  expect(problems.join("\n")).toBe("");
   // Many jobs met an exchange, and no exchange waited long for a gap between them.
   expect(measured.swaps).toBeGreaterThan(JOBS);
   expect(measured.wait).toBeLessThan(5000);
@@ -59,7 +66,7 @@ test("a container that runs is no reason to wait, however it holds the tree", as
     });
     if (!end) continue;
     const { stdout } = await python(
-      "start = time.monotonic(); _quiet.wait_for_quiet(sys.argv[1], 2); print(time.monotonic() - start)",
+      "start = time.monotonic()\nwith _quiet.quiet(sys.argv[1], 2):\n    print(time.monotonic() - start)",
       [tree],
     );
     expect(Number(stdout)).toBeLessThan(1);
@@ -76,7 +83,7 @@ test("a container that never gets under way: the image is busy, and its tree sta
     if (existsSync(`/proc/${starter}`)) process.kill(starter, "SIGKILL");
   });
   host.stage("new");
-  const before = "_publish.wait_for_quiet = lambda tree: _quiet.wait_for_quiet(tree, 1)";
+  const before = "_publish.quiet = lambda tree: _quiet.quiet(tree, 1)";
   expect((await host.call("g.publish(p, {})", before)).error).toBe(
     `containers start on ${host.tree} all the time, the last is process ${starter}: it could not be replaced within 1 s, try again later`,
   );
@@ -99,7 +106,7 @@ for attempt in range(50):
         pass
     process.send_signal(19)
     time.sleep(0.01)
-    if not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
+    if process.poll() is None and not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
         print(pid)
         sys.stdout.flush()
         os._exit(0)

@@ -19,10 +19,10 @@ exchanges: list[float] = []
 wait = 0.0
 while not os.path.exists(stop):
     start = time.monotonic()
-    _quiet.wait_for_quiet(tree)
-    quiet = time.monotonic()
-    _swap.rename(tree, other, _swap.EXCHANGE)
-    end = time.monotonic()
+    with _quiet.quiet(tree):
+        quiet = time.monotonic()
+        _swap.rename(tree, other, _swap.EXCHANGE)
+        end = time.monotonic()
     exchanges.append(end - quiet)
     wait = max(wait, quiet - start)
 print(json.dumps({"swaps": len(exchanges), "exchange": statistics.median(exchanges) * 1000, "wait": wait * 1000}))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _record, _remove, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._quiet import wait_for_quiet
+from ansible_collections.nspawn.runner.plugins.module_utils._quiet import quiet
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 
 _JOURNAL = {"source", "new", "old", "old_id", "content"}
@@ -64,9 +64,8 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
     except OSError as exc:
         raise ChrootError(f"{place.path} cannot be replaced by {source}: {exc.strerror}") from exc
     try:
-        wait_for_quiet(place.path)
-        # Nothing in between: this is the moment.
-        _swap.rename(source, place.path, _swap.EXCHANGE if old else _swap.NOREPLACE)
+        with quiet(place.path):
+            _swap.rename(source, place.path, _swap.EXCHANGE if old else _swap.NOREPLACE)
     except BaseException:
         with suppress(OSError):
             _swap.remove_file(place.journal)

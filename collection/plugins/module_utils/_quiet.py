@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Iterable
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils._in_use import lock_beside, lock_file, processes
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy
@@ -21,24 +21,42 @@ _PAUSE = 0.005
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
-def wait_for_quiet(tree: str, patience: float = PATIENCE) -> None:
-    """Returns in a moment in which no container starts on the tree: act at once."""
+@contextmanager
+def quiet(tree: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Waits for a moment in which no container starts on the tree, for its body, which has to be one quick step."""
     try:
         # Both: one that looked at the path before the last exchange has the lock of the directory that was there then.
         locks = [lock_file(os.lstat(tree)), lock_beside(tree)]
     except FileNotFoundError:
+        yield
         return
     end = time.monotonic() + patience
     while True:
         before = _held(locks)
         starting = _starting(locks)
-        # A container that came while the processes were looked at.
-        if starting is None and _held(locks) == before:
-            return
+        with _undisturbed():
+            # Not the same: a container came while the processes were looked at.
+            if starting is None and _held(locks) == before:
+                yield
+                return
         if time.monotonic() > end:
             who = f", the last is process {starting}" if starting else ""
             raise Busy(f"containers start on {tree} all the time{who}: it could not be replaced within {patience:g} s, try again later")
         time.sleep(_PAUSE)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """On a busy host, another process can have the processor for many milliseconds between a look and the step after it: time for a start."""
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    # Not every host leaves real time to root. There the moment can be missed, as without this.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, parameter)
 
 
 def _held(locks: Iterable[str]) -> list[str]:
