@@ -20,6 +20,7 @@ export async function lint(print: (line: string) => void, { root = "." } = {}): 
   const checks: Readonly<Record<string, () => Promise<RunResult>>> = {
     tsc: () => run("tsc", ["--noEmit", "--pretty", "false"], npm),
     biome: () => run("biome", ["check", "--colors=off", "."], npm),
+    knip: () => run("knip", ["--no-progress"], npm),
     shellcheck: () =>
       run("shellcheck", ["--external-sources", `--source-path=${FLAGS}`, ...sh], {
         cwd: root,

@@ -10,6 +10,12 @@ test("no checker has a complaint about this checkout, and none is missing", asyn
     reject: false,
     stdin: "ignore",
   });
-  expect(stdout.split("\n")).toEqual(["tsc: fine", "biome: fine", "shellcheck: fine", "python syntax: fine"]);
+  expect(stdout.split("\n")).toEqual([
+    "tsc: fine",
+    "biome: fine",
+    "knip: fine",
+    "shellcheck: fine",
+    "python syntax: fine",
+  ]);
   expect(exitCode).toBe(0);
 });
