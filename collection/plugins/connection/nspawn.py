@@ -14,10 +14,9 @@ extends_documentation_fragment:
 import io
 import os
 import re
-import socket
-from collections.abc import Callable, Iterable, Iterator
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from ansible import module_utils
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
@@ -29,6 +28,11 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils import _exchange
 
 # How Ansible has a module run that it gives to Python's standard input.
 _MODULE = re.compile(r"/bin/sh -c '(/[A-Za-z0-9._/-]+) && sleep 0'")
+# What the wrapper and systemd-nspawn say, instead of starting a container, when somebody else has the tree.
+_BUSY = re.compile(rb"nspawn-chroot: .*: wait until (?:it|that) ends\n|Directory tree .* is currently busy")
+_PAUSE = 0.5
+# Bytes that are kept of what a command prints, which Ansible has in memory several times.
+_LIMIT = 1 << 30
 _WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
 
 
@@ -45,15 +49,13 @@ class Connection(ConnectionBase):
         super().__init__(*args, **kwargs)
         # Its path, once it has been found.
         self._tree = ""
-        # Kept open as long as the session is needed.
-        self._claim: socket.socket | None = None
-        # Why the tree has no session.
-        self._no_agent: str | None = None
+        # Of the tree's session, as long as it is needed.
+        self._claim: _session_client.Claim | None = None
 
     def _connect(self) -> "Connection":
         if not self._tree:
             self._tree = self._find_tree()
-            self._claim_session()
+            self._session()
             self._connected = True
         return self
 
@@ -68,17 +70,20 @@ class Connection(ConnectionBase):
         except _session_client.SessionError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
 
-    def _claim_session(self) -> None:
+    def _session(self) -> _session_client.Claim:
+        if self._claim is None:
+            self._claim = self._claim_session()
+        return self._claim
+
+    def _claim_session(self) -> _session_client.Claim:
         code = os.path.dirname(module_utils.__file__)
         times = self.get_option("idle_time"), self.get_option("busy_timeout")
         try:
-            self._claim = _session_client.claim(self._tree, code, f"{__version__} {code}", *times)
-            self._show("ESTABLISHED NSPAWN SESSION")
-        except _session_client.NoAgent as problem:
-            self._no_agent = str(problem)
-            self._show(f"NO NSPAWN SESSION, BUT A CONTAINER FOR EACH COMMAND: {problem}")
-        except (_session_client.SessionError, OSError) as problem:
+            claim = _session_client.claim(self._tree, code, f"{__version__} {code}", *times)
+        except _session_client.SessionError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
+        self._show(f"NO NSPAWN SESSION, BUT A CONTAINER FOR EACH COMMAND: {claim.no_agent}" if claim.no_agent else "ESTABLISHED NSPAWN SESSION")
+        return claim
 
     def _show(self, text: str) -> None:
         self._display.vvv(text, host=self._play_context.remote_addr)
@@ -90,21 +95,16 @@ class Connection(ConnectionBase):
         module = _MODULE.fullmatch(cmd) if in_data else None
         if module:
             request["python"] = module[1]
-        output: list[bytes] = []
-        status, said = self._run(request, lambda: _blocks_of(in_data or b""), output.append)
-        return status, b"".join(output), said
+        return self._run(request, io.BytesIO(in_data or b""))
 
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)
         out_path = os.path.join("/", out_path)
         self._show(f"PUT {in_path} TO {out_path}")
+        request = {"put": out_path, "command": ["/bin/sh", "-c", 'cat >"$0"', out_path]}
         try:
             with open(in_path, "rb") as file:
-                status, said = self._run(
-                    {"put": out_path, "command": ["/bin/sh", "-c", 'cat >"$0"', out_path]},
-                    lambda: iter(lambda: file.read(_exchange.BLOCK), b""),
-                    lambda block: None,
-                )
+                status, _output, said = self._run(request, file)
         except FileNotFoundError as problem:
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}") from problem
         _check(status, said, f"{in_path} cannot be copied to {out_path} in {self._tree}")
@@ -116,30 +116,51 @@ class Connection(ConnectionBase):
         request = {"fetch": in_path, "command": ["/bin/sh", "-c", 'cat <"$0"', in_path]}
         try:
             with open(out_path, "wb") as file:
-                status, said = self._run(request, lambda: iter(()), file.write)
+                status, _output, said = self._run(request, io.BytesIO(), file.write)
             _check(status, said, f"{in_path} in {self._tree} cannot be fetched to {out_path}")
-        except BaseException:
+        except BaseException as problem:
             with suppress(OSError):
                 os.unlink(out_path)
+            if isinstance(problem, OSError):
+                raise AnsibleError(f"{out_path} cannot be written: {problem.strerror}") from problem
             raise
 
-    def _run(self, request: dict[str, Any], source: Callable[[], Iterable[bytes]], sink: Callable[[bytes], Any]) -> tuple[int, bytes]:
-        """Runs what is requested, by the session or in a container of its own; exit status and standard error."""
-        if self._no_agent is not None:
-            with _exchange.in_own_container([_WRAPPER, self._tree, *request["command"]]) as running:
-                return _exchange.exchange(running, source(), sink)
-        agent = os.path.join(_session_client.directory(self._tree), "agent")
+    def _run(self, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
+        """Runs what is requested: exit status, what it printed, unless a sink takes that, and standard error."""
         try:
-            with _exchange.in_session(agent, request) as running:
-                return _exchange.exchange(running, source(), sink)
-        except _exchange.NotBegun:
-            # Its Python or its container ended since: nothing of this command has happened.
-            self._end_session()
-            self._claim_session()
-        except _exchange.Died as problem:
-            reason = f"the container on {self._tree} ended, or the agent in it was killed, while this task ran; the next task starts another one"
-            raise AnsibleConnectionFailure(reason) from problem
-        return self._run(request, source, sink)
+            for _attempt in range(2):
+                claim = self._session()
+                if claim.no_agent:
+                    return self._run_alone(claim, request, source, sink)
+                agent = os.path.join(_session_client.directory(self._tree), "agent")
+                with suppress(_exchange.NotBegun), _exchange.in_session(agent, request) as running:
+                    return _exchange.exchange(running, claim.run, source, sink, _LIMIT)
+                # Its Python or its container ended since: nothing of this command has happened.
+                self._end_session()
+            failure = f"the agent in the container on {self._tree} takes no commands; see whether /usr/bin/python3 works in this tree"
+        except _exchange.TooMuch:
+            raise AnsibleError(f"a command in {self._tree} printed more than {_LIMIT} bytes; have it write a file, and fetch that") from None
+        except _exchange.RunEnded:
+            failure = "the run of Ansible that this task belongs to has ended"
+        except _exchange.Died:
+            failure = f"{_session_client.what_died(claim, self._tree)}; the next task starts what it needs"
+        raise AnsibleConnectionFailure(failure)
+
+    def _run_alone(
+        self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None"
+    ) -> tuple[int, bytes, bytes]:
+        deadline = time.monotonic() + self.get_option("busy_timeout")
+        while True:
+            source.seek(0)
+            with _exchange.in_own_container([_WRAPPER, self._tree, *request["command"]]) as running:
+                status, output, said = _exchange.exchange(running, claim.run, source, sink, _LIMIT)
+            busy = _BUSY.match(said) if status in (1, 125) else None
+            if busy and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+            elif busy or (status == 125 and said.startswith(b"nspawn-chroot: ")):
+                raise AnsibleConnectionFailure(said.decode(errors="replace").strip())
+            else:
+                return status, output, said
 
     def _end_session(self) -> None:
         self.close()
@@ -157,11 +178,6 @@ class Connection(ConnectionBase):
             self._claim.close()
         self._claim = None
         self._connected = False
-
-
-def _blocks_of(data: bytes) -> Iterator[bytes]:
-    blocks = io.BytesIO(data)
-    return iter(lambda: blocks.read(_exchange.BLOCK), b"")
 
 
 def _check(status: int, said: bytes, failure: str) -> None:

@@ -25,6 +25,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session_container i
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
 
+# Seconds; longer than a select call takes is an error.
+_LONGEST_WAIT = 3600
 PURPOSE = "a session of nspawn.runner.nspawn"
 
 
@@ -129,20 +131,27 @@ class _Server:
         self.idle_time = 10.0
         self.idle_since = time.monotonic()
         self.ended = False
+        # What the container printed at its end, when that was not asked for.
+        self.last_words: str | None = None
 
     def serve(self) -> None:
         """Until the session is idle for its time, is asked to end, or its container ends."""
         self.selector.register(self.control, selectors.EVENT_READ, self._accept)
         self.selector.register(self.running.output, selectors.EVENT_READ, self._read_output)
         while not self.ended:
-            wait = self.idle_since + self.idle_time - time.monotonic() if self._idle() else None
+            wait = min(self.idle_since + self.idle_time - time.monotonic(), _LONGEST_WAIT) if self._idle() else None
             if wait is not None and wait <= 0:
                 break
             for key, _events in self.selector.select(wait):
                 key.data(key.fileobj)
+        if self.last_words is not None:
+            for claim in self.claims:
+                with suppress(OSError):
+                    claim.send(json.dumps({"said": self.last_words}).encode())
 
     def _idle(self) -> bool:
-        return not self.claims and self.owner_alive is None
+        # A worker of a run that was killed may go on: nobody waits for what it does.
+        return self.owner_alive is None
 
     def _accept(self, control: socket.socket) -> None:
         connection, _address = control.accept()
@@ -151,6 +160,7 @@ class _Server:
     def _read_output(self, output: int) -> None:
         if self.running.lines() is None:
             self.ended = True
+            self.last_words = "".join(f"; it said: {line}" for line in list(self.running.tail)[-1:])
 
     def _owner_ended(self, process: int) -> None:
         self.selector.unregister(process)
@@ -177,14 +187,16 @@ class _Server:
         ours = self.owner is not None and self.owner["run"] == claim["run"]
         if not ours and not self._idle():
             return {"busy": self._holder()}
-        if any(claim[name] != value for name, value in self.wanted.items()):
+        killed_run_goes_on = not ours and self.claims
+        if killed_run_goes_on or any(claim[name] != value for name, value in self.wanted.items()):
             self.ended = True
             return {"ending": True}
         if not ours:
             self.owner = claim
             self.owner_alive = os.dup(process[0])
             self.selector.register(self.owner_alive, selectors.EVENT_READ, self._owner_ended)
-        self.idle_time = claim["idle_time"]
+            # Before a task has been in the tree, which may return facts of the variable's name.
+            self.idle_time = claim["idle_time"]
         self.claims.add(connection)
         return {"granted": True}
 

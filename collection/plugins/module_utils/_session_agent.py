@@ -38,9 +38,11 @@ STATUS = struct.Struct("!i?")
 
 _ARCHIVE_PATH = f"/proc/self/fd/{ARCHIVE}"
 _BLOCK = 1 << 20
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 # Packages of which each task brings its own; what is imported from below them can stay.
 _PARENTS = ("ansible", "ansible.module_utils", "ansible.modules")
+# Argument of a Python that is only to find out whether it can be the agent.
+_TRIAL = "trial"
 # What every module begins with.
 _FIRST = ("ansible.module_utils.basic", "runpy", "tempfile")
 # A zip file in base64, as a literal of Python.
@@ -69,6 +71,8 @@ def main() -> None:
         checksums = {info.filename: info.CRC for info in file.infolist()}
     for name in _FIRST:
         importlib.import_module(name)
+    if sys.argv[1:] == [_TRIAL]:
+        return
     learning, learnt = os.pipe()
     agent = Agent(environment, checksums, learnt)
     listener = socket.socket(fileno=LISTENER)
@@ -94,19 +98,22 @@ def _serve(agent: Agent, listener: socket.socket, learning: int, libraries: Libr
         gc.freeze()
         ready = [descriptor for descriptor, _event in poll.poll()]
         _reap()
-        # Before a connection is taken, which another process image would not know of.
-        if any(_identity(path) != identity for path, identity in libraries.items()):
+        replaced = any(_identity(path) != identity for path, identity in libraries.items())
+        if replaced:
+            # Before a connection is taken, which another process image would not know of.
             _begin_anew(agent)
         if LISTENER in ready:
             connection, _address = listener.accept()
             if os.fork() == 0:
                 listener.close()
                 os.close(learning)
-                _handle(agent, connection)
+                _handle(agent, connection, replaced)
             connection.close()
         else:
-            _learn(os.read(learning, 65536), agent)
-            libraries = {**_libraries(), **libraries}
+            names = os.read(learning, 65536)
+            if not replaced:
+                _learn(names, agent)
+                libraries = {**_libraries(), **libraries}
 
 
 def _libraries() -> Libraries:
@@ -127,10 +134,13 @@ def _identity(path: str) -> tuple[int, int, int] | None:
 
 
 def _begin_anew(agent: Agent) -> None:
-    for descriptor in (LISTENER, ARCHIVE):
-        os.set_inheritable(descriptor, True)
-    # A Python that is gone ends the agent here, and with it the session: the next command finds that out.
-    os.execve(sys.executable, [sys.executable, _ARCHIVE_PATH], agent.environment)
+    """Becomes the Python that is there now, if that works: in the middle of an upgrade it may not."""
+    program = [sys.executable, _ARCHIVE_PATH]
+    os.set_inheritable(ARCHIVE, True)
+    if os.spawnve(os.P_WAIT, sys.executable, [*program, _TRIAL], agent.environment) == 0:
+        os.set_inheritable(LISTENER, True)
+        os.execve(sys.executable, program, agent.environment)
+    os.set_inheritable(ARCHIVE, False)
 
 
 def _reap() -> None:
@@ -148,13 +158,14 @@ def _learn(names: bytes, agent: Agent) -> None:
                 importlib.import_module(name)
 
 
-def _handle(agent: Agent, connection: socket.socket) -> NoReturn:
-    """One request, in a process of its own, which ends with it."""
+def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn:
+    """One request, in a process of its own, which ends with it. `replaced`: this process is not what Python is now."""
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    prctl = ctypes.CDLL(None).prctl
     # What a task leaves running is this process's to end, should the task be given up.
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     received = _receive(connection)
     if received is None:
         os._exit(0)
@@ -164,12 +175,14 @@ def _handle(agent: Agent, connection: socket.socket) -> NoReturn:
     if len(streams) != 3:
         os._exit(0)
     connection.sendall(BEGUN)
-    warm = "python" in request and _is_this_python(request["python"])
+    warm = "python" in request and not replaced and _is_this_python(request["python"])
     child = os.fork()
     if child == 0:
         connection.close()
         os.close(wake)
         os.close(waker)
+        # Should this process be killed, nobody will ever ask for the task.
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         _become_task(streams)
         _run(agent, request, warm)
     for stream in streams:
@@ -319,7 +332,8 @@ def _run_python(agent: Agent) -> NoReturn:
         raise
     except BaseException as problem:
         # Without this function's own line.
-        sys.excepthook(type(problem), problem, problem.__traceback__ and problem.__traceback__.tb_next)
+        traceback = problem.__traceback__ and problem.__traceback__.tb_next
+        sys.excepthook(type(problem), problem.with_traceback(traceback), traceback)
         raise SystemExit(1) from None
     finally:
         if same:

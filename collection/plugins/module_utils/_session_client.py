@@ -10,6 +10,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import select
 import socket
 import stat
 import subprocess
@@ -18,12 +19,14 @@ import time
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 RUN_DIRECTORY = "/run/nspawn-runner"
 # Seconds; longer than a session takes to end its container by force.
 _TIMEOUT = 90
 _PAUSE = 0.1
+# In which the host side tells of a container that has ended.
+_GRACE = 2
 _COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session import main; main()"
 
@@ -32,8 +35,24 @@ class SessionError(Exception):
     """There is no session, and why."""
 
 
-class NoAgent(SessionError):
+class _NoAgent(Exception):
     """The tree has no Python that a session can work with."""
+
+
+class Claim(NamedTuple):
+    """A tree that this run of Ansible has, until it is closed."""
+
+    # A descriptor of Ansible's main process.
+    run: int
+    # To the session; None when there is none.
+    connection: socket.socket | None
+    # Why there is none; else empty.
+    no_agent: str
+
+    def close(self) -> None:
+        os.close(self.run)
+        if self.connection:
+            self.connection.close()
 
 
 def canonical(tree: str) -> str:
@@ -58,26 +77,32 @@ def directory(tree: str) -> str:
     return os.path.join(RUN_DIRECTORY, hashlib.sha256(os.fsencode(tree)).hexdigest()[:32])
 
 
-def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: int) -> socket.socket:
-    """Takes the tree's session for this run of Ansible, and starts it where there is none. The session is kept until the socket is closed.
+def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: int) -> Claim:
+    """Takes the tree's session for this run of Ansible, and starts it where there is none.
 
     `key` tells one version of the module code in `module_utils` from another. `busy_timeout`: seconds to wait for whoever else has the tree.
     """
     deadline = time.monotonic() + busy_timeout
-    process, message = _main_process()
+    run, message = _main_process()
     try:
         while True:
             status = os.lstat(tree)
             message.update(key=key, idle_time=idle_time, tree=[status.st_dev, status.st_ino])
             with _alone(tree):
-                connection, busy = _claimed(tree, module_utils, message, process)
+                connection, busy = _claimed(tree, module_utils, message, run)
             if connection:
-                return connection
+                return Claim(run, connection, "")
             if busy and time.monotonic() >= deadline:
                 raise SessionError(busy)
             time.sleep(_PAUSE if busy else 0)
-    finally:
-        os.close(process)
+    except _NoAgent as problem:
+        return Claim(run, None, str(problem))
+    except OSError as problem:
+        os.close(run)
+        raise SessionError(f"the session of {tree} cannot be reached: {problem}") from problem
+    except BaseException:
+        os.close(run)
+        raise
 
 
 def end(tree: str, only_idle: bool = False) -> None:
@@ -87,6 +112,15 @@ def end(tree: str, only_idle: bool = False) -> None:
         with connection:
             if "ending" in _asked(connection, {"end": "idle" if only_idle else "now"}):
                 _await_end(connection)
+
+
+def what_died(claim: Claim, tree: str) -> str:
+    """What of the session is not there any more, when a command in it did not come to its end."""
+    if claim.connection is None or not select.select([claim.connection], [], [], _GRACE)[0]:
+        return f"the process that ran this task in the container on {tree} was killed"
+    with suppress(OSError, ValueError):
+        return f"the container on {tree} ended under this task{json.loads(claim.connection.recv(65536))['said']}"
+    return f"the process that keeps the container on {tree} was killed under this task, and the container with it"
 
 
 def _main_process() -> tuple[int, dict[str, Any]]:
@@ -175,7 +209,7 @@ def _start(tree: str, module_utils: str, key: str) -> str | None:
             raise SessionError(f"the session of {tree} did not start: {(said + output.read()).decode(errors='replace')[-2000:]}") from None
     if "no_agent" in answer:
         program.wait()
-        raise NoAgent(answer["no_agent"])
+        raise _NoAgent(answer["no_agent"])
     if "error" in answer:
         raise SessionError(answer["error"])
     return answer.get("busy")

@@ -28,6 +28,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, 
 
 # Seconds in which a container starts, and in which it ends when it is asked to.
 _START, _END = 60, 10
+# Bytes of a line, however long the container makes it.
+_LINE = 8192
 _FILES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files"))
 _AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_session_agent.py")
 _PYTHON = "/usr/bin/python3"
@@ -62,6 +64,7 @@ class Container:
         """What can be read now, without control characters; None when it is all over."""
         data = os.read(self.output, 65536)
         *whole, self._rest = (self._rest + data).split(b"\n")
+        self._rest = self._rest[-_LINE:]
         lines = [plain_text(line) for line in whole]
         self.tail.extend(lines)
         return lines if data else None
@@ -69,6 +72,7 @@ class Container:
     def end(self) -> None:
         """Has the agent end, so that what was put into the tree for the session is taken out again; by force when it does not."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_END)
             connection.connect(self.agent)
             connection.sendall(request({"end": True}))
         with suppress(subprocess.TimeoutExpired):
@@ -175,7 +179,8 @@ def _wait(running: Container, tree: str) -> None:
     """Until the agent listens. Raises Busy, NoAgent or ChrootError when it will not."""
     deadline = time.monotonic() + _START
     started = False
-    while select.select([running.output], [], [], max(0, deadline - time.monotonic()))[0]:
+    # What is in the tree may print for ever.
+    while (left := deadline - time.monotonic()) > 0 and select.select([running.output], [], [], left)[0]:
         lines = running.lines()
         if lines is None:
             break

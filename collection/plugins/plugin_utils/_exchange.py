@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
 import selectors
 import socket
 import struct
 import subprocess
+import termios
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._session_agent import BEGUN, STATUS
 
 BLOCK = 1 << 20
+Sink = Callable[[bytes], Any]
 # Seconds for the agent to begin, which it does at once, unless its Python has just been replaced.
 _TIMEOUT = 60
 
@@ -29,6 +33,14 @@ class NotBegun(Exception):
 
 class Died(Exception):
     """The agent ended before the command."""
+
+
+class RunEnded(Exception):
+    """The run of Ansible that the command belongs to was killed."""
+
+
+class TooMuch(Exception):
+    """The command prints more than is kept."""
 
 
 class Running(NamedTuple):
@@ -111,22 +123,28 @@ def _status(status: int) -> int:
     return 128 - status if status < 0 else status & 0xFF
 
 
-def exchange(running: Running, source: Iterable[bytes], sink: Callable[[bytes], Any]) -> tuple[int, bytes]:
-    """Feeds the command and gives what it prints to `sink`, until it ends; its exit status and what it said on standard error.
+def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, limit: int) -> tuple[int, bytes, bytes]:
+    """Feeds the command until it ends: its exit status, what it printed, unless the sink takes that, and standard error.
 
-    What it has left running in the background is not waited for, though it may hold the streams.
+    `run`: a descriptor of the process whose end ends the command. `limit`: bytes of a stream that are kept. What the command has left
+    running in the background is not waited for, though it may hold the streams.
     """
-    said: list[bytes] = []
+    output, keep = _kept(limit)
+    said, keep_said = _kept(limit)
+    outputs = ((running.stdout, sink or keep), (running.stderr, keep_said))
     with selectors.DefaultSelector() as selector:
         for descriptor in (running.stdin, running.stdout, running.stderr):
             os.set_blocking(descriptor, False)
-        selector.register(running.stdin, selectors.EVENT_WRITE, _feeder(running.stdin, iter(source)))
-        selector.register(running.stdout, selectors.EVENT_READ, _drain(running.stdout, sink))
-        selector.register(running.stderr, selectors.EVENT_READ, _drain(running.stderr, said.append))
+        selector.register(running.stdin, selectors.EVENT_WRITE, _feeder(running.stdin, source))
+        for descriptor, take in outputs:
+            selector.register(descriptor, selectors.EVENT_READ, _drain(descriptor, take))
         selector.register(running.ended, selectors.EVENT_READ)
+        selector.register(run, selectors.EVENT_READ)
         while True:
             status = None
             for key, _events in selector.select():
+                if key.fd == run:
+                    raise RunEnded
                 if key.fd == running.ended:
                     status = running.status()
                 elif not key.data():
@@ -135,31 +153,32 @@ def exchange(running: Running, source: Iterable[bytes], sink: Callable[[bytes], 
                         running.close_stdin()
             if status is not None:
                 break
-        for descriptor, take in ((running.stdout, sink), (running.stderr, said.append)):
+        for descriptor, take in outputs:
             if descriptor in selector.get_map():
-                while _drain(descriptor, take)() and _is_readable(descriptor):
-                    pass
-    return status, b"".join(said)
+                _take_rest(descriptor, take)
+    return status, output.getvalue(), said.getvalue()
 
 
-def _feeder(descriptor: int, source: Iterator[bytes]) -> Callable[[], bool]:
+def _feeder(descriptor: int, source: BinaryIO) -> Callable[[], bool]:
     block = memoryview(b"")
 
     def feed() -> bool:
         nonlocal block
         try:
-            block = block or memoryview(next(source))
-            written = os.write(descriptor, block)
-            block = block[written:]
-        except (StopIteration, BrokenPipeError):
-            # The command may have closed its end early.
+            block = block or memoryview(source.read(BLOCK))
+            written = os.write(descriptor, block) if block else 0
+        except BrokenPipeError:
+            # The command has closed its end early.
             return False
-        return True
+        except BlockingIOError:
+            return True
+        block = block[written:]
+        return written > 0
 
     return feed
 
 
-def _drain(descriptor: int, take: Callable[[bytes], Any]) -> Callable[[], bool]:
+def _drain(descriptor: int, take: Sink) -> Callable[[], bool]:
     def drain() -> bool:
         try:
             block = os.read(descriptor, BLOCK)
@@ -172,7 +191,22 @@ def _drain(descriptor: int, take: Callable[[bytes], Any]) -> Callable[[], bool]:
     return drain
 
 
-def _is_readable(descriptor: int) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        return bool(selector.select(0))
+def _take_rest(descriptor: int, take: Sink) -> None:
+    """What is in the pipe at the end of the command, and no more: what it left running may print for ever."""
+    rest = bytearray(4)
+    fcntl.ioctl(descriptor, termios.FIONREAD, rest)
+    # Where a container takes it back, nothing is left.
+    with suppress(BlockingIOError):
+        take(os.read(descriptor, struct.unpack("i", rest)[0]))
+
+
+def _kept(limit: int) -> tuple[io.BytesIO, Sink]:
+    """A buffer, and what fills it with at most so many bytes."""
+    buffer = io.BytesIO()
+
+    def keep(block: bytes) -> None:
+        if buffer.tell() + len(block) > limit:
+            raise TooMuch
+        buffer.write(block)
+
+    return buffer, keep
