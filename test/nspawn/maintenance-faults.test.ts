@@ -295,7 +295,6 @@ test("what is mounted in a tree is neither copied nor pruned", async () => {
 describe("a hostile tree", () => {
   /** Places that the collection or systemd-nspawn reads or writes, and where each leads to in the canary. */
   const links: Record<string, Record<string, string>> = {
-    etc: { etc: "." },
     files: {
       "etc/os-release": "os-release",
       "etc/resolv.conf": "file",
@@ -351,35 +350,36 @@ describe("a hostile tree", () => {
     }
   });
 
-  test("is refused where systemd-nspawn itself would follow its link on the host, and make files there", async () => {
-    const host = await runnerHost({}, ["start", "up", "late", "place"]);
-    const canary = await files(join(host.directory, "canary"), { file: "canary\n" });
-    const upwards = `${"../".repeat(20)}${canary.slice(1)}`;
-    for (const [image, name, target] of [
-      ["start", "dev", canary],
-      ["up", "run", upwards],
-      ["place", "run", canary],
-    ] as const) {
-      await rewrite(host, image, write("one"));
-      await rm(join(host.root, image, name), { recursive: true });
-      symlinkSync(target, join(host.root, image, name));
+  test("is refused where systemd-nspawn would make or read files of the host before it is in the tree", async () => {
+    const directories = ["dev", "etc", "proc", "run", "sys"];
+    const images = [...directories, "id", "pipe", "late", "place"];
+    const host = await runnerHost({}, images);
+    const canary = await files(join(host.directory, "canary"), { "machine-id": `${"0123456789abcdef".repeat(2)}\n` });
+    await execa("touch", ["-a", "-d", "2001-01-01", join(canary, "machine-id")]);
+    for (const [n, image] of [...directories, "place"].entries()) {
+      const path = join(host.root, image, image === "place" ? "run" : image);
+      await rm(path, { recursive: true });
+      // As the host sees it: absolute, or up and up.
+      symlinkSync(n % 2 ? `${"../".repeat(20)}${canary.slice(1)}` : canary, path);
     }
+    symlinkSync(join(canary, "machine-id"), join(host.root, "id/etc/machine-id"));
+    await execa("mkfifo", [join(host.root, "pipe/etc/machine-id")]);
+    for (const image of images) await rewrite(host, image, write("one"));
     // When its last task is done: jobs would start in it.
     const last = `- shell: cd {{ nspawn_runner_path }} && rm -r dev && ln -s ${canary} dev\n  delegate_to: localhost`;
     await rewrite(host, "late", `${write("one")}\n${last}`);
-    const told = () => [
-      fingerprint(canary, "%A@"),
-      ...["start", "up", "late", "place"].map((image) => fingerprint(join(host.root, image))),
-    ];
+    const told = () => [fingerprint(canary, "%A@"), ...images.map((image) => fingerprint(join(host.root, image)))];
     const before = told();
     const result = await host.run(["site.yml", "--limit", "!place"]);
-    const why = "is a symbolic link, which systemd-nspawn would follow on the host: put a directory in its place";
-    for (const [image, name] of Object.entries({ start: "dev", up: "run", late: "dev" }))
-      expectRefused(result, image, new RegExp(`/${image}/staged/${name} ${why}`));
+    const link = "is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place";
+    for (const name of directories) expectRefused(result, name, new RegExp(`/${name}/staged/${name} ${link}`));
+    expectRefused(result, "late", new RegExp(`/late/staged/dev ${link}`));
+    for (const image of ["id", "pipe"])
+      expectRefused(result, image, new RegExp(`/${image}/staged/etc/machine-id is no regular file, and .*: remove it`));
     // In place, the wrapper itself.
     const place = await host.run(["place.yml"]);
     expect(place.exitCode).toBe(2);
-    expect(text(place)).toContain(`/place/run ${why}`);
+    expect(text(place)).toContain(`/place/run ${link}`);
     expect(told()).toEqual(before);
   });
 

@@ -5,7 +5,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { access, chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -172,13 +172,47 @@ test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and t
   }
 });
 
-test("a tree whose /etc is a link out of it changes nothing on the host", async () => {
+test.each(["dev", "etc", "proc", "run", "sys"])(
+  "a tree whose /%s is a link is refused, and nothing of the host is used",
+  async (name) => {
+    const tree = await busybox();
+    const outside = await files(join(scratch(), "outside"), { "resolv.conf": foreignDns });
+    await rm(join(tree, name), { recursive: true });
+    await symlink(outside, join(tree, name));
+    const before = await listing(outside);
+    const { exitCode, stderr } = await sh(tree, "true");
+    expect([exitCode, stderr]).toEqual([
+      125,
+      `nspawn-chroot: ${tree}/${name} is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place`,
+    ]);
+    expect(await listing(outside)).toBe(before);
+  },
+);
+
+test.each([
+  ["a link to a file of the host", (path: string) => symlink("/etc/passwd", path)],
+  ["a pipe, which would be waited for", (path: string) => execa("mkfifo", [path])],
+])("a tree whose /etc/machine-id is %s is refused", async (_what, make) => {
   const tree = await busybox();
-  const outside = await files(join(scratch(), "outside"), { "resolv.conf": foreignDns });
-  await rm(join(tree, "etc"), { recursive: true });
-  await symlink(outside, join(tree, "etc"));
-  await sh(tree, "true");
-  expect(await listing(outside)).toBe(await listing(await files(join(scratch(), "x"), { "resolv.conf": foreignDns })));
+  await make(join(tree, "etc/machine-id"));
+  const { exitCode, stderr } = await sh(tree, "true");
+  expect([exitCode, stderr]).toEqual([
+    125,
+    `nspawn-chroot: ${tree}/etc/machine-id is no regular file, and systemd-nspawn would open it, or what it names, on the host: remove it`,
+  ]);
+});
+
+test("what a command makes of the tree is looked at before the next one starts, also when that was called meanwhile", async () => {
+  // As a maintenance has it, whose lock is not the wrapper's.
+  const tree = await busyboxTree(join(scratch(), ".nspawn-runner/img/staged"));
+  const outside = scratch();
+  const first = sh(tree, `echo >/there; sleep 1; umount -l /dev && rmdir /dev && ln -s ${outside} /dev`);
+  await until(async () => existsSync(join(tree, "there")));
+  const second = await sh(tree, "true");
+  expect((await first).exitCode).toBe(0);
+  expect(second.exitCode).toBe(125);
+  expect(second.stderr).toContain(`${tree}/dev is a symbolic link`);
+  expect(await readdir(outside)).toEqual([]);
 });
 
 test("a command may replace, change or remove /etc/resolv.conf, which is kept", async () => {

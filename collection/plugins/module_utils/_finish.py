@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _tree
 from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name
@@ -53,16 +54,20 @@ def _remove_devices(tree: str) -> None:
             _tree.remove_file(tree, relpath)
 
 
-def refuse_links(tree: str) -> None:
-    """Refuses a tree in whose /dev or /run systemd-nspawn would make files of the host: it does so before the tree is its root directory."""
-    for path in (os.path.join(tree, name) for name in ("dev", "run")):
+def refuse_traps(tree: str) -> None:
+    """Refuses a tree for which systemd-nspawn would use files of the host: it makes and reads some before the tree is its root directory."""
+    for path in (os.path.join(tree, name) for name in ("dev", "etc", "proc", "run", "sys")):
         if os.path.islink(path):
-            raise ChrootError(f"{path} is a symbolic link, which systemd-nspawn would follow on the host: put a directory in its place")
+            raise ChrootError(f"{path} is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place")
+    machine_id = os.path.join(tree, "etc/machine-id")
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(os.lstat(machine_id).st_mode):
+            raise ChrootError(f"{machine_id} is no regular file, and systemd-nspawn would open it, or what it names, on the host: remove it")
 
 
 def check_usable(tree: str, name: str) -> None:
     """Runs a shell in a container on the tree."""
-    refuse_links(tree)
+    refuse_traps(tree)
     with _tree.directory_beneath(tree, "usr") as usr:
         if usr is None:
             there = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]) or "nothing"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import array
+import fcntl
 import json
 import os
 import selectors
@@ -19,7 +20,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _state
-from ansible_collections.nspawn.runner.plugins.module_utils._finish import refuse_links
+from ansible_collections.nspawn.runner.plugins.module_utils._finish import refuse_traps
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import STATE_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.module_utils._session_container import Container, NoAgent, container
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
@@ -60,13 +61,14 @@ def _say(answer: dict[str, Any]) -> None:
 def _run(options: dict[str, Any]) -> None:
     tree = options["tree"]
     status = os.lstat(tree)
-    refuse_links(tree)
-    if not has_python(tree):
-        raise NoAgent("it has no /usr/bin/python3")
     name, state, in_place = _find_image(tree)
     with ExitStack() as stack:
         if in_place:
             stack.enter_context(_published(tree, name))
+        stack.enter_context(_alone(tree))
+        refuse_traps(tree)
+        if not has_python(tree):
+            raise NoAgent("it has no /usr/bin/python3")
         control = stack.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
         running = stack.enter_context(container(tree, name, state, options["module_utils"], agent))
@@ -99,6 +101,20 @@ def _published(tree: str, name: str) -> Iterator[None]:
         if _in_use.overlay_mounts(tree):
             raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's: wait until that ends")
         yield
+
+
+@contextmanager
+def _alone(tree: str) -> Iterator[None]:
+    """No command of the wrapper's changes the tree between what is checked of it and the container's start."""
+    descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"the tree {tree} is in use by another command: wait until that ends") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -194,9 +194,9 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
         _way, since = _stage.stage(place, log)
     write_container_file(place.state, job.settings)
     # Before a container starts in it, and before jobs do.
-    _finish.refuse_links(place.staged)
+    _finish.refuse_traps(place.staged)
     tasks_changed = _playbook(job, log)
-    _finish.refuse_links(place.staged)
+    _finish.refuse_traps(place.staged)
     said.append(_counted(tasks_changed, "task", "changed"))
     options = _creation_options(job.settings)
     made_by = options if creation else content.get("published", {}).get("creation")
