@@ -10,7 +10,6 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils._doctor_spec import ARGUMENT_SPEC
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
@@ -18,9 +17,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _doctor, _image_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
-
-display = Display()
 
 HEADER = ("check", "result", "found", "remedy")
 _COLORS = {OK: C.COLOR_OK, WARNING: C.COLOR_WARN, PROBLEM: C.COLOR_ERROR}

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _record
 from ansible_collections.nspawn.runner.plugins.module_utils._generations_spec import ARGUMENT_SPEC
@@ -19,9 +18,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
-
-display = Display()
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
 # Of one generation, without -v.

@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _guard, _state
 from ansible_collections.nspawn.runner.plugins.module_utils._rollback_spec import ARGUMENT_SPEC
@@ -18,8 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Chroot
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import ImageError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import system_error
-
-display = Display()
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 
 
 class ActionModule(ActionBase):

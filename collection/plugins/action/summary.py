@@ -10,14 +10,12 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._summary_spec import ARGUMENT_SPEC
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
-
-display = Display()
 
 HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgraded", "seconds")
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from ansible import context
-from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils import (
     _chroot,
@@ -34,8 +33,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, 
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _inner_run
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import Inner
-
-display = Display()
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 
 # Options of nspawn.runner.chroot and the image's variables that give them.
 CREATION = {
