@@ -33,6 +33,11 @@ verb("bench", "measure, in ratios", async () => (await import("./command/bench.t
   "[tables...]",
   "names of tables; all without one",
 );
+verb(
+  "release",
+  "make a release of the version in package.json",
+  async () => (await import("./command/release.ts")).release,
+).option("--dry-run", "keep nothing, and show what would be released");
 verb("lab", "run a command on a booted Debian host in a container", async () => (await import("./command/lab.ts")).lab)
   .argument("<run>", 'the word "run"')
   .argument("<command...>", "program and arguments")

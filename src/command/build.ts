@@ -12,11 +12,12 @@ import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
 import { buildArtifact } from "../tool/galaxy.ts";
 import { generatedDifferences } from "./generate.ts";
 
-const BUILD = "build/ansible_collections/nspawn/runner";
+/** The built collection. */
+export const BUILD = "build/ansible_collections/nspawn/runner";
 const DIST = "dist";
 
-/** Files of the repository that every copy of the collection carries, when they exist. */
-const CARRIED = ["LICENSE", "CHANGELOG.md", "CHANGELOG.rst"];
+/** Files of the repository that every copy of the collection carries. */
+const CARRIED = ["LICENSE"];
 
 /** @returns 0 and the artifact in dist/; 1 when the sources are not fit to be built, with the reasons printed. */
 export async function build(print: (line: string) => void, { root = "." } = {}): Promise<number> {

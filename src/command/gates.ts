@@ -7,11 +7,13 @@ import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { ansibleTestHome } from "../tool/ansible-test.ts";
+import { antsibullChangelog } from "../tool/changelog.ts";
 import { docsiteSteps } from "../tool/docsite.ts";
 import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
 import { ansibleVersions, newestAnsible } from "./ansible-versions.ts";
-import { build } from "./build.ts";
+import { BUILD, build } from "./build.ts";
+import { release } from "./release.ts";
 
 interface Gate {
   readonly name: string;
@@ -40,7 +42,6 @@ type Command = (
 
 const ansible = `ansible-core==${newestAnsible}`;
 const ansibleLint = "ansible-lint==26.10.1";
-const changelog = "antsibull-changelog==0.36.0";
 const docs = "antsibull-docs==2.28.0";
 const ruff = "ruff==0.17.6";
 
@@ -83,7 +84,7 @@ const gates: readonly Gate[] = [
   },
   {
     name: "antsibull-docs to HTML",
-    requirements: [docs, changelog, ansible, "sphinx==8.2.3", "sphinx-ansible-theme==0.10.3"],
+    requirements: [docs, antsibullChangelog, ansible, "sphinx==8.2.3", "sphinx-ansible-theme==0.10.3"],
     check: async ({ collection, scratch }, command) => {
       const env = { ANSIBLE_COLLECTIONS_PATH: scratch };
       return oneByOne(await docsiteSteps(collection, scratch), ({ argv, cwd }) => command(argv, { cwd, env }));
@@ -91,8 +92,19 @@ const gates: readonly Gate[] = [
   },
   {
     name: "antsibull-changelog lint",
-    requirements: [changelog],
+    requirements: [antsibullChangelog],
     check: ({ collection }, command) => command(["antsibull-changelog", "lint"], { cwd: collection }),
+  },
+  {
+    name: "release --dry-run",
+    requirements: [antsibullChangelog, ansible],
+    check: async ({ checkout, scratch }) => {
+      const clone = join(scratch, "checkout");
+      await run("git", ["clone", "--quiet", checkout, clone], { from: "Debian's package git" });
+      const lines: string[] = [];
+      const exitCode = await release((line) => lines.push(line), { dryRun: true, root: clone });
+      return { exitCode, output: lines.join("\n") };
+    },
   },
   {
     name: "reuse lint",
@@ -210,7 +222,7 @@ async function prepare(directory: string, print: (line: string) => void): Promis
   if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
   const collections = join(directory, "collections");
   const collection = join(collections, "ansible_collections/nspawn/runner");
-  await cp("build/ansible_collections/nspawn/runner", collection, { recursive: true });
+  await cp(BUILD, collection, { recursive: true });
   const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
   await cp(join("dist", artifact as string), join(directory, artifact as string));
   return { checkout: resolve("."), collection, collections, artifact: join(directory, artifact as string) };

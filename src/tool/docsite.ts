@@ -5,6 +5,7 @@
 
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fragments } from "./changelog.ts";
 
 const CONFIGURATION = `project = "nspawn.runner"
 extensions = ["sphinx_antsibull_ext"]
@@ -38,8 +39,8 @@ export interface Step {
 /**
  * Puts a copy of the collection and what Sphinx wants into an empty directory.
  *
- * @returns What is to be run then, one after the other: the release of the version, as a changelog without one has no page, the pages, and
- *   the HTML, where a warning is a failure.
+ * @returns What is to be run then, one after the other: the release of what has changed since the last one, as a changelog without a release has
+ *   no page, the pages, and the HTML, where a warning is a failure.
  */
 export async function docsiteSteps(collection: string, directory: string): Promise<readonly Step[]> {
   const copy = join(directory, "ansible_collections/nspawn/runner");
@@ -50,8 +51,9 @@ export async function docsiteSteps(collection: string, directory: string): Promi
   const labels = ansibleLabels.map((label) => `.. _${label}:\n`).join("\n");
   const variables = ansibleVariables.map((name) => `.. envvar:: ${name}\n`).join("\n");
   await writeFile(join(directory, "ansible.rst"), `:orphan:\n\n${labels}\nAnsible\n=======\n\n${variables}`);
+  const unreleased = (await fragments(collection)).length > 0;
   return [
-    { argv: ["antsibull-changelog", "release"], cwd: copy },
+    ...(unreleased ? [{ argv: ["antsibull-changelog", "release"], cwd: copy } as const] : []),
     {
       argv: [
         "antsibull-docs",

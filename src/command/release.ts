@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// `npm run release`: the version in package.json becomes a release. What cannot be taken back, pushing and publishing, is left to type.
+
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { CHANGELOG, FRAGMENTS, fragments, releaseChangelog } from "../tool/changelog.ts";
+import { run } from "../tool/run.ts";
+import { BUILD, build } from "./build.ts";
+
+/**
+ * Turns the fragments into the changelog, builds the artifact, commits and tags.
+ *
+ * @param options.dryRun Commit nothing, and do the rest in a clone that is thrown away.
+ * @returns 0; 1 when this checkout is not fit to be released, with the reasons printed.
+ */
+export async function release(
+  print: (line: string) => void,
+  { dryRun = false, root = "." }: { dryRun?: boolean; root?: string } = {},
+): Promise<number> {
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+  const problems = await whyNot(root, version);
+  for (const problem of problems) print(problem);
+  if (problems.length > 0) return 1;
+
+  const scratch = await mkdtemp("/var/tmp/nspawn-runner-release-");
+  try {
+    const checkout = dryRun ? join(scratch, "checkout") : root;
+    if (dryRun) await git(root, "clone", "--quiet", ".", checkout);
+    if ((await build(print, { root: checkout })) !== 0) return 1;
+    print(`\ncollection/${CHANGELOG}\n\n${await writeChangelog(checkout, join(scratch, "collections"), print)}`);
+    // Once more, with the changelog in it.
+    if ((await build(print, { root: checkout })) !== 0) return 1;
+    if (!dryRun) await commit(root, version);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  const done = `git commit --message "Release ${version}" collection && git tag ${version}`;
+  print(dryRun ? `Nothing of this was kept. Without --dry-run follows:\n\n  ${done}\n` : `Done:\n\n  ${done}\n`);
+  print("To publish it, type:\n");
+  print(`  git push origin HEAD ${version}\n  ansible-galaxy collection publish dist/*-${version}.tar.gz`);
+  return 0;
+}
+
+async function whyNot(root: string, version: string): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const changes = await git(root, "status", "--porcelain");
+  if (changes !== "")
+    problems.push(`There are changes that are not committed: commit them, or put them aside.\n${changes}`);
+  if ((await git(root, "tag", "--list", version)) !== "")
+    problems.push(
+      `${version} has been released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.`,
+    );
+  if ((await fragments(join(root, "collection"))).length === 0)
+    problems.push(`collection/${FRAGMENTS} is empty: nothing has changed that a user could notice.`);
+  return problems;
+}
+
+/** @returns The changelog, which antsibull-changelog writes in a copy of the built collection, where it finds the plugins. */
+async function writeChangelog(checkout: string, collections: string, print: (line: string) => void): Promise<string> {
+  const copy = join(collections, relative("build", BUILD));
+  await cp(join(checkout, BUILD), copy, { recursive: true });
+  await releaseChangelog(collections, copy, print);
+  const collection = join(checkout, "collection");
+  for (const path of [CHANGELOG, "changelogs/changelog.yaml"]) await cp(join(copy, path), join(collection, path));
+  for (const name of await fragments(collection)) await rm(join(collection, FRAGMENTS, name));
+  return readFile(join(collection, CHANGELOG), "utf8");
+}
+
+async function commit(root: string, version: string): Promise<void> {
+  await git(root, "add", "--all", "collection");
+  await git(root, "commit", "--quiet", "--message", `Release ${version}`);
+  await git(root, "tag", version);
+}
+
+const git = async (root: string, ...args: string[]): Promise<string> =>
+  (await run("git", args, { cwd: root, from: "Debian's package git" })).output;

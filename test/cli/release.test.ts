@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `release` on a checkout that is not fit for it. One that is, is a gate of the matrix: the changelog needs PyPI.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, test } from "vitest";
+import { type CliResult, cli } from "../support/cli.ts";
+import { modelCheckout } from "../support/model.ts";
+import { files, scratch } from "../support/scratch.ts";
+
+const author = {
+  GIT_AUTHOR_NAME: "a",
+  GIT_AUTHOR_EMAIL: "a@example.org",
+  GIT_COMMITTER_NAME: "a",
+  GIT_COMMITTER_EMAIL: "a@example.org",
+};
+
+/** A checkout with one commit of all that is in it. */
+async function repository(contents: Record<string, string>): Promise<string> {
+  const directory = await files(await modelCheckout(scratch()), { "collection/README.md": "# Boxes\n", ...contents });
+  for (const args of [
+    ["init", "--quiet"],
+    ["add", "--all"],
+    ["commit", "--quiet", "--message", "All"],
+  ])
+    await execa("git", args, { cwd: directory, env: author });
+  return directory;
+}
+
+const tag = (cwd: string, name: string) => execa("git", ["tag", name], { cwd });
+
+async function release(directory: string): Promise<CliResult> {
+  const head = async () => (await execa("git", ["rev-list", "--all", "--tags"], { cwd: directory })).stdout;
+  const before = await head();
+  const result = await cli(directory, ["release", "--dry-run"]);
+  expect(await head()).toBe(before);
+  expect(result.stderr).toBe("");
+  expect(result.exitCode).toBe(1);
+  return result;
+}
+
+test("a checkout with changes, of a version that is out, without a fragment: each is said", async () => {
+  const directory = await repository({});
+  await writeFile(join(directory, "new"), "");
+  await tag(directory, "1.2.3");
+  const { stdout } = await release(directory);
+  expect(stdout.split("\n")).toEqual([
+    "There are changes that are not committed: commit them, or put them aside.",
+    "?? new",
+    '1.2.3 has been released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.',
+    "collection/changelogs/fragments is empty: nothing has changed that a user could notice.",
+  ]);
+});
+
+test("a version that was raised, but not in what is generated from it", async () => {
+  const directory = await repository({ "collection/changelogs/fragments/one.yml": "bugfixes:\n  - one\n" });
+  await tag(directory, "1.2.2");
+  const { stdout } = await release(directory);
+  expect(stdout).toBe('generated/ is not what src/model says: run "npm run generate".');
+});
