@@ -3,11 +3,13 @@
 //
 // What the ecosystem's own checkers say of the collection. Each one is a gate: an exact version from PyPI, in an environment of its own.
 
-import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { integrationTarget } from "../tool/ansible-source.ts";
 import { ansibleTestHome } from "../tool/ansible-test.ts";
 import { antsibullChangelog } from "../tool/changelog.ts";
+import { debianSource } from "../tool/debian-tree.ts";
 import { docsiteSteps } from "../tool/docsite.ts";
 import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
@@ -30,9 +32,14 @@ interface Places {
   /** What that directory is in, for `ANSIBLE_COLLECTIONS_PATH`. */
   readonly collections: string;
   readonly artifact: string;
+  /** Directory of the programs of the gate's environment. */
+  readonly programs: string;
   /** An empty directory of the gate's own. */
   readonly scratch: string;
 }
+
+/** What is the same for all gates. */
+type CommonPlaces = Omit<Places, "programs" | "scratch">;
 
 /** Runs a program of the gate's environment to its end, whatever its exit code. */
 type Command = (
@@ -50,6 +57,7 @@ export const sanityGate = (version: string): string => `ansible-test sanity ${ve
 
 const gates: readonly Gate[] = [
   ...ansibleVersions.map(sanity),
+  ...ansibleVersions.map(connectionTests),
   {
     name: "ansible-lint",
     requirements: [ansibleLint, ansible],
@@ -153,6 +161,35 @@ function sanity(version: string): Gate {
   };
 }
 
+/** ansible-core's own tests of connection plugins, against this collection's. */
+function connectionTests(version: string): Gate {
+  return {
+    name: `connection tests of ansible-core ${version}`,
+    requirements: [`ansible-core==${version}`],
+    check: async ({ collections, programs, scratch }, command) => {
+      const tests = join(scratch, "tests");
+      const tree = join(scratch, "tree");
+      const inventory = join(scratch, "inventory.yml");
+      // They write beside themselves.
+      await cp(await integrationTarget(version, "connection", programs), tests, { recursive: true });
+      await run("cp", ["--archive", "--reflink=auto", await debianSource(), tree], { from: "every Debian system" });
+      const vars = { ansible_connection: "nspawn.runner.nspawn", ansible_host: tree, ansible_nspawn_idle_time: 0 };
+      const hosts = { piped: { ansible_pipelining: true }, plain: { ansible_pipelining: false } };
+      await writeFile(inventory, JSON.stringify({ nspawn: { vars, hosts } }));
+      const variables = {
+        target_hosts: "nspawn",
+        action_prefix: "",
+        local_tmp: join(scratch, "local"),
+        remote_tmp: "/tmp/remote",
+      };
+      return command(["bash", "./test.sh", "--extra-vars", JSON.stringify(variables)], {
+        cwd: tests,
+        env: { ANSIBLE_COLLECTIONS_PATH: collections, INVENTORY: inventory, LC_ALL: "C.UTF-8" },
+      });
+    },
+  };
+}
+
 /**
  * galaxy-importer only tells of warnings. One of them is its own: it points ansible-lint past the collections, so that an example's import of
  * this collection's playbook is not found; the gate ansible-lint looks at that example.
@@ -218,7 +255,7 @@ async function environments(
   }
 }
 
-async function prepare(directory: string, print: (line: string) => void): Promise<Omit<Places, "scratch">> {
+async function prepare(directory: string, print: (line: string) => void): Promise<CommonPlaces> {
   if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
   const collections = join(directory, "collections");
   const collection = join(collections, "ansible_collections/nspawn/runner");
@@ -228,19 +265,19 @@ async function prepare(directory: string, print: (line: string) => void): Promis
   return { checkout: resolve("."), collection, collections, artifact: join(directory, artifact as string) };
 }
 
-async function check(gate: Gate, bin: string, places: Omit<Places, "scratch">): Promise<RunResult> {
+async function check(gate: Gate, programs: string, places: CommonPlaces): Promise<RunResult> {
   const scratch = await mkdtemp(join(places.collections, "../scratch-"));
   const home = join(scratch, "home");
   await mkdir(home);
   const command: Command = ([program, ...args], { cwd, env }) =>
     run(program, args, {
       cwd,
-      env: { HOME: home, PATH: `${bin}:${process.env["PATH"]}`, ...env },
+      env: { HOME: home, PATH: `${programs}:${process.env["PATH"]}`, ...env },
       from: `PyPI: ${gate.requirements.join(" ")}`,
       answers: "any",
     });
   try {
-    return await gate.check({ ...places, scratch }, command);
+    return await gate.check({ ...places, programs, scratch }, command);
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     return { exitCode: 1, output: error.message };

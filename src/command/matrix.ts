@@ -17,7 +17,7 @@ const everyTest = ["test/ansible/"];
 const someTests = [
   "test/ansible/artifact",
   "test/ansible/chroot_module",
-  "test/ansible/connection",
+  "test/ansible/connection.test",
   "test/ansible/in-place",
   "test/ansible/inventory-playbooks",
   "test/ansible/inventory.test",

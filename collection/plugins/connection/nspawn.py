@@ -146,9 +146,7 @@ class Connection(ConnectionBase):
             failure = f"{_session_client.what_died(claim, self._tree)}; the next task starts what it needs"
         raise AnsibleConnectionFailure(failure)
 
-    def _run_alone(
-        self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None"
-    ) -> tuple[int, bytes, bytes]:
+    def _run_alone(self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None") -> tuple[int, bytes, bytes]:
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)

@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// ansible-core's own integration tests, from its source distribution on PyPI. They are run, never kept in the project.
+
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { cached } from "./cache.ts";
+import { run } from "./run.ts";
+
+/**
+ * The directory of a target of ansible-core's integration tests, such as `connection`. It is shared, and not to be changed.
+ *
+ * @param programs Directory of the programs of a virtual environment that has pip.
+ * @throws {ToolError} when PyPI cannot be reached, or the distribution lacks the target.
+ */
+export function integrationTarget(version: string, target: string, programs: string): Promise<string> {
+  return cached(`ansible-core-${version}-${target}`, async (directory) => {
+    const download = await mkdtemp("/var/tmp/nspawn-runner-download-");
+    try {
+      const args = ["download", "--quiet", "--no-deps", "--no-binary=:all:", "--dest", download];
+      await run(join(programs, "pip"), [...args, `ansible-core==${version}`], {
+        from: "Debian's package python3-venv",
+      });
+      const [archive] = await readdir(download);
+      const path = `*/test/integration/targets/${target}`;
+      const options = ["--extract", "--file", join(download, archive as string), "--directory", directory];
+      await run("tar", [...options, "--strip-components=5", "--wildcards", path], { from: "every Debian system" });
+    } finally {
+      await rm(download, { recursive: true, force: true });
+    }
+  });
+}
