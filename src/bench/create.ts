@@ -43,8 +43,8 @@ async function create(directory: string, collections: string): Promise<void> {
   for (const suite of suites) writeFileSync(join(directory, `${suite}.yml`), playbook(suite));
   await run("ansible-playbook", ["-i", "nspawn_runner.yml", "nspawn.runner.create"], {
     cwd: directory,
-    env: { ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages` },
-    from: "Debian's package ansible",
+    env: { ANSIBLE_COLLECTIONS_PATH: collections },
+    from: "Debian's package ansible-core",
   });
   for (const suite of suites)
     if (!existsSync(join(root, suite))) throw new Error(`nspawn.runner.create made no ${suite}: nothing to compare.`);

@@ -170,9 +170,9 @@ async function list(
   const started = performance.now();
   const { exitCode, stdout, stderr, escapedCommand } = await execa("ansible-inventory", ["-i", file, "--list"], {
     cwd: directory,
-    // Debian's ansible package, for the connection plugin; no configuration of this machine.
+    // No configuration of this machine.
     env: {
-      ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages`,
+      ANSIBLE_COLLECTIONS_PATH: collections,
       ANSIBLE_CONFIG: join(directory, "ansible.cfg"),
       LC_ALL: "C.UTF-8",
     },

@@ -64,7 +64,7 @@ async function swaps(mount: string, source: string, collections: string): Promis
   await newImages(root, ["sid"], source);
   const { output } = await run("/usr/bin/python3", ["-c", SWAPS, root, "sid", String(ROUNDS)], {
     env: { PYTHONPATH: collections },
-    from: "Debian's package ansible",
+    from: "Debian's package ansible-core",
   });
   return JSON.parse(output);
 }
@@ -227,10 +227,10 @@ async function playbook(directory: string, collections: string, args: readonly s
   await run("ansible-playbook", ["-i", "nspawn_runner.yml", ...args], {
     cwd: directory,
     env: {
-      ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages`,
+      ANSIBLE_COLLECTIONS_PATH: collections,
       ANSIBLE_CONFIG: join(directory, "ansible.cfg"),
     },
-    from: "Debian's package ansible",
+    from: "Debian's package ansible-core",
   });
   return (performance.now() - start) / 1000;
 }

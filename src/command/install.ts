@@ -21,7 +21,7 @@ export async function installArtifact(collections: string, print: (line: string)
     "ansible-galaxy",
     ["collection", "install", "--force", "--collections-path", collections, join("dist", artifact as string)],
     // Without it ansible-galaxy warns of a place where Ansible does not look by itself.
-    { from: "Debian's package ansible", env: { ANSIBLE_COLLECTIONS_PATH: collections } },
+    { from: "Debian's package ansible-core", env: { ANSIBLE_COLLECTIONS_PATH: collections } },
   );
   return 0;
 }

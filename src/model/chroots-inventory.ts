@@ -44,9 +44,10 @@ export interface ChrootsInventory {
    */
   playbook_dirs?: Path[];
   /**
-   * Connection plugin that the images are entered by.
+   * Connection plugin that the images are entered by. With `community.general.chroot`, which has to be installed, each command starts a
+   * container of its own.
    *
-   * @default community.general.chroot
+   * @default nspawn.runner.nspawn
    */
   connection?: Fqcn;
   /**

@@ -13,7 +13,8 @@ import type { Path } from "./types.ts";
  * What a task does to its own process never reaches the next one.
  *
  * One run of Ansible at a time has the container. It ends some seconds after that run, at `meta: reset_connection`, and when the
- * tree is to be published. Until then the image's lock is held, and jobs cannot start on this tree.
+ * tree is to be published. Until then the image's lock is held, and jobs cannot start on this tree: a maintenance works on a copy, but
+ * a run in place should end with `meta: reset_connection` where a job follows at once.
  *
  * Binds, environment, network, system call filter and capabilities of the container are those of the image's last maintenance.
  *
@@ -42,7 +43,7 @@ export interface NspawnConnection {
   /**
    * Seconds that the container stays after the last run that used it.
    *
-   * @default 5
+   * @default 2
    * @minimum 0
    * @env ANSIBLE_NSPAWN_IDLE_TIME
    * @ini nspawn_connection idle_time

@@ -6,12 +6,14 @@
 import { run, runOnTerminal } from "./run.ts";
 
 /** Packages of a runner host: what the collection itself works with. */
-export const hostPackages: readonly string[] = ["ansible", "mmdebstrap", "systemd-container"];
+export const hostPackages: readonly string[] = ["ansible-core", "mmdebstrap", "systemd-container"];
 
 /** Packages that the tests need beside those. */
 export const testPackages: readonly string[] = [
   ...hostPackages,
   "acl",
+  // Its collections have the connection plugin community.general.chroot.
+  "ansible",
   "attr",
   "btrfs-progs",
   "busybox-static",

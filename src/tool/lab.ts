@@ -46,7 +46,7 @@ export interface RunOptions {
 
 /** The packages of a runner host, and what the tests need beside them. */
 const packages = [
-  "ansible",
+  "ansible-core",
   "ca-certificates",
   "dbus",
   "debootstrap",

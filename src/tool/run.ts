@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly input?: string;
   /** Whether it is a program of an npm package, which is not on PATH. */
   readonly npm?: boolean;
-  /** Where the program comes from, such as "Debian's package ansible". */
+  /** Where the program comes from, such as "Debian's package ansible-core". */
   readonly from: string;
   /** Exit codes that are answers, not failures. */
   readonly answers?: readonly number[] | "any";

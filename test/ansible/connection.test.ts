@@ -188,8 +188,6 @@ test("a maintenance works through it, publishes, and a session that idles in pla
     { "img.yml": playbook("img", tasks, "ansible_nspawn_idle_time: 60") },
     [],
   );
-  const inventory = join(directory, "nspawn_runner.yml");
-  await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: nspawn.runner.nspawn\n`);
   await debianTree(join(root, "img"));
   await files(directory, { "group_vars/all.yml": "ansible_nspawn_idle_time: 60\n" });
   const first = await run(["site.yml"]);
@@ -197,6 +195,11 @@ test("a maintenance works through it, publishes, and a session that idles in pla
   expect(await readFile(join(root, "img/etc/new"), "utf8")).toBe("new");
   const inPlace = await ansible("ansible", ["-i", "nspawn_runner.yml", "img", "-m", "ping"], { cwd: directory });
   expect(inPlace.exitCode).toBe(0);
+  expect(await containers(join(root, "img"))).not.toEqual([]);
+  await writeFile(join(directory, "give-back.yml"), playbook("img", "- ansible.builtin.meta: reset_connection", ""));
+  expect((await run(["give-back.yml"])).exitCode).toBe(0);
+  expect(await containers(join(root, "img"))).toEqual([]);
+  expect((await run(["img.yml"])).exitCode).toBe(0);
   expect(await containers(join(root, "img"))).not.toEqual([]);
   expect(summary(await run(["site.yml"]), "img")[0]).toBe("unchanged");
   expect(await containers(join(root, "img"))).toEqual([]);

@@ -4,12 +4,12 @@
 // Is this host ready: a host on which all is well, and each thing that can be wrong with one.
 // What a test cannot change on the real host is covered by a bind mount that only its own run sees.
 
-import { chmod, chown, cp, mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, readFile, rename, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, inject, test } from "vitest";
 import { loopFileSystem } from "../nspawn/create-host.ts";
-import { type AnsibleOptions, ansible, asNobody } from "../support/ansible.ts";
+import { type AnsibleOptions, ansible, asNobody, withChrootConnection } from "../support/ansible.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { playbook, type RunnerHost, runnerHost } from "./maintain-host.ts";
 
@@ -90,7 +90,7 @@ const found = ({ rows }: Doctor, check: string): string | undefined => rows.find
 async function copiedCollection(): Promise<{ path: string; env: Record<string, string> }> {
   const directory = scratch();
   await cp(inject("collections"), directory, { recursive: true });
-  const env = { ANSIBLE_COLLECTIONS_PATH: `${directory}:/usr/lib/python3/dist-packages` };
+  const env = { ANSIBLE_COLLECTIONS_PATH: directory };
   return { path: join(directory, "ansible_collections/nspawn/runner"), env };
 }
 
@@ -232,6 +232,10 @@ describe("what is wrong with the host", () => {
     const remedy = `write inject_facts_as_vars = False into [defaults] of ${join(host.directory, "ansible.cfg")}`;
     expect(await wrong(host)).toEqual([["facts", "warning", "a fact from a tree can override a variable", remedy]]);
     expect(await wrong(host, { env: { ANSIBLE_INJECT_FACT_VARS: "0" } })).toEqual([]);
+    const inventory = join(host.directory, "nspawn_runner.yml");
+    await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: community.general.chroot\n`);
+    const what = "a fact from a tree can choose a program that runs on this host";
+    expect(await wrong(host, { env: withChrootConnection() })).toEqual([["facts", "warning", what, remedy]]);
   });
 
   test("facts become variables, and there is no ansible.cfg: the remedy says where to write one", async () => {

@@ -3,12 +3,13 @@
 //
 // Ansible's own programs on a published image, in place, while somebody else holds it.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { ansible } from "../support/ansible.ts";
+import { ansible, withChrootConnection } from "../support/ansible.ts";
+import { busyboxTree, debianTree } from "../support/trees.ts";
 import { playbook, runnerHost } from "./maintain-host.ts";
 
 // With a transfer of a file, and with a module that is given by standard input: Ansible shows other parts of what fails.
@@ -18,37 +19,58 @@ const adHoc = [
   ["copy", "content=x dest=/root/x"],
 ];
 
-test("in place, an image that a run or a job holds is refused with the sentence, and works when that ends", async () => {
-  const { directory, root, run, state } = await runnerHost({ "img.yml": playbook("img", "- raw: touch /root/done") }, [
-    "img",
-  ]);
-  await mkdir(state("img", ""), { recursive: true, mode: 0o700 });
-  const tree = join(root, "img");
-  const lock = state("img", "lock");
-  const said = async (sentence: string) => {
-    for (const [module, args] of adHoc as [string, string][]) {
-      const command = ["-i", "nspawn_runner.yml", "img", "-m", module, "-a", args];
-      const { exitCode, stdout } = await ansible("ansible", command, { cwd: directory });
-      expect.soft(exitCode, module).not.toBe(0);
-      expect.soft(stdout, module).toContain(sentence);
-    }
-    const { exitCode, stdout } = await run(["img.yml"]);
-    expect.soft(exitCode).not.toBe(0);
-    expect.soft(stdout).toContain(sentence);
-  };
+const chroot = "community.general.chroot";
 
-  await whileRunning(["flock", lock, "sh", "-c", 'echo "$$, maintenance" >"$0"; exec sleep 600', lock], async () => {
-    const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
-    await said(`the image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`);
-  });
-  const nspawn = ["unshare", "--mount", "systemd-nspawn", "--register=no", "--keep-unit", "--quiet", "--console=pipe"];
-  const flags = ["--as-pid2", "--timezone=off", "--resolv-conf=off", "--read-only", `--directory=${tree}`];
-  await whileRunning([...nspawn, ...flags, "sh", "-c", "echo started; exec sleep 600"], () =>
-    said("the image img is in use by a container of systemd-nspawn, such as a job: wait until that ends"),
-  );
-  expect((await run(["img.yml"])).exitCode).toBe(0);
-  await readFile(join(tree, "root/done"));
-});
+test.each([
+  ["nspawn.runner.nspawn, a tree with Python", "nspawn.runner.nspawn", debianTree],
+  ["nspawn.runner.nspawn, a tree without", "nspawn.runner.nspawn", busyboxTree],
+  [chroot, chroot, busyboxTree],
+])(
+  "in place, an image that a run or a job holds is refused with the sentence, and works when that ends: %s",
+  async (_, connection, make) => {
+    const { directory, root, run, state } = await runnerHost(
+      { "img.yml": playbook("img", "- raw: touch /root/done") },
+      [],
+    );
+    const inventory = join(directory, "nspawn_runner.yml");
+    await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: ${connection}\n`);
+    const env = { ANSIBLE_NSPAWN_BUSY_TIMEOUT: "0", ...(connection === chroot ? withChrootConnection() : {}) };
+    const tree = await make(join(root, "img"));
+    await mkdir(state("img", ""), { recursive: true, mode: 0o700 });
+    const lock = state("img", "lock");
+    const said = async (sentence: string) => {
+      for (const [module, args] of adHoc as [string, string][]) {
+        const command = ["-i", "nspawn_runner.yml", "img", "-m", module, "-a", args];
+        const { exitCode, stdout } = await ansible("ansible", command, { cwd: directory, env });
+        expect.soft(exitCode, module).not.toBe(0);
+        expect.soft(stdout, module).toContain(sentence);
+      }
+      const { exitCode, stdout } = await run(["img.yml"], { env });
+      expect.soft(exitCode).not.toBe(0);
+      expect.soft(stdout).toContain(sentence);
+    };
+
+    await whileRunning(["flock", lock, "sh", "-c", 'echo "$$, maintenance" >"$0"; exec sleep 600', lock], async () => {
+      const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
+      await said(`image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`);
+    });
+    const nspawn = [
+      "unshare",
+      "--mount",
+      "systemd-nspawn",
+      "--register=no",
+      "--keep-unit",
+      "--quiet",
+      "--console=pipe",
+    ];
+    const flags = ["--as-pid2", "--timezone=off", "--resolv-conf=off", "--read-only", `--directory=${tree}`];
+    await whileRunning([...nspawn, ...flags, "sh", "-c", "echo started; exec sleep 600"], () =>
+      said("in use by a container of systemd-nspawn, such as a job: wait until that ends"),
+    );
+    expect((await run(["img.yml"], { env })).exitCode).toBe(0);
+    await readFile(join(tree, "root/done"));
+  },
+);
 
 async function whileRunning(command: readonly string[], body: () => Promise<unknown>): Promise<void> {
   const holder = execa("setsid", ["--wait", ...command], { reject: false, stdin: "ignore", cleanup: true });

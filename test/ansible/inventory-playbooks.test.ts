@@ -59,7 +59,7 @@ describe("a playbook that is unusual", () => {
     [
       "connection",
       "cannot choose how its image is entered",
-      { ansible_host: imagePath(directory, "connection"), ansible_connection: "community.general.chroot" },
+      { ansible_host: imagePath(directory, "connection"), ansible_connection: "nspawn.runner.nspawn" },
     ],
   ])("%s.yml: one %s", (name, _what, variables) => {
     expect(listing.hosts[name]).toMatchObject(variables);

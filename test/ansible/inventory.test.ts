@@ -66,7 +66,7 @@ describe("images", () => {
   test("have all variables when they are declared and present", () => {
     expect(listing.hosts.present).toEqual({
       ansible_chroot_exe: join(collectionPath(), "playbooks/files/nspawn-chroot"),
-      ansible_connection: "community.general.chroot",
+      ansible_connection: "nspawn.runner.nspawn",
       ansible_host: imagePath(directory, "present"),
       ansible_pipelining: true,
       ansible_python_interpreter: "/usr/bin/python3",
@@ -247,14 +247,11 @@ describe("options", () => {
   });
 
   test("connection: one that is not installed is one warning that says what to install", async () => {
-    const directory = await inventoryHost(scratch(), images);
-    const { hosts, stderr } = await list(directory, {
-      env: {
-        ANSIBLE_COLLECTIONS_PATH: join(collectionPath(), "../../.."),
-        // Debian's own Ansible looks in its package's directory, whatever it is told.
-        ANSIBLE_COLLECTIONS_SCAN_SYS_PATH: "0",
-      },
+    const directory = await inventoryHost(scratch(), {
+      ...images,
+      "nspawn_runner.yml": `${inventoryFile}connection: community.general.chroot\n`,
     });
+    const { hosts, stderr } = await list(directory);
     expect(stderr.match(/WARNING/g)).toHaveLength(1);
     expect(countOf("ansible-galaxy collection install community.general", stderr)).toBe(1);
     expect(countOf("Debian's package 'ansible'", stderr)).toBe(1);

@@ -8,15 +8,23 @@ import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, inject, test } from "vitest";
+import { withChrootConnection } from "../support/ansible.ts";
 import { files, mountsBeneath } from "../support/scratch.ts";
 import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
 import { killed, processes, started, until } from "./maintain-kill.ts";
 
+const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };
+
 describe("a tree whose Python answers with facts of its choice", () => {
   test.each([
-    ["without a fact cache", {}],
-    ["with a fact cache", { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" }],
-  ])("decides nothing on the host, %s", async (_, cache) => {
+    ["without a fact cache", "nspawn.runner.nspawn", {}],
+    ["with a fact cache", "nspawn.runner.nspawn", cached],
+    [
+      "by the chroot connection, with a fact cache",
+      "community.general.chroot",
+      { ...cached, ...withChrootConnection() },
+    ],
+  ])("decides nothing on the host, %s", async (_, connection, cache: Record<string, string>) => {
     const tasks = [
       "- command: one",
       "- command: two",
@@ -26,6 +34,8 @@ describe("a tree whose Python answers with facts of its choice", () => {
     ];
     const text = playbook("evil", tasks.join("\n")).replace("gather_facts: false", "gather_facts: true");
     const host = await runnerHost({ "evil.yml": text, "other.yml": playbook("other", "- debug:") }, ["evil", "other"]);
+    const inventory = join(host.directory, "nspawn_runner.yml");
+    await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: ${connection}\n`);
     const owned = join(host.directory, "owned");
     const program = join(host.directory, "program");
     await files(host.directory, {
@@ -47,7 +57,7 @@ describe("a tree whose Python answers with facts of its choice", () => {
       expect(sentence(result, "evil"), `run ${round}`).toBe("");
       expect(recap(result, "evil")).toMatchObject({ failed: 0, unreachable: 0 });
       expect(summary(result, "other")[0]).toBe("unchanged");
-      expect(result.stdout).toContain(`still ${host.state("evil", "staged")} by community.general.chroot`);
+      expect(result.stdout).toContain(`still ${host.state("evil", "staged")} by ${connection}`);
       await expect(stat(owned), "a program of the host ran").rejects.toThrow();
       expect(await readFile(host.state("evil", "container"), "utf8")).toBe("");
     }

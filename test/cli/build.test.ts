@@ -107,7 +107,7 @@ test("without ansible-galaxy", async () => {
   expect(await cli(directory, ["build"], { PATH: "/nonexistent" })).toEqual({
     exitCode: 2,
     stdout: "",
-    stderr: "ansible-galaxy: not installed. It comes with Debian's package ansible.",
+    stderr: "ansible-galaxy: not installed. It comes with Debian's package ansible-core.",
   });
 });
 

@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { ansible, collectionPath } from "../support/ansible.ts";
+import { ansible, collectionPath, withChrootConnection } from "../support/ansible.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { archiveHost, busyboxTree, debianTree } from "../support/trees.ts";
 
@@ -688,7 +688,8 @@ test.each([true, false])("it serves community.general.chroot; pipelining %s", as
       },
     ]),
   });
-  const run = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml"], { cwd: root });
+  const env = withChrootConnection();
+  const run = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml"], { cwd: root, env });
   expect(run.stdout + run.stderr).toMatch(/failed=0 /);
   expect(run.exitCode).toBe(0);
   expect(await readFile(join(tree, "root/rendered"), "utf8")).toBe("I am img\n");
@@ -696,7 +697,7 @@ test.each([true, false])("it serves community.general.chroot; pipelining %s", as
   expect(await readlink(join(tree, "etc/resolv.conf"))).toBe("../run/systemd/resolve/stub-resolv.conf");
   await access(join(tree, "etc/systemd/system/multi-user.target.wants"));
   await expect(access(join(tree, "usr/sbin/policy-rc.d"))).rejects.toThrow();
-  const again = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml", "--check"], { cwd: root });
+  const again = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml", "--check"], { cwd: root, env });
   expect(again.stdout).toMatch(/changed=[01] .*failed=0 /);
 });
 

@@ -55,14 +55,20 @@ export function ansibleProgram(program: AnsibleProgram): string {
 /** Environment of every run: the artifact, no colours, no configuration but the test's own. */
 export function ansibleEnvironment(): Record<string, string> {
   return {
-    // Debian's ansible package, for the connection plugin: other versions of ansible-core do not look there by themselves.
-    ANSIBLE_COLLECTIONS_PATH: `${inject("collections")}:/usr/lib/python3/dist-packages`,
+    ANSIBLE_COLLECTIONS_PATH: inject("collections"),
+    // Of other collections there is none, whatever this machine has installed: ansible-core is enough.
+    ANSIBLE_COLLECTIONS_SCAN_SYS_PATH: "0",
     ANSIBLE_NOCOLOR: "1",
     ANSIBLE_LOCALHOST_WARNING: "0",
     ANSIBLE_INVENTORY_UNPARSED_WARNING: "1",
     LC_ALL: "C.UTF-8",
   };
 }
+
+/** Environment of a run that enters trees by community.general.chroot, of Debian's package ansible. */
+export const withChrootConnection = (): Record<string, string> => ({
+  ANSIBLE_COLLECTIONS_PATH: `${inject("collections")}:/usr/lib/python3/dist-packages`,
+});
 
 /** Runs an Ansible program to its end; never throws for its exit status. Standard input is empty, as in a job. */
 export async function ansible(

@@ -29,7 +29,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 _COLLECTION = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
-_CONNECTION = "community.general.chroot"
+_CONNECTION = "nspawn.runner.nspawn"
+_CHROOT = "community.general.chroot"
 _DAY = 86400
 
 # Of one check: result, what was found, remedy.
@@ -64,7 +65,7 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check
         ("inventory", _inventory, (subjects, listed)),
         ("systemd-nspawn", _nspawn, ()),
         ("connection", _connection, (subjects,)),
-        ("facts", _facts, ()),
+        ("facts", _facts, (subjects,)),
         ("bootstrap", _tools, ()),
         ("clock", _clock, ()),
         ("DNS", _dns, ()),
@@ -147,13 +148,15 @@ def _connection(subjects: Sequence[Subject]) -> Rows:
             yield OK, name
         else:
             install = f"ansible-galaxy collection install {name.rpartition('.')[0]}"
-            yield PROBLEM, f"{name} is not installed", f"apt install ansible, or {install}" if name == _CONNECTION else install
+            yield PROBLEM, f"{name} is not installed", f"apt install ansible, or {install}" if name == _CHROOT else install
 
 
-def _facts() -> Rows:
+def _facts(subjects: Sequence[Subject]) -> Rows:
     if getattr(C, "INJECT_FACTS_AS_VARS", False):
         file = C.CONFIG_FILE or os.path.join(os.getcwd(), "ansible.cfg")
-        yield WARNING, "a fact from a tree can override a variable", f"write inject_facts_as_vars = False into [defaults] of {file}"
+        # That connection plugin takes the program that it runs on the host from a variable.
+        what = "choose a program that runs on this host" if any(subject.connection == _CHROOT for subject in subjects) else "override a variable"
+        yield WARNING, f"a fact from a tree can {what}", f"write inject_facts_as_vars = False into [defaults] of {file}"
     else:
         yield OK, "cannot override a variable"
 

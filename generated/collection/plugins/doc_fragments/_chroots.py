@@ -55,8 +55,9 @@ options:
   connection:
     description:
       - Connection plugin that the images are entered by.
+      - With C(community.general.chroot), which has to be installed, each command starts a container of its own.
     type: str
-    default: community.general.chroot
+    default: nspawn.runner.nspawn
   include:
     description:
       - Only images whose name matches one of these globs are listed.

@@ -20,7 +20,9 @@ description:
     loaded and runs each module in a fork of itself. Later tasks, forks and runs use the same container: a task costs
     neither a container's start nor Python's. What a task does to its own process never reaches the next one."
   - "One run of Ansible at a time has the container. It ends some seconds after that run, at C(meta: reset_connection),
-    and when the tree is to be published. Until then the image's lock is held, and jobs cannot start on this tree."
+    and when the tree is to be published. Until then the image's lock is held, and jobs cannot start on this tree: a
+    maintenance works on a copy, but a run in place should end with C(meta: reset_connection) where a job follows at
+    once."
   - Binds, environment, network, system call filter and capabilities of the container are those of the image's last
     maintenance.
   - "A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that C(raw) can
@@ -49,7 +51,7 @@ options:
     description:
       - Seconds that the container stays after the last run that used it.
     type: int
-    default: 5
+    default: 2
     env:
       - name: ANSIBLE_NSPAWN_IDLE_TIME
     ini:
