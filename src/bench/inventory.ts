@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { execa } from "execa";
 import { stringify } from "yaml";
 import { ToolError } from "../tool/run.ts";
-import type { Table } from "./table.ts";
+import { median, type Table } from "./table.ts";
 
 interface InventoryRow {
   readonly images: number;
@@ -183,6 +183,3 @@ async function list(
   if (exitCode !== 0 || stderr !== "") throw new ToolError(escapedCommand, exitCode ?? null, stderr);
   return { seconds, inventory: JSON.parse(stdout) };
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;

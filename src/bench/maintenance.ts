@@ -10,7 +10,7 @@ import type { ImageState, LastRun } from "../model/image-state.ts";
 import { debianSource } from "../tool/debian-tree.ts";
 import { onLoopFile } from "../tool/loop-file.ts";
 import { run } from "../tool/run.ts";
-import type { Table } from "./table.ts";
+import { median, type Table } from "./table.ts";
 
 type Print = (line: string) => void;
 
@@ -237,6 +237,3 @@ async function playbook(directory: string, collections: string, args: readonly s
 
 const seconds = (value: number): string => value.toFixed(2);
 const ratio = (value: number): string => value.toFixed(2);
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;

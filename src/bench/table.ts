@@ -24,3 +24,7 @@ export function printTable(name: string, { head, rows, note }: Table, print: (li
   }
   print(`${note}\n`);
 }
+
+/** Of an even number of values the upper of the two in the middle. */
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;

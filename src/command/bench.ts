@@ -4,6 +4,7 @@
 // `npm run bench`: tables of ratios, both sides of each measured in turns in one run.
 
 import { mkdtemp, rm } from "node:fs/promises";
+import { benchConnection } from "../bench/connection.ts";
 import { benchCreate } from "../bench/create.ts";
 import { benchInventory } from "../bench/inventory.ts";
 import { benchMaintenance } from "../bench/maintenance.ts";
@@ -13,10 +14,13 @@ import { installArtifact } from "./install.ts";
 
 type Print = (line: string) => void;
 
-const tables: Readonly<Record<string, (collections: string, print: Print) => Promise<Table>>> = {
+type Bench = (collections: string, print: Print) => Promise<Table | readonly Table[]>;
+
+const tables: Readonly<Record<string, Bench>> = {
   inventory: benchInventory,
   create: benchCreate,
   maintenance: benchMaintenance,
+  connection: benchConnection,
 };
 
 /**
@@ -30,13 +34,14 @@ export async function bench(print: Print, _options: object, names: readonly stri
     print(`There is no table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
     return 2;
   }
-  await installPackages([...hostPackages, "btrfs-progs", "debootstrap", "eatmydata"], print);
+  await installPackages([...hostPackages, "ansible", "btrfs-progs", "debootstrap", "eatmydata"], print);
   const collections = await mkdtemp("/var/tmp/nspawn-runner-bench-collections-");
   try {
     const built = await installArtifact(collections, print);
     if (built !== 0) return built;
     for (const [name, measure] of Object.entries(tables)) {
-      if (names.length === 0 || names.includes(name)) printTable(name, await measure(collections, print), print);
+      if (names.length > 0 && !names.includes(name)) continue;
+      for (const table of [await measure(collections, print)].flat()) printTable(name, table, print);
     }
     return 0;
   } finally {

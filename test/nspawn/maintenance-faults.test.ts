@@ -376,9 +376,9 @@ describe("a hostile tree", () => {
     expectRefused(result, "late", new RegExp(`/late/staged/dev ${link}`));
     for (const image of ["id", "pipe"])
       expectRefused(result, image, new RegExp(`/${image}/staged/etc/machine-id is no regular file, and .*: remove it`));
-    // In place, the wrapper itself.
+    // In place, the session.
     const place = await host.run(["place.yml"]);
-    expect(place.exitCode).toBe(2);
+    expect(place.exitCode).toBe(4);
     expect(text(place)).toContain(`/place/run ${link}`);
     expect(told()).toEqual(before);
   });

@@ -53,6 +53,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Pla
 from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import os_release
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
+_CONNECTION = "nspawn.runner.nspawn"
+
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
     NAME = "nspawn.runner.chroots"
@@ -111,6 +113,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _check_connection(self) -> None:
         connection = self.get_option("connection")
         collection, _dot, _name = connection.rpartition(".")
+        if connection == _CONNECTION:
+            # Tasks run in forks of this process: what it has loaded, no task has to load.
+            connection_loader.get(connection, class_only=True)
+            return
         try:
             # Asked for a plugin of a collection that is not there, the loader prints a warning of its own.
             found = import_module(f"ansible_collections.{collection}") if collection else True

@@ -5,7 +5,7 @@
 # Standard library only, Python 3.7 and later. The protocol can change at any time.
 #
 # The agent holds no state but imported modules. For each connection it forks a handler, which reads one request, runs it in a child of
-# its own and answers twice: a byte when it begins, and the status when it has ended. What a task does to its process ends with that.
+# its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in digits. What a task does to its process ends with that.
 
 from __future__ import annotations
 
@@ -32,9 +32,6 @@ from typing import Any, Dict, NamedTuple, NoReturn, Optional, Tuple
 # Of socket activation: the first two descriptors that are handed over.
 LISTENER = 3
 ARCHIVE = 4
-BEGUN = b"\x06"
-# Exit status or negative signal, and whether the task ran in a fork of this interpreter.
-STATUS = struct.Struct("!i?")
 
 _ARCHIVE_PATH = f"/proc/self/fd/{ARCHIVE}"
 _BLOCK = 1 << 20
@@ -174,7 +171,7 @@ def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn
         os.kill(os.getppid(), signal.SIGTERM)
     if len(streams) != 3:
         os._exit(0)
-    connection.sendall(BEGUN)
+    connection.sendall(b"\n")
     warm = "python" in request and not replaced and _is_this_python(request["python"])
     child = os.fork()
     if child == 0:
@@ -196,7 +193,7 @@ def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn
         os.read(wake, 4096)
         status = _status_of(child)
         if status is not None:
-            connection.sendall(STATUS.pack(status, warm))
+            connection.sendall(b"%d" % status)
             os._exit(0)
 
 
@@ -320,6 +317,9 @@ def _run_python(agent: Agent) -> NoReturn:
     same = _is_same_code(source, agent)
     for name in _PARENTS if same else [*_PARENTS, *warmed]:
         sys.modules.pop(name, None)
+    # The task brings the code of all that is not imported yet, and to read the archive anew takes as long as many a module.
+    for path in [path for path in sys.path_importer_cache if path.startswith(_ARCHIVE_PATH)]:
+        del sys.path_importer_cache[path]
     importlib.invalidate_caches()
     sys.argv = [""]
     sys.path[0] = ""

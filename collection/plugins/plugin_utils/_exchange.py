@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from ansible_collections.nspawn.runner.plugins.module_utils._session_agent import BEGUN, STATUS
-
 BLOCK = 1 << 20
 Sink = Callable[[bytes], Any]
 # Seconds for the agent to begin, which it does at once, unless its Python has just been replaced.
@@ -72,7 +70,7 @@ def in_session(agent: str, request: dict[str, Any]) -> Iterator[Running]:
             begun = connection.recv(1)
         except OSError as problem:
             raise NotBegun(str(problem)) from problem
-        if begun != BEGUN:
+        if not begun:
             raise NotBegun("it closed the connection")
         stdin, stdout, stderr = ours
         yield Running(stdin, stdout, stderr, connection.fileno(), lambda: _answer(connection), lambda: os.close(ours.pop(0)))
@@ -111,12 +109,9 @@ def _close(descriptors: list[int]) -> None:
 
 def _answer(connection: socket.socket) -> int | None:
     try:
-        answer = connection.recv(STATUS.size + 1)
-    except OSError:
-        answer = b""
-    if len(answer) != STATUS.size:
-        raise Died
-    return _status(STATUS.unpack(answer)[0])
+        return _status(int(connection.recv(16)))
+    except (OSError, ValueError) as problem:
+        raise Died from problem
 
 
 def _status(status: int) -> int:

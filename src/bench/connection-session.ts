@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a session costs by itself: its memory, its start, and a fork in it.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../tool/run.ts";
+
+export interface SessionCosts {
+  /** Mebibytes of the host's and the container's processes together, after tasks of several kinds: resident, and with shared pages split up. */
+  readonly resident: number;
+  readonly proportional: number;
+  /** Seconds of a Python program of no line in a fork of the agent, asked for by the collection's own functions: the median. */
+  readonly fork: number;
+}
+
+/** The costs of the session that is there; `image` is a tree that one waits on. */
+export async function sessionCosts(tree: string, collections: string): Promise<SessionCosts> {
+  const memory = sessionMemory(tree);
+  const { output } = await run("/usr/bin/python3", ["-c", FORKS, tree], {
+    env: { PYTHONPATH: collections },
+    from: "Debian's package ansible-core",
+  });
+  return { ...memory, fork: Number(output) };
+}
+
+const FORKS = `
+import io, os, statistics, sys, time
+from ansible import module_utils
+from ansible.release import __version__
+from ansible_collections.nspawn.runner.plugins.module_utils import _session_client
+from ansible_collections.nspawn.runner.plugins.plugin_utils import _exchange
+
+tree = sys.argv[1]
+code = os.path.dirname(module_utils.__file__)
+claim = _session_client.claim(tree, code, f"{__version__} {code}", 0, 60)
+agent = os.path.join(_session_client.directory(tree), "agent")
+spent = []
+for _ in range(31):
+    start = time.perf_counter()
+    with _exchange.in_session(agent, {"command": ["/bin/false"], "python": "/usr/bin/python3"}) as running:
+        status, _output, said = _exchange.exchange(running, claim.run, io.BytesIO(b"pass"), None, 1 << 20)
+    spent.append(time.perf_counter() - start)
+    assert status == 0, said
+claim.close()
+print(statistics.median(spent))
+`;
+
+function sessionMemory(tree: string): Pick<SessionCosts, "resident" | "proportional"> {
+  const parents = new Map<number, number>();
+  const session: number[] = [];
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const pid = Number(name);
+      const stat = readFileSync(join("/proc", name, "stat"), "utf8");
+      parents.set(pid, Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]));
+      const line = readFileSync(join("/proc", name, "cmdline"), "utf8");
+      if (line.includes("_session import main") && line.includes(`"${tree}"`)) session.push(pid);
+    } catch {
+      // It has ended.
+    }
+  }
+  if (session.length === 0) throw new Error(`There is no session on ${tree} to be measured.`);
+  for (const pid of session) for (const [child, parent] of parents) if (parent === pid) session.push(child);
+  const sum = (field: string) =>
+    session
+      .map((pid) =>
+        Number(new RegExp(`^${field}: +(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
+      )
+      .reduce((total, kibibytes) => total + kibibytes / 1024, 0);
+  return { resident: sum("Rss"), proportional: sum("Pss") };
+}

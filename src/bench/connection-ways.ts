@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The ways into a tree that the bench table "connection" compares, and the playbooks that it runs by each.
+
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { debianSource } from "../tool/debian-tree.ts";
+import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
+import { run, ToolError } from "../tool/run.ts";
+
+type Print = (line: string) => void;
+
+/** How Ansible gets into the trees: an inventory of four hosts, and what the run needs besides. */
+export interface Way {
+  readonly name: string;
+  readonly inventory: string;
+  /** Directory that the copies go to. */
+  readonly target: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface Ways {
+  readonly local: Way;
+  readonly blog: Way;
+  readonly own: Way;
+  /** Those three and the others, in the order of the table. */
+  readonly all: readonly Way[];
+}
+
+export interface Work {
+  readonly name: string;
+  readonly playbook: string;
+  readonly hosts: readonly string[];
+}
+
+export const command: Work = { name: "30 x command", playbook: "command.yml", hosts: ["one"] };
+export const copy: Work = { name: "30 x copy", playbook: "copy.yml", hosts: ["one"] };
+export const setup: Work = { name: "5 x setup", playbook: "setup.yml", hosts: ["one"] };
+export const fourImages: Work = { ...command, name: "4 images x 30 command", hosts: ["one", "two", "three", "four"] };
+/** No Python in the target: over `local`, nothing can take less. */
+export const raw: Work = { name: "30 x raw", playbook: "raw.yml", hosts: ["one"] };
+export const oneTask: Work = { name: "1 x command", playbook: "one.yml", hosts: ["one"] };
+
+const TASKS = 30;
+
+/** As in the blog post that nspawn-runner began with. Without systemd as PID 1 it works only with the first two options. */
+const BLOG_SCRIPT = `#!/bin/sh
+exec systemd-nspawn --register=no --keep-unit --console=pipe -qD "$@"
+`;
+
+const MITOGEN = "mitogen==0.3.54";
+
+/** Makes the trees, the inventories and the playbooks in a directory. */
+export async function ways(directory: string, collections: string, print: Print): Promise<Ways> {
+  const root = join(directory, "images");
+  mkdirSync(root, { mode: 0o700 });
+  for (const image of fourImages.hosts)
+    await run("cp", ["--archive", "--reflink=auto", await debianSource("trixie"), join(root, image)], {
+      from: "every system",
+    });
+  writePlaybooks(directory);
+  const script = join(directory, "blog-script");
+  writeFileSync(script, BLOG_SCRIPT);
+  chmodSync(script, 0o755);
+  const wrapper = join(collections, "ansible_collections/nspawn/runner/playbooks/files/nspawn-chroot");
+  const chroot = (name: string, exe: string): Way => {
+    const connection = { ansible_connection: "community.general.chroot", ansible_chroot_exe: exe };
+    return way(directory, `chroot and ${name}`, connection);
+  };
+  const local = way(directory, "local", { ansible_connection: "ansible.builtin.local" });
+  const blog = chroot("the blog's script", script);
+  const own = { name: "nspawn.runner.nspawn", inventory: "nspawn_runner.yml", target: "/root/bench", env: {} };
+  const inventory = { plugin: "nspawn.runner.chroots", root, playbook_dirs: ["."] };
+  writeFileSync(join(directory, own.inventory), JSON.stringify(inventory));
+  const others = [chroot("plain chroot", "/usr/sbin/chroot"), blog, chroot("nspawn-chroot", wrapper)];
+  return { local, blog, own, all: [local, ...others, own, ...(await mitogen(local, print))] };
+}
+
+/** An inventory of its own; nothing in it is a template. */
+function way(directory: string, name: string, connection: Readonly<Record<string, string>>): Way {
+  const host = (image: string) => ({
+    ...connection,
+    ansible_host: join(directory, "images", image),
+    ansible_python_interpreter: "/usr/bin/python3",
+  });
+  const hosts = Object.fromEntries(fourImages.hosts.map((image) => [image, host(image)]));
+  const inventory = `${name.replaceAll(/\W+/g, "-")}.json`;
+  writeFileSync(join(directory, inventory), JSON.stringify({ all: { hosts } }));
+  const target = name === "local" ? join(directory, "copies") : "/root/bench";
+  return { name, inventory, target, env: {} };
+}
+
+/** Mitogen has no way into a chroot: it stands for the best that Ansible does without a container. */
+async function mitogen(local: Way, print: Print): Promise<readonly Way[]> {
+  try {
+    const bin = await virtualEnvironment([MITOGEN], print);
+    const packages = join(bin, `../lib/python${await pythonVersion()}/site-packages`);
+    const strategies = join(packages, "ansible_mitogen/plugins/strategy");
+    const env = { PYTHONPATH: packages, ANSIBLE_STRATEGY: "mitogen_linear", ANSIBLE_STRATEGY_PLUGINS: strategies };
+    return [{ ...local, name: `${MITOGEN.replace("==", " ")} over local`, env }];
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    print(`connection: without Mitogen, which PyPI does not give: ${error.message}`);
+    return [];
+  }
+}
+
+function writePlaybooks(directory: string): void {
+  const write = (work: Work, tasks: readonly object[]) =>
+    writeFileSync(
+      join(directory, work.playbook),
+      // JSON is YAML too.
+      JSON.stringify([{ hosts: "all", gather_facts: false, tasks }]),
+    );
+  const times = (count: number, task: (number: number) => object) => Array.from({ length: count }, (_, n) => task(n));
+  const trueCommand = { "ansible.builtin.command": "/bin/true" };
+  write(
+    command,
+    times(TASKS, () => trueCommand),
+  );
+  write(oneTask, [trueCommand]);
+  write(
+    raw,
+    times(TASKS, () => ({ "ansible.builtin.raw": "/bin/true" })),
+  );
+  write(
+    setup,
+    times(5, () => ({ "ansible.builtin.setup": {} })),
+  );
+  write(
+    copy,
+    // Another text in each run, so that there is something to copy.
+    times(TASKS, (n) => ({ "ansible.builtin.copy": { content: `{{ run }} ${n}\n`, dest: `{{ target }}-${n}` } })),
+  );
+  writeFileSync(join(directory, "ansible.cfg"), "");
+}
+
+let runs = 0;
+
+/** Seconds of one whole ansible-playbook, from its start to its end. */
+export async function seconds(
+  directory: string,
+  collections: string,
+  way: Way,
+  work: Work,
+  pipelining: boolean,
+): Promise<number> {
+  const variables = { ansible_pipelining: pipelining, run: ++runs, target: way.target };
+  const args = ["-i", way.inventory, `--limit=${work.hosts.join()}`, "-e", JSON.stringify(variables), work.playbook];
+  const env = {
+    // The chroot connection is in Debian's package ansible.
+    ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages`,
+    ANSIBLE_CONFIG: join(directory, "ansible.cfg"),
+    // No run finds a session of the one before.
+    ANSIBLE_NSPAWN_IDLE_TIME: "0",
+    // As on a host where nobody has set it.
+    PYTHONDONTWRITEBYTECODE: "",
+    ...way.env,
+  };
+  const start = performance.now();
+  await run("ansible-playbook", args, { cwd: directory, env, from: "Debian's package ansible" });
+  const spent = (performance.now() - start) / 1000;
+  // In which a session ends.
+  await sleep(300);
+  return spent;
+}
+
+/** Tasks of each host. */
+export const tasks = TASKS;

@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Bench table "connection": tasks in a tree by the connection plugin, against the other ways in and against no container at all.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type SessionCosts, sessionCosts } from "./connection-session.ts";
+import {
+  command,
+  copy,
+  fourImages,
+  oneTask,
+  raw,
+  seconds,
+  setup,
+  tasks,
+  type Way,
+  type Ways,
+  type Work,
+  ways,
+} from "./connection-ways.ts";
+import { median, type Table } from "./table.ts";
+
+type Print = (line: string) => void;
+/** Seconds by way, work and pipelining, one of each round. */
+type Rounds = Map<string, number[]>;
+
+const ROUNDS = 5;
+const works = [command, copy, setup, fourImages];
+
+/** Measures each row. `collections` is a directory that the artifact is installed in. */
+export async function benchConnection(collections: string, print: Print): Promise<readonly Table[]> {
+  const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
+  try {
+    const all = await ways(directory, collections, print);
+    const measure = (way: Way, work: Work, pipelining: boolean, env = {}) =>
+      seconds(directory, collections, { ...way, env: { ...way.env, ...env } }, work, pipelining);
+    // What fills the caches does not count.
+    for (const way of all.all) await measure(way, oneTask, true);
+    const rounds: Rounds = new Map();
+    const cold: number[] = [];
+    const warm: number[] = [];
+    let costs: SessionCosts | undefined;
+    for (let round = 1; round <= ROUNDS; round++) {
+      // Another one first in each round.
+      for (const work of works)
+        for (const pipelining of [false, true])
+          for (const way of [...all.all.slice(round), ...all.all.slice(0, round)])
+            add(rounds, way, work, pipelining, await measure(way, work, pipelining));
+      for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
+      const stay = { ANSIBLE_NSPAWN_IDLE_TIME: "20" };
+      cold.push(await measure(all.own, oneTask, true, stay));
+      warm.push(await measure(all.own, oneTask, true, stay));
+      await measure(all.own, setup, true, stay);
+      costs = await sessionCosts(join(directory, "images/one"), collections);
+      print(`connection: round ${round} of ${ROUNDS}`);
+    }
+    return [ratios(all, rounds), promises(all, rounds, median(cold) - median(warm), costs as SessionCosts)];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const key = (way: Way, work: Work, pipelining: boolean): string => `${way.name} ${work.name} ${pipelining}`;
+
+function add(rounds: Rounds, way: Way, work: Work, pipelining: boolean, spent: number): void {
+  const name = key(way, work, pipelining);
+  rounds.set(name, [...(rounds.get(name) ?? []), spent]);
+}
+
+const of = (rounds: Rounds, way: Way, work: Work, pipelining: boolean): number =>
+  median(rounds.get(key(way, work, pipelining)) ?? []);
+
+/** The faster way of the two that `local` can be used. */
+const ofLocal = ({ local }: Ways, rounds: Rounds, work: Work): number =>
+  Math.min(of(rounds, local, work, false), of(rounds, local, work, true));
+
+function ratios({ local, all }: Ways, rounds: Rounds): Table {
+  const cells = (way: Way, pipelining: boolean): string[] =>
+    works.map((work) => {
+      const spent = of(rounds, way, work, pipelining);
+      const ratio = (spent / of(rounds, local, work, pipelining)).toFixed(2);
+      return way === local ? `${ratio} (${spent.toFixed(1)} s)` : ratio;
+    });
+  const rows = (pipelining: boolean) =>
+    all.map((way) => [`${way.name}, with${pipelining ? "" : "out"} pipelining`, ...cells(way, pipelining)]);
+  return {
+    head: ["way in", ...works.map(({ name }) => name)],
+    rows: [...rows(false), ...rows(true)],
+    note: `Whole runs of ansible-playbook, as ratios to local with the same pipelining: medians of ${ROUNDS} rounds in turns.`,
+  };
+}
+
+function promises(all: Ways, rounds: Rounds, firstTask: number, costs: SessionCosts): Table {
+  const own = (work: Work) => of(rounds, all.own, work, true);
+  const ratio = (work: Work) => (own(work) / ofLocal(all, rounds, work)).toFixed(2);
+  const ms = (spent: number) => ((spent / tasks) * 1000).toFixed(1);
+  const floor = of(rounds, all.local, raw, true);
+  const overFloor = own(command) - floor;
+  const local = ofLocal(all, rounds, command) - floor;
+  const forks = costs.fork * tasks;
+  return {
+    head: ["nspawn.runner.nspawn, with pipelining", "figure", "promised"],
+    rows: [
+      ["30 x command: of local", ratio(command), "<= 0.40"],
+      [
+        "30 x command: of chroot and the blog's script without pipelining",
+        (own(command) / of(rounds, all.blog, command, false)).toFixed(2),
+        "<= 0.12",
+      ],
+      ["30 x copy: of local", ratio(copy), "<= 0.50"],
+      ["4 images x 30 command: of local on four hosts", ratio(fourImages), "<= 0.50"],
+      [
+        `a task over the floor, ${ms(overFloor)} ms: of the ${ms(local)} ms of local`,
+        (overFloor / local).toFixed(2),
+        "<= 0.22",
+      ],
+      ["  the floor, raw over local: ms", ms(floor), ""],
+      ["  of it over the floor: the plugin, and its exchange with the session: ms", ms(own(raw) - floor - forks), ""],
+      ["  two forks in the container: ms", ms(forks), ""],
+      ["  the module, which is built, sent and run: ms", ms(own(command) - own(raw)), ""],
+      ["processes of a session, shared pages split up: MiB", costs.proportional.toFixed(0), ""],
+      ["the same, resident: MiB", costs.resident.toFixed(0), "<= 60"],
+      ["first task of a new session, more than the next one: s", firstTask.toFixed(2), "<= 0.5"],
+    ],
+    note: "Of local: of the faster of its two rows.",
+  };
+}
