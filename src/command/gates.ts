@@ -3,49 +3,19 @@
 //
 // What the ecosystem's own checkers say of the collection. Each one is a gate: an exact version from PyPI, in an environment of its own.
 
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { integrationTarget } from "../tool/ansible-source.ts";
 import { ansibleTestHome } from "../tool/ansible-test.ts";
 import { antsibullChangelog } from "../tool/changelog.ts";
 import { debianSource } from "../tool/debian-tree.ts";
 import { docsiteSteps } from "../tool/docsite.ts";
-import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
-import { type RunResult, run, ToolError } from "../tool/run.ts";
+import { pythonVersion } from "../tool/python.ts";
+import { type RunResult, run } from "../tool/run.ts";
 import { ansibleVersions, newestAnsible } from "./ansible-versions.ts";
-import { BUILD, build } from "./build.ts";
+import type { Gate } from "./gate.ts";
 import { release } from "./release.ts";
-
-interface Gate {
-  readonly name: string;
-  /** What pip installs. */
-  readonly requirements: readonly string[];
-  readonly check: (at: Places, command: Command) => Promise<RunResult>;
-}
-
-/** What a gate can look at. */
-interface Places {
-  readonly checkout: string;
-  /** The built collection, in the directory that Ansible knows it by. */
-  readonly collection: string;
-  /** What that directory is in, for `ANSIBLE_COLLECTIONS_PATH`. */
-  readonly collections: string;
-  readonly artifact: string;
-  /** Directory of the programs of the gate's environment. */
-  readonly programs: string;
-  /** An empty directory of the gate's own. */
-  readonly scratch: string;
-}
-
-/** What is the same for all gates. */
-type CommonPlaces = Omit<Places, "programs" | "scratch">;
-
-/** Runs a program of the gate's environment to its end, whatever its exit code. */
-type Command = (
-  argv: readonly [string, ...string[]],
-  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
-) => Promise<RunResult>;
 
 const ansible = `ansible-core==${newestAnsible}`;
 const ansibleLint = "ansible-lint==26.10.1";
@@ -55,7 +25,7 @@ const ruff = "ruff==0.17.6";
 /** The name of the gate of one version. */
 export const sanityGate = (version: string): string => `ansible-test sanity ${version}`;
 
-const gates: readonly Gate[] = [
+export const gates: readonly Gate[] = [
   ...ansibleVersions.map(sanity),
   ...ansibleVersions.map(connectionTests),
   {
@@ -208,86 +178,4 @@ async function oneByOne<T>(steps: readonly T[], step: (step: T) => Promise<RunRe
     if (result.exitCode !== 0) return { exitCode: result.exitCode, output };
   }
   return { exitCode: 0, output };
-}
-
-/**
- * Runs the gates, two at a time, and prints a line for each, with its findings when it fails.
- *
- * @param filters Parts of gates' names; none means all.
- * @returns Whether each one passed, by its name; null when PyPI cannot be reached.
- */
-export async function runGates(
-  filters: readonly string[],
-  print: (line: string) => void,
-): Promise<ReadonlyMap<string, boolean> | null> {
-  const wanted = gates.filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
-  const programs = await environments(wanted, print);
-  if (programs === null) return null;
-  const results = new Map<string, boolean>();
-  const directory = await mkdtemp("/var/tmp/nspawn-runner-gates-");
-  try {
-    const places = await prepare(directory, print);
-    await eachOfTwo(wanted, async (gate) => {
-      const { exitCode, output } = await check(gate, programs.get(gate.name) as string, places);
-      results.set(gate.name, exitCode === 0);
-      if (exitCode !== 0) print(output);
-      print(`${gate.name}: ${exitCode === 0 ? "fine" : "failed"}`);
-    });
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-  return results;
-}
-
-/** The directory of each gate's programs, or null. */
-async function environments(
-  wanted: readonly Gate[],
-  print: (line: string) => void,
-): Promise<ReadonlyMap<string, string> | null> {
-  const programs = new Map<string, string>();
-  try {
-    for (const { name, requirements } of wanted) programs.set(name, await virtualEnvironment(requirements, print));
-    return programs;
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    print(`The gates were not run, PyPI cannot be reached: ${error.message.split("\n").at(-1)}`);
-    return null;
-  }
-}
-
-async function prepare(directory: string, print: (line: string) => void): Promise<CommonPlaces> {
-  if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
-  const collections = join(directory, "collections");
-  const collection = join(collections, "ansible_collections/nspawn/runner");
-  await cp(BUILD, collection, { recursive: true });
-  const [artifact] = (await readdir("dist")).filter((name) => name.endsWith(".tar.gz"));
-  await cp(join("dist", artifact as string), join(directory, artifact as string));
-  return { checkout: resolve("."), collection, collections, artifact: join(directory, artifact as string) };
-}
-
-async function check(gate: Gate, programs: string, places: CommonPlaces): Promise<RunResult> {
-  const scratch = await mkdtemp(join(places.collections, "../scratch-"));
-  const home = join(scratch, "home");
-  await mkdir(home);
-  const command: Command = ([program, ...args], { cwd, env }) =>
-    run(program, args, {
-      cwd,
-      env: { HOME: home, PATH: `${programs}:${process.env["PATH"]}`, ...env },
-      from: `PyPI: ${gate.requirements.join(" ")}`,
-      answers: "any",
-    });
-  try {
-    return await gate.check({ ...places, programs, scratch }, command);
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    return { exitCode: 1, output: error.message };
-  }
-}
-
-async function eachOfTwo<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  const rest = [...items];
-  const one = async () => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await act(item);
-  };
-  await Promise.all([one(), one()]);
 }

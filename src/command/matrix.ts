@@ -8,7 +8,8 @@ import { virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
 import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-versions.ts";
-import { runGates, sanityGate } from "./gates.ts";
+import { sanityGate } from "./gates.ts";
+import { runGates } from "./run-gates.ts";
 
 /** All tests that start Ansible. */
 const everyTest = ["test/ansible/"];
