@@ -18,7 +18,8 @@ import type { Path } from "./types.ts";
  *
  * Binds, environment, network, system call filter and capabilities of the container are those of the image's last maintenance.
  *
- * A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that `raw` can install Python.
+ * A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that `raw` can install Python,
+ * and `async` is refused.
  *
  * @kind connection
  * @name nspawn
@@ -41,7 +42,7 @@ export interface NspawnConnection {
    */
   executable?: string;
   /**
-   * Seconds that the container stays after the last run that used it.
+   * Seconds that the container stays after the last run that used it; at most 3600.
    *
    * @default 2
    * @minimum 0

@@ -147,6 +147,9 @@ class Connection(ConnectionBase):
         raise AnsibleConnectionFailure(failure)
 
     def _run_alone(self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None") -> tuple[int, bytes, bytes]:
+        # Which Ansible sets for what is to go on in the background.
+        if "ANSIBLE_ASYNC_DIR=" in request["command"][-1]:
+            raise AnsibleError(f"async needs a container that outlives the task, and {self._tree} has none: {claim.no_agent}; leave async out")
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)

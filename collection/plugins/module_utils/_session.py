@@ -26,8 +26,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session_container i
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
 
-# Seconds; longer than a select call takes is an error.
-_LONGEST_WAIT = 3600
+# Seconds. The variable can be a fact of the tree's, from an earlier run.
+_LONGEST_IDLE_TIME = 3600
 PURPOSE = "a session of nspawn.runner.nspawn"
 
 
@@ -155,7 +155,7 @@ class _Server:
         self.selector.register(self.control, selectors.EVENT_READ, self._accept)
         self.selector.register(self.running.output, selectors.EVENT_READ, self._read_output)
         while not self.ended:
-            wait = min(self.idle_since + self.idle_time - time.monotonic(), _LONGEST_WAIT) if self._idle() else None
+            wait = self.idle_since + self.idle_time - time.monotonic() if self._idle() else None
             if wait is not None and wait <= 0:
                 break
             for key, _events in self.selector.select(wait):
@@ -176,7 +176,9 @@ class _Server:
     def _read_output(self, output: int) -> None:
         if self.running.lines() is None:
             self.ended = True
-            self.last_words = "".join(f"; it said: {line}" for line in list(self.running.tail)[-1:])
+            # unshare complains when what it waits for is killed.
+            lines = [line for line in self.running.tail if not line.startswith("unshare: ")]
+            self.last_words = f"; it said: {lines[-1]}" if lines else ""
 
     def _owner_ended(self, process: int) -> None:
         self.selector.unregister(process)
@@ -211,8 +213,8 @@ class _Server:
             self.owner = claim
             self.owner_alive = os.dup(process[0])
             self.selector.register(self.owner_alive, selectors.EVENT_READ, self._owner_ended)
-            # Before a task has been in the tree, which may return facts of the variable's name.
-            self.idle_time = claim["idle_time"]
+            # Before a task has been in the tree, which may return a fact of the variable's name.
+            self.idle_time = min(claim["idle_time"], _LONGEST_IDLE_TIME)
         self.claims.add(connection)
         return {"granted": True}
 

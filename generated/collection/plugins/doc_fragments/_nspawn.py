@@ -26,7 +26,7 @@ description:
   - Binds, environment, network, system call filter and capabilities of the container are those of the image's last
     maintenance.
   - "A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that C(raw) can
-    install Python."
+    install Python, and C(async) is refused."
 options:
   remote_addr:
     description:
@@ -49,7 +49,7 @@ options:
       - name: ansible_executable
   idle_time:
     description:
-      - Seconds that the container stays after the last run that used it.
+      - Seconds that the container stays after the last run that used it; at most 3600.
     type: int
     default: 2
     env:
