@@ -65,7 +65,8 @@ def _place(host: Any) -> Place:
 
 def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, Any]:
     held = _generations.load(place).get("hold", {}).get("generation")
-    was, now = _generations.roll_back(place, generation, check)
+    notes: list[str] = []
+    was, now = _generations.roll_back(place, generation, check, notes.append)
     if was == now:
         msg = f"{place.path} is {now['id']} already, and {'is' if held else 'would be' if check else 'is now'} held there"
         return {"changed": held != now["id"], "msg": msg, "generation": now["id"], "previous": now["id"]}
@@ -73,7 +74,7 @@ def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, A
     would = "would be " if check else ""
     msg = f"{place.path} {would}rolled back from {was.get('id', 'no tree')} to {now['id']}{since}"
     msg += f"; maintenance leaves it alone until it is released: ansible-playbook nspawn.runner.release --limit {place.image}"
-    return {"changed": True, "msg": msg, "generation": now["id"], "previous": was.get("id")}
+    return {"changed": True, "msg": "; ".join([msg, *notes]), "generation": now["id"], "previous": was.get("id")}
 
 
 def _release(place: Place, check: bool) -> dict[str, Any]:

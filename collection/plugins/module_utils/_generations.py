@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _record, _remove, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._publish import publish, recover, retire, settle, swap
+from ansible_collections.nspawn.runner.plugins.module_utils._publish import Tell, publish, recover, retire, settle, swap
 from ansible_collections.nspawn.runner.plugins.module_utils._record import load, save
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 
@@ -72,10 +72,10 @@ def _trash(place: Place) -> str:
     return os.path.join(place.state, f"trash-{secrets.token_hex(4)}")
 
 
-def roll_back(place: Place, generation: str | None, check: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+def roll_back(place: Place, generation: str | None, check: bool = False, tell: Tell = lambda line: None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Puts an earlier tree back at the image's place, and holds the image there; the tree that is there becomes a generation.
 
-    Returns the records of both: of the tree that was there, {} when there was none, and of the tree that is there now.
+    Returns the records of both: of the tree that was there, {} when there was none, and of the tree that is there now. `tell` as in `publish`.
     """
     if not check:
         settle(place)
@@ -89,7 +89,7 @@ def roll_back(place: Place, generation: str | None, check: bool = False) -> tupl
     content["generations"] = [entry for entry in content["generations"] if entry["id"] != chosen["id"]]
     content.update(published=now, hold={"since": _record.now(), "generation": chosen["id"]})
     if not check:
-        swap(place, os.path.join(place.generations, chosen["id"]), content, old)
+        swap(place, os.path.join(place.generations, chosen["id"]), content, old, tell)
     return old or {}, now
 
 

@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _record, _remove, _swap
@@ -17,10 +19,17 @@ from ansible_collections.nspawn.runner.plugins.module_utils._quiet import quiet
 from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
 
 _JOURNAL = {"source", "new", "old", "old_id", "content"}
+# Bytes that a record can be longer than its journal, by the mounts that are found after the swap.
+_GROWTH = 1 << 16
+
+Tell = Callable[[str], Any]
 
 
-def publish(place: Place, record: dict[str, Any]) -> dict[str, Any]:
-    """Puts the staged tree at the image's place and returns its generation; the tree that was there becomes an earlier one."""
+def publish(place: Place, record: dict[str, Any], tell: Tell = lambda line: None) -> dict[str, Any]:
+    """Puts the staged tree at the image's place and returns its generation; the tree that was there becomes an earlier one.
+
+    `tell` gets a sentence when all of that is so, but its record is still to be completed.
+    """
     settle(place)
     with _in_use.unused(place.staged):
         pass
@@ -28,7 +37,7 @@ def publish(place: Place, record: dict[str, Any]) -> dict[str, Any]:
     new = {"id": _record.new_id(_record.ids(place, content)), "published": _record.now(), **record}
     content["published"] = new
     content.pop("hold", None)
-    swap(place, place.staged, content, old)
+    swap(place, place.staged, content, old, tell)
     return new
 
 
@@ -44,7 +53,7 @@ def retire(place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return content, old
 
 
-def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any] | None) -> None:
+def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any] | None, tell: Tell) -> None:
     """Renames the tree `source` to the image's place, makes the tree there the generation `old`, and saves the record."""
     try:
         for tree in (source, place.path) if old else (source,):
@@ -64,7 +73,7 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
     except OSError as exc:
         raise ChrootError(f"{place.path} cannot be replaced by {source}: {exc.strerror}") from exc
     try:
-        with quiet(place.path):
+        with _room(place), quiet(place.path):
             _swap.rename(source, place.path, _swap.EXCHANGE if old else _swap.NOREPLACE)
     except BaseException:
         with suppress(OSError):
@@ -72,9 +81,31 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
         raise
     try:
         _complete(place, journal)
-    except (OSError, ChrootError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise ChrootError(f"{place.path} is published as {content['published']['id']}, and the next run completes its record: {reason}") from exc
+    except (OSError, ChrootError) as problem:
+        # The tree has its place, and the journal knows the rest: nothing has failed for who uses the image.
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        tell(f"{place.state}: the next run completes the record of this: {reason}")
+
+
+@contextmanager
+def _room(place: Place) -> Iterator[None]:
+    """Takes what the record needs of the disk before the swap, so that a full disk fails that instead of what has to follow it."""
+    size = os.path.getsize(place.journal) + _GROWTH
+    try:
+        # A name that the next run removes when this one is killed.
+        descriptor, path = tempfile.mkstemp(prefix="trash-", dir=place.state)
+        try:
+            with open(descriptor, "wb") as file:
+                # Nothing that a file system would compress.
+                file.write(os.urandom(size))
+                file.flush()
+                os.fsync(descriptor)
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+    except OSError as exc:
+        raise ChrootError(f"{place.path} cannot be replaced: {exc.strerror}: {place.state}") from exc
 
 
 def recover(place: Place) -> None:

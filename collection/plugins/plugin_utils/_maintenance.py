@@ -215,9 +215,10 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
     packages = _packages.changes(before, _packages.packages(place.staged))
     record = {"playbook": image.playbook, "playbook_sha256": _checksum(image.playbook), "tasks_changed": tasks_changed}
     known = {"packages": packages, "creation": made_by}
-    generation = _generations.publish(place, {**record, **{name: value for name, value in known.items() if value is not None}})
+    notes: list[str] = []
+    generation = _generations.publish(place, {**record, **{name: value for name, value in known.items() if value is not None}}, notes.append)
     said += [_counted(count, "package", word) for word, count in package_counts(packages).items() if count]
-    said.append(f"published as {generation['id']}")
+    said += [f"published as {generation['id']}", *notes]
     return {**result, "packages": packages, "generation": generation["id"], "msg": "; ".join(said)}
 
 
