@@ -3,12 +3,14 @@
 //
 // The playbooks nspawn.runner.maintenance and nspawn.runner.create: what they run, show and answer.
 
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { files } from "../support/scratch.ts";
 import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
+import { processes, started } from "./maintain-kill.ts";
 
 const quiet = playbook("all", "- debug: {msg: nothing}");
 
@@ -35,6 +37,22 @@ describe("maintenance", () => {
     expect(sentence(result, "aa")).toContain(host.state("aa", "last.log"));
     expect(result.stdout).toContain("bb | TASK [Change]");
     expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);
+  });
+
+  test("lets its own and the images' runs of Ansible look for results every hundredth of a second, not ten times as often", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: echo >/there; sleep 4") }, ["aa"]);
+    const { result } = await started(host, () => existsSync(host.state("aa", "staged/there")));
+    const runs = processes(host.directory).filter(({ command }) => command.includes("ansible-playbook"));
+    expect(runs.length).toBeGreaterThan(3);
+    const wakeUps = () =>
+      runs
+        .map(({ pid }) => /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
+        .reduce((sum, count) => sum + Number(count), 0);
+    const before = wakeUps();
+    await new Promise((done) => setTimeout(done, 2000));
+    // Two runs for two seconds and a little more.
+    expect(wakeUps() - before).toBeLessThan(700);
+    expect((await result).exitCode).toBe(0);
   });
 
   test("shows the summary also when every image fails", async () => {

@@ -21,6 +21,10 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Chroot
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars, _inner_run, _maintenance
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image import WRAPPER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._polling import poll_less
+
+# Ansible's main process imports this before it starts the workers that it then waits for.
+poll_less()
 
 
 class ActionModule(ActionBase):

@@ -26,6 +26,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._session_client import SessionError, canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER, Inner
+from ansible_collections.nspawn.runner.plugins.plugin_utils._polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
 
 LAST_TASK = "This play came to its end"
@@ -49,6 +50,7 @@ class CallbackModule(CallbackBase):
         if INNER is None:
             return
         if not self.started:
+            poll_less()
             _pin(INNER, play.get_variable_manager())
         self.started.append(_hosts(play))
         play.post_tasks = [*play.post_tasks, _last_block(play)]

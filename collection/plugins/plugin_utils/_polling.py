@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: how often Ansible's main process looks for results. Names can change at any time.
+
+from __future__ import annotations
+
+from ansible import constants as C
+
+_OPTION = "DEFAULT_INTERNAL_POLL_INTERVAL"
+# Seconds.
+_INTERVAL = 0.01
+
+
+def poll_less() -> None:
+    """Makes it every hundredth of a second in this process, unless the user chose.
+
+    Ansible's thousandth takes some 6% of a processor all the time, and a maintenance is a run of Ansible for each image beside its own.
+    """
+    _value, origin = C.config.get_config_value_and_origin(_OPTION)
+    if origin == "default":
+        C.set_constant(_OPTION, _INTERVAL)
