@@ -6,7 +6,8 @@
 /**
  * Shows whether this host is ready to make and maintain images, as a table: a line per check with `ok`, `warning` or `problem`, and the remedy.
  *
- * It looks at the controller itself and at all images of the inventory, whatever the host of the task is. It runs nothing of a tree, and changes nothing.
+ * It looks at the controller itself and at the images of the inventory, those of `--limit` where it is given, whatever the host of the task is.
+ * It starts a container with this host's own programs, runs nothing of a tree, and changes nothing.
  *
  * A problem makes a maintenance fail. A warning does not, but has bitten others.
  *

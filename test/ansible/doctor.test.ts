@@ -18,6 +18,12 @@ type Row = [check: string, result: string, found: string, remedy: string];
 /** Paths of the host, each with what covers it. */
 type Covers = Record<string, string>;
 
+/** Mounts the control groups as a host of this version has them. */
+const controlGroups = {
+  1: "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
+  2: "mount -t cgroup2 cgroup /sys/fs/cgroup",
+};
+
 interface Doctor {
   exitCode: number;
   rows: Row[];
@@ -33,7 +39,6 @@ async function readyHost(contents: Record<string, string> = {}, root?: string): 
   const plays = { "aa.yml": playbook("aa", "- debug:", vars), "bb.yml": playbook("bb", "- debug:", vars) };
   const host = await runnerHost({ "ansible.cfg": configuration, ...plays, ...contents }, ["aa"], "test", root);
   await files(host.directory, {
-    "host/cgroup/cgroup.controllers": "memory\n",
     "host/resolv.conf": "nameserver 127.0.0.53\n",
     "host/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
   });
@@ -43,15 +48,21 @@ async function readyHost(contents: Record<string, string> = {}, root?: string): 
 
 async function doctor(
   host: RunnerHost,
-  { covers = {}, under = [], args = [], env }: Partial<AnsibleOptions> & { covers?: Covers; args?: string[] } = {},
+  {
+    covers = {},
+    cgroups = 2,
+    under = [],
+    args = [],
+    env,
+  }: Partial<AnsibleOptions> & { covers?: Covers; cgroups?: 1 | 2; args?: string[] } = {},
 ): Promise<Doctor> {
   const all = {
-    "/sys/fs/cgroup": join(host.directory, "host/cgroup"),
     "/etc/resolv.conf": join(host.directory, "host/resolv.conf"),
     "/proc/filesystems": join(host.directory, "host/filesystems"),
     ...covers,
   };
-  const mounts = Object.entries(all).map(([path, source]) => `mount --bind '${source}' '${path}' && `);
+  const binds = Object.entries(all).map(([path, source]) => `mount --bind '${source}' '${path}'`);
+  const mounts = [...binds, controlGroups[cgroups]].map((mount) => `${mount} && `);
   const { exitCode, stdout, stderr } = await host.run(["nspawn.runner.doctor", ...args], {
     under: ["unshare", "--mount", "/bin/sh", "-c", `${mounts.join("")}exec "$@"`, "sh", ...under],
     ...(env && { env }),
@@ -112,13 +123,29 @@ test("on a host where all is well every line is ok, also with --check, and nothi
     expect(result.exitCode, result.text).toBe(0);
     expect(result.rows.filter(([, word]) => word !== "ok")).toEqual([]);
     expect(result.rows.map(([check]) => check)).toEqual([
-      ...["user", "ansible", "inventory", "systemd-nspawn", "connection", "facts", "bootstrap", "clock", "DNS"],
-      ...["overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
+      ...["user", "ansible", "inventory", "systemd-nspawn", "container", "connection", "facts", "bootstrap", "clock"],
+      ...["DNS", "overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
     ]);
     expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["is there", "is made by the next run"]);
     expect(result.text).toMatch(/changed=0/);
   }
   expect(await list()).toBe(before);
+});
+
+test("--limit leaves the other images out, and nothing of the host", async () => {
+  const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", "nspawn_runner_keep_days: much") });
+  const all = await doctor(host);
+  expect(all.exitCode).toBe(2);
+  const { exitCode, rows, text } = await doctor(host, { args: ["--limit", "aa"] });
+  expect(exitCode, text).toBe(0);
+  expect(rows[2]).toEqual(["inventory", "ok", "1 image", ""]);
+  const checks = ({ rows }: Pick<Doctor, "rows">) => rows.map(([check]) => check);
+  expect(checks({ rows })).toEqual(checks(all).filter((check) => check !== "image bb"));
+  const bad = await doctor(host, { args: ["--limit", "bb"] });
+  expect(bad.exitCode).toBe(2);
+  expect(bad.rows.filter(([, result]) => result !== "ok")).toEqual([
+    ["image bb", "problem", expect.stringContaining("must be a whole number"), `mend ${host.directory}/bb.yml`],
+  ]);
 });
 
 test("the images' facts decide nothing", async () => {
@@ -146,7 +173,7 @@ describe("what is wrong with the host", () => {
     const { path, env } = await copiedCollection();
     await writeFile(join(path, "meta/runtime.yml"), "requires_ansible: '>=99'\n");
     const later = Date.now() / 1000 + 3 * 86400;
-    await utimes(join(path, "plugins/plugin_utils/_doctor.py"), later, later);
+    await utimes(join(path, "plugins/plugin_utils/_doctor_host.py"), later, later);
     expect(await wrong(await readyHost(), { env })).toEqual([
       [
         "ansible",
@@ -182,7 +209,9 @@ describe("what is wrong with the host", () => {
     const host = await readyHost();
     const nspawn = async (version: number) => {
       const program = join(host.directory, `host/nspawn-${version}`);
-      await writeFile(program, `#!/bin/sh\necho 'systemd ${version} (${version}.1-2)'\necho +PAM\n`, { mode: 0o755 });
+      await writeFile(program, `#!/bin/sh\necho 'systemd ${version} (${version}.1-2)'\necho started\n`, {
+        mode: 0o755,
+      });
       return doctor(host, { covers: { "/usr/bin/systemd-nspawn": program } });
     };
     expect(await wrong(host, { covers: { "/usr/bin/systemd-nspawn": "/dev/null" } })).toEqual([
@@ -203,6 +232,38 @@ describe("what is wrong with the host", () => {
       expect.stringContaining("--settings=no"),
     ]);
     expect((await nspawn(260)).rows[3]).toEqual(["systemd-nspawn", "ok", "systemd 260", ""]);
+  });
+
+  test("a container that does not start", async () => {
+    const host = await readyHost();
+    const program = join(host.directory, "host/nspawn");
+    await writeFile(program, "#!/bin/sh\n[ $# = 1 ] && echo 'systemd 257' || echo 'No namespaces here.'\n", {
+      mode: 0o755,
+    });
+    expect(await wrong(host, { covers: { "/usr/bin/systemd-nspawn": program } })).toEqual([
+      [
+        "container",
+        "problem",
+        "none starts: No namespaces here.",
+        expect.stringContaining("systemd-nspawn --volatile=yes"),
+      ],
+    ]);
+  });
+
+  test("what the host's containers do not find by name, of the archives that the images are made from", async () => {
+    const made = (image: string, vars: string) => ({
+      [`${image}.yml`]: playbook(image, "- debug:", `nspawn_runner_chroot_suite: bookworm${vars}`),
+    });
+    const host = await readyHost({
+      ...made("aa", ""),
+      ...made("cc", ", nspawn_runner_mirror: 'https://mirror.example.org:8080/debian'"),
+      ...made("dd", ", nspawn_runner_mirror: 'http://other.example.org/debian', nspawn_runner_network: none"),
+      ...made("ee", ", nspawn_runner_mirror: 'http://127.0.0.1/debian'"),
+    });
+    // Nobody answers there.
+    await writeFile(join(host.directory, "host/resolv.conf"), "nameserver 127.1.2.3\n");
+    const found = "containers do not find deb.debian.org, mirror.example.org by 127.1.2.3";
+    expect(await wrong(host)).toEqual([["DNS", "warning", found, expect.stringContaining("mend /etc/resolv.conf")]]);
   });
 
   test("the connection plugin of the inventory is missing", async () => {
@@ -246,7 +307,8 @@ describe("what is wrong with the host", () => {
   });
 
   test("no bootstrap tool: a warning, also for an image that is there, and a problem for one that is to be made", async () => {
-    const suite = (image: string) => playbook(image, "- debug:");
+    const vars = "nspawn_runner_chroot_suite: bookworm, nspawn_runner_mirror: 'http://127.0.0.1/debian'";
+    const suite = (image: string) => playbook(image, "- debug:", vars);
     const host = await readyHost({ "aa.yml": suite("aa"), "bb.yml": suite("bb") });
     expect(await wrong(host, { covers: tools })).toEqual([
       ["bootstrap", "warning", "no tool is installed", "apt install mmdebstrap"],
@@ -256,8 +318,16 @@ describe("what is wrong with the host", () => {
     expect(await wrong(host)).toEqual([]);
   });
 
+  test("the bootstrap tools, and which suites they can make", async () => {
+    const text = found(await doctor(await readyHost()), "bootstrap");
+    expect(text).toMatch(
+      /^mmdebstrap \(any suite\), debootstrap \(\d\d+ suites, in \/usr\/share\/debootstrap\/scripts\)$/,
+    );
+  });
+
   test("a suite that only the tool that is missing could make", async () => {
-    const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", "nspawn_runner_chroot_suite: nosuch") });
+    const vars = "nspawn_runner_chroot_suite: nosuch, nspawn_runner_mirror: 'http://127.0.0.1/debian'";
+    const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", vars) });
     const rows = await wrong(host, { covers: { "/usr/bin/mmdebstrap": "/dev/null" } });
     expect(rows).toEqual([
       ["image bb", "problem", expect.stringContaining("'nosuch'"), expect.stringContaining("apt install mmdebstrap")],
@@ -297,14 +367,18 @@ describe("what is wrong with the host", () => {
 
   test("control groups of version 1", async () => {
     const host = await readyHost();
-    const empty = scratch();
-    expect(await wrong(host, { covers: { "/sys/fs/cgroup": empty } })).toEqual([
+    expect(await wrong(host, { cgroups: 1 })).toEqual([
       ["cgroups", "warning", "version 1", expect.stringContaining("systemd.unified_cgroup_hierarchy=1")],
     ]);
   });
 
   test("more images at once than the processors can do", async () => {
-    const more = Object.fromEntries(["cc", "dd", "ee"].map((name) => [`${name}.yml`, playbook(name, "- debug:")]));
+    const more = Object.fromEntries(
+      ["cc", "dd", "ee"].map((name) => [
+        `${name}.yml`,
+        playbook(name, "- debug:", "nspawn_runner_create_command: [/bin/true]"),
+      ]),
+    );
     const host = await readyHost(more);
     const under = ["taskset", "--cpu-list", "0"];
     expect(await wrong(host, { under, args: ["--forks", "5"] })).toEqual([
@@ -345,7 +419,7 @@ describe("what is wrong with the root directory", () => {
   test("a plain copy for which there is no room", async () => {
     const mount = await loopFileSystem(scratch(), "ext4", 128);
     const host = await readyHost({}, join(mount, "images"));
-    expect(found(await doctor(host), "copies")).toMatch(/^plain, \d+ MiB are free$/);
+    expect(found(await doctor(host), "copies")).toMatch(/^plain; \d+ MiB are free$/);
     const half = join(host.root, "aa/half");
     await execa("dd", ["if=/dev/zero", `of=${half}`, "bs=1M", "count=60", "status=none"]);
     expect(await wrong(host)).toEqual([
@@ -363,7 +437,7 @@ describe("what is wrong with the root directory", () => {
 
   test("btrfs without its program; with it there are snapshots, and xfs shares blocks", async () => {
     const host = await readyHost({}, join(await loopFileSystem(scratch(), "btrfs", 128), "images"));
-    expect(found(await doctor(host), "copies")).toBe("snapshots, on btrfs");
+    expect(found(await doctor(host), "copies")).toMatch(/^snapshots, on btrfs; \d+ MiB are free$/);
     const { stdout } = await execa("sh", ["-c", "readlink -f $(command -v btrfs)"], {
       env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
     });
@@ -371,7 +445,7 @@ describe("what is wrong with the root directory", () => {
       ["copies", "warning", expect.stringContaining("no snapshots"), "apt install btrfs-progs"],
     ]);
     const other = await readyHost({}, join(await loopFileSystem(scratch(), "xfs", 320), "images"));
-    expect(found(await doctor(other), "copies")).toBe("share their blocks");
+    expect(found(await doctor(other), "copies")).toMatch(/^share their blocks; \d+ MiB are free$/);
   });
 });
 

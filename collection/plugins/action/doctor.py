@@ -15,7 +15,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._doctor_spec import 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _doctor, _image_vars
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import OK, PROBLEM, WARNING, Subject
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor_check import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
@@ -30,11 +30,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.validate_argument_spec(ARGUMENT_SPEC)
-        group = self._task.get_variable_manager()._inventory.groups.get(GROUP)
-        # What the inventory set for the hosts themselves: no fact, and nothing of the tasks' variables.
-        images = {host: _image_vars.image_of(host) for host in group.get_hosts()} if group else {}
+        inventory = self._task.get_variable_manager()._inventory
+        listed = GROUP in inventory.groups
+        # What the inventory set for the hosts themselves: no fact, and nothing of the tasks' variables. Only those of --limit.
+        images = {host: _image_vars.image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
-        checks = _doctor.examine(sorted(subjects), group is not None, context.CLIARGS["forks"])
+        checks = _doctor.examine(sorted(subjects), listed, context.CLIARGS["forks"])
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
             display.display(line.rstrip(), color=color)
