@@ -3,11 +3,26 @@
 //
 // The artifact as ansible-galaxy installed it: complete, documented, and sufficient by itself.
 
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ansible, collectionPath } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
+
+/** What ansible-doc calls each kind of plugin, and its directory. */
+const kinds = {
+  inventory: "inventory",
+  vars: "vars",
+  connection: "connection",
+  callback: "callback",
+  module: "modules",
+};
+
+interface Documentation {
+  doc: { options?: Record<string, { description: string | string[] }> };
+  examples: string | null;
+  return: Record<string, { description: string | string[] }> | null;
+}
 
 describe("the installed artifact", () => {
   test.each([
@@ -30,16 +45,27 @@ describe("the installed artifact", () => {
     expect(stdout).not.toMatch(/\b[OVPE]\(/);
   });
 
-  test("has a description for every option, Ansible's own ones included", async () => {
+  test.each(Object.entries(kinds))("describes every option of each %s plugin, with examples", async (type, folder) => {
+    const files = (await readdir(join(collectionPath(), "plugins", folder))).filter((file) => file.endsWith(".py"));
+    const names = files.map((file) => `nspawn.runner.${file.replace(/\.py$/, "")}`);
+    const { stdout } = await ansible("ansible-doc", ["--json", "-t", type, ...names], { cwd: scratch() });
+    const documented = JSON.parse(stdout) as Record<string, Documentation>;
+    expect(Object.keys(documented).sort()).toEqual(names.sort());
+    for (const [name, { doc, examples, return: returned }] of Object.entries(documented)) {
+      expect(examples?.trim(), name).toMatch(/^\S/);
+      for (const [option, { description }] of Object.entries({ ...doc.options, ...returned }))
+        expect([description].flat().join(""), `${name} ${option}`).toMatch(/\.$/);
+      if (type === "module") expect(returned, name).not.toBeNull();
+    }
+  });
+
+  test("gives the options of an inventory plugin with type and default, Ansible's own ones included", async () => {
     const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], {
       cwd: scratch(),
     });
-    const { options } = JSON.parse(stdout)["nspawn.runner.chroots"].doc as {
-      options: Record<string, { description: string | string[] }>;
-    };
-    for (const [name, option] of Object.entries(options)) expect(option.description, name).not.toHaveLength(0);
-    expect(options["root"]).toMatchObject({ type: "path", default: "/var/lib/nspawn-runner" });
-    expect(Object.keys(options)).toEqual(expect.arrayContaining(["compose", "groups", "keyed_groups", "strict"]));
+    const { options } = (JSON.parse(stdout) as Record<string, Documentation>)["nspawn.runner.chroots"]?.doc ?? {};
+    expect(options?.["root"]).toMatchObject({ type: "path", default: "/var/lib/nspawn-runner" });
+    expect(Object.keys(options ?? {})).toEqual(expect.arrayContaining(["compose", "groups", "keyed_groups", "strict"]));
   });
 
   test("keeps the run bit of the wrapper and of nothing that is not a program", async () => {

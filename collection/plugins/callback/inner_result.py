@@ -16,6 +16,16 @@ description:
   - Without the environment variable C(NSPAWN_RUNNER_INNER), by which that action tells it of the run, it does nothing.
 """
 
+EXAMPLES = r"""
+# This enables it, for the image's own playbook.
+- name: Maintain the images
+  hosts: nspawn_runner_declared
+  gather_facts: false
+  tasks:
+    - name: Maintain the image
+      nspawn.runner.maintain:
+"""
+
 import json
 import os
 from contextlib import suppress

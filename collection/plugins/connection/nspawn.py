@@ -11,6 +11,20 @@ extends_documentation_fragment:
   - ansible.builtin.connection_pipelining
 """
 
+EXAMPLES = r"""
+# nspawn_runner.yml: for all images.
+plugin: nspawn.runner.chroots
+connection: nspawn.runner.nspawn
+---
+# Or a tree of any static inventory.
+all:
+  hosts:
+    sid:
+      ansible_connection: nspawn.runner.nspawn
+      ansible_host: /var/lib/nspawn-runner/sid
+      ansible_pipelining: true
+"""
+
 import io
 import os
 import re

@@ -11,6 +11,16 @@ extends_documentation_fragment:
   - ansible.builtin.vars_plugin_staging
 """
 
+EXAMPLES = r"""
+# hosts.yml: the playbook is /etc/nspawn-runner/sid.yml. In ansible.cfg, [defaults] has
+# vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars
+nspawn_runner:
+  hosts:
+    sid:
+      ansible_connection: nspawn.runner.nspawn
+      ansible_host: /var/lib/nspawn-runner/sid
+"""
+
 import os
 from typing import Any
 

@@ -10,6 +10,9 @@ import { annotations, DRAFT, type Schema, valueSchema } from "./value.ts";
 /** A string of which only Ansible knows the value: a template, or one encrypted by ansible-vault. */
 const UNKNOWN_VALUE = "\\{\\{|\\{%|^\\s*\\$ANSIBLE_VAULT;";
 
+/** Ansible's own names for the one play that needs no hosts. */
+const IMPORTS = ["import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook"];
+
 export function playbookSchema(spec: Spec): Schema {
   const documents = variables(spec, false);
   const options = documents.flatMap((document) => document.options);
@@ -22,9 +25,7 @@ export function playbookSchema(spec: Spec): Schema {
     minItems: 1,
     items: {
       type: "object",
-      anyOf: ["hosts", "import_playbook", "ansible.builtin.import_playbook"].map((keyword) => ({
-        required: [keyword],
-      })),
+      anyOf: ["hosts", ...IMPORTS].map((keyword) => ({ required: [keyword] })),
       properties: { vars: varsSchema(options, layoutValue(spec, "variable_prefix")) },
     },
   };

@@ -63,7 +63,7 @@ describe("a playbook", () => {
     ],
     [
       "of several plays, with imports",
-      "- import_playbook: a.yml\n- ansible.builtin.import_playbook: b.yml\n- hosts: all\n- hosts: b\n",
+      "- import_playbook: a.yml\n- ansible.builtin.import_playbook: b.yml\n- ansible.legacy.import_playbook: c.yml\n- hosts: all\n- hosts: b\n",
     ],
     ["variables of others", play("foo: 1\n    nspawnrunner_x: [1]")],
     ["a suite", play("nspawn_runner_chroot_suite: sid")],
