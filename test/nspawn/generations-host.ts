@@ -31,9 +31,10 @@ export interface State {
   hold?: { since: string; generation: string };
 }
 
-/** Runs Python of the artifact to its end. */
-export function python(script: string, args: readonly string[] = []) {
-  return execa("/usr/bin/python3", ["-c", PRELUDE + script, ...args], { env: pythonEnvironment(), cwd: "/" });
+/** Runs Python of the artifact to its end, where `under` is given by that program and its arguments. */
+export function python(script: string, args: readonly string[] = [], under: readonly string[] = []) {
+  const [file, ...rest] = [...under, "/usr/bin/python3", "-c", PRELUDE + script, ...args] as [string, ...string[]];
+  return execa(file, rest, { env: pythonEnvironment(), cwd: "/" });
 }
 
 export const pythonEnvironment = () => ({

@@ -74,6 +74,25 @@ test("a container that runs is no reason to wait, however it holds the tree", as
   }
 });
 
+test("the moment is had undisturbed where the host allows that, and ends as the process was before", async () => {
+  const tree = await busyboxTree(join(scratch(), "tree"));
+  const script = `
+seen = []
+try:
+    with _quiet.quiet(sys.argv[1]):
+        seen.append(os.sched_getscheduler(0))
+        raise KeyError
+except KeyError:
+    seen.append(os.sched_getscheduler(0))
+print(seen == [int(sys.argv[2]), os.SCHED_OTHER])`;
+  const fifo = 1;
+  const other = 0;
+  expect((await python(script, [tree, `${fifo}`])).stdout).toBe("True");
+  // As root of a container often is.
+  const under = ["setpriv", "--inh-caps=-sys_nice", "--bounding-set=-sys_nice"];
+  expect((await python(script, [tree, `${other}`], under)).stdout).toBe("True");
+});
+
 test("a container that never gets under way: the image is busy, and its tree stays", async () => {
   const host = new ImageHost(scratch());
   await busyboxTree(join(host.state, "staged"));
