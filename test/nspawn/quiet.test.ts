@@ -12,7 +12,7 @@ import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 import { container, ImageHost, program, python, pythonEnvironment, running } from "./generations-host.ts";
 
-const JOBS = 150;
+const JOBS = 80;
 
 test("jobs that start on a busy host while trees are exchanged all the time never fail", async () => {
   const directory = scratch();
@@ -25,7 +25,7 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
     await swaps.catch(() => {});
   });
   // With nothing else to run, an exchange is never held up between its look and its step.
-  const load = availableParallelism() * 4;
+  const load = availableParallelism() * 2;
   const others = Array.from({ length: load }, () => execa("/bin/sh", ["-c", "while :; do :; done"], { reject: false }));
   onTestFinished(() => {
     for (const other of others) other.kill("SIGKILL");

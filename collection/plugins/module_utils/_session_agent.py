@@ -5,7 +5,8 @@
 # Standard library only, Python 3.7 and later. The protocol can change at any time.
 #
 # The agent holds no state but imported modules. For each connection it forks a handler, which reads one request, runs it in a child of
-# its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in digits. What a task does to its process ends with that.
+# its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in digits. What a task
+# does to its process ends with that.
 
 from __future__ import annotations
 
