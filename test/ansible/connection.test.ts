@@ -7,40 +7,11 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { type AnsibleResult, ansible } from "../support/ansible.ts";
-import { files, scratch } from "../support/scratch.ts";
+import { ansible } from "../support/ansible.ts";
+import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
+import { connectionHost, containerOf, onThisHost, processes } from "./connection-host.ts";
 import { playbook, runnerHost, summary } from "./maintain-host.ts";
-
-interface Host {
-  readonly directory: string;
-  readonly tree: string;
-  readonly run: (tasks: string, options?: { env?: Record<string, string> }) => Promise<AnsibleResult>;
-}
-
-/** A tree and an inventory that leads to it; each run has these tasks. */
-async function connectionHost(make: (tree: string) => Promise<string> = debianTree): Promise<Host> {
-  const directory = scratch();
-  const tree = await make(join(directory, "tree"));
-  const host = { ansible_host: tree, ansible_connection: "nspawn.runner.nspawn", ansible_pipelining: true };
-  const hosts = { img: { ...host, ansible_python_interpreter: "/usr/bin/python3", ansible_nspawn_idle_time: 1 } };
-  await files(directory, { "hosts.yml": JSON.stringify({ all: { hosts } }), "ansible.cfg": "[defaults]\n" });
-  let number = 0;
-  return {
-    directory,
-    tree,
-    run: async (tasks, { env = {} } = {}) => {
-      const name = `play-${++number}.yml`;
-      await writeFile(join(directory, name), playbook("img", tasks, ""));
-      return ansible("ansible-playbook", ["-i", "hosts.yml", name], { cwd: directory, env });
-    },
-  };
-}
-
-const containers = async (tree: string): Promise<string[]> =>
-  (await execa("pgrep", ["--full", `systemd-nspawn .*--directory=${tree} `], { reject: false })).stdout
-    .split("\n")
-    .filter(Boolean);
 
 test("tasks share one container, which ends soon after the run and leaves nothing in the tree", async () => {
   const { tree, run } = await connectionHost();
@@ -49,11 +20,12 @@ test("tasks share one container, which ends soon after the run and leaves nothin
 - {ansible.builtin.raw: readlink /proc/1/ns/pid, register: second}
 - ansible.builtin.assert: {that: first.stdout == second.stdout | trim}
 - {ansible.builtin.command: test -e /usr/sbin/policy-rc.d}
+- ${onThisHost("[ $(stat --format=%u:%a /run/nspawn-runner /run/nspawn-runner/* | sort --unique) = 0:700 ]")}
 - {ansible.builtin.command: hostname, register: name}
 - ansible.builtin.assert: {that: name.stdout == 'tree'}`);
   expect(result.stdout + result.stderr).toContain("failed=0");
   expect(result.exitCode).toBe(0);
-  await expect.poll(() => containers(tree), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processes(containerOf(tree)), { timeout: 10_000 }).toEqual([]);
   const left = await execa("find", [tree, "-name", ".nspawn-chroot*", "-o", "-name", "policy-rc.d"]);
   expect(left.stdout).toBe("");
 });
@@ -139,12 +111,14 @@ test("a tree without Python runs raw commands, each in a container of its own, a
 - ansible.builtin.assert: {that: script.stdout | trim == '42'}`);
   expect(stdout).toContain("failed=0");
   expect(stdout).toContain("ok=3");
-  expect(await containers(tree)).toEqual([]);
+  expect(await processes(containerOf(tree))).toEqual([]);
 });
 
 test("a second run waits for the first, or says who holds the tree, as it was asked to", async () => {
   const { directory, run } = await connectionHost();
-  const first = run("- ansible.builtin.command: sleep 6");
+  // Of a namespace each: the two main processes have the same process id.
+  const under = ["unshare", "--pid", "--fork", "--mount-proc"];
+  const first = run("- ansible.builtin.command: sleep 6", { under });
   await expect
     .poll(async () => (await execa("pgrep", ["--full", "^sleep 6$"], { reject: false })).stdout, { timeout: 10_000 })
     .not.toBe("");
@@ -152,6 +126,7 @@ test("a second run waits for the first, or says who holds the tree, as it was as
     ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ping"], {
       cwd: directory,
       env: { ANSIBLE_NSPAWN_BUSY_TIMEOUT: seconds },
+      under,
     });
   const refused = await adHoc("0");
   expect(refused.exitCode).toBe(4);
@@ -167,7 +142,7 @@ test("a tree that is put in another's place is the one that is worked in", async
   const swap = `mv ${tree} ${tree}.old && mv ${directory}/other ${tree}`;
   const { stdout } = await run(`
 - ansible.builtin.ping:
-- {ansible.builtin.shell: ${JSON.stringify(swap)}, delegate_to: localhost, vars: {ansible_connection: local}}
+- ${onThisHost(swap)}
 - {ansible.builtin.command: cat /etc/which, register: which}
 - ansible.builtin.assert: {that: which.stdout == 'other'}`);
   expect(stdout).toContain("failed=0");
@@ -195,12 +170,12 @@ test("a maintenance works through it, publishes, and a session that idles in pla
   expect(await readFile(join(root, "img/etc/new"), "utf8")).toBe("new");
   const inPlace = await ansible("ansible", ["-i", "nspawn_runner.yml", "img", "-m", "ping"], { cwd: directory });
   expect(inPlace.exitCode).toBe(0);
-  expect(await containers(join(root, "img"))).not.toEqual([]);
+  expect(await processes(containerOf(join(root, "img")))).not.toEqual([]);
   await writeFile(join(directory, "give-back.yml"), playbook("img", "- ansible.builtin.meta: reset_connection", ""));
   expect((await run(["give-back.yml"])).exitCode).toBe(0);
-  expect(await containers(join(root, "img"))).toEqual([]);
+  expect(await processes(containerOf(join(root, "img")))).toEqual([]);
   expect((await run(["img.yml"])).exitCode).toBe(0);
-  expect(await containers(join(root, "img"))).not.toEqual([]);
+  expect(await processes(containerOf(join(root, "img")))).not.toEqual([]);
   expect(summary(await run(["site.yml"]), "img")[0]).toBe("unchanged");
-  expect(await containers(join(root, "img"))).toEqual([]);
+  expect(await processes(containerOf(join(root, "img")))).toEqual([]);
 }, 90_000);

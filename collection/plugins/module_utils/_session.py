@@ -24,7 +24,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._finish import refus
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import STATE_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.module_utils._session_container import Container, NoAgent, container
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import directory_beneath, has_python
 
 # Seconds. The variable can be a fact of the tree's, from an earlier run.
 _LONGEST_IDLE_TIME = 3600
@@ -68,6 +68,7 @@ def _run(options: dict[str, Any]) -> None:
         stack.enter_context(_alone(tree))
         refuse_traps(tree)
         if not has_python(tree):
+            _check_usr(tree)
             raise NoAgent("it has no /usr/bin/python3")
         control = stack.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
@@ -79,6 +80,12 @@ def _run(options: dict[str, Any]) -> None:
         _Server(control, running, options["key"], [status.st_dev, status.st_ino]).serve()
         # From here on nobody connects any more, while the container ends.
         control.close()
+
+
+def _check_usr(tree: str) -> None:
+    with directory_beneath(tree, "usr") as usr:
+        if usr is None:
+            raise ChrootError(f"{tree} is no usable tree: it has no directory /usr; create the image anew")
 
 
 def _find_image(tree: str) -> tuple[str, str, bool]:

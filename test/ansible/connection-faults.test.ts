@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the connection says and leaves when something of it is killed, the tree goes away or its disk is full, or a user may not.
+
+import { chown, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+import { ansible, asNobody } from "../support/ansible.ts";
+import { scratch } from "../support/scratch.ts";
+import { busyboxTree, debianSource } from "../support/trees.ts";
+import { connectionHost, containerOf, onThisHost, processes, sessionOf } from "./connection-host.ts";
+
+const host = await connectionHost(undefined, "file");
+
+describe("SIGKILL before, during and after a task", () => {
+  test.each([
+    ["the container", containerOf, "the container on .* ended under this task"],
+    ["the host side", sessionOf, "the process that keeps the container on .* was killed under this task"],
+  ])("of %s makes one task unreachable, which says so", async (_what, pattern, message) => {
+    const { tree, run } = host;
+    const kill = `kill -9 $(pgrep --full '${pattern(tree)}')`;
+    const result = await run(`
+- ansible.builtin.ping:
+- ${onThisHost(kill)}
+- ansible.builtin.ping:
+- ${onThisHost(`(sleep 1; ${kill}) >/dev/null 2>&1 &`)}
+- {ansible.builtin.command: sleep 60, register: under, ignore_unreachable: true}
+- ansible.builtin.assert: {that: under.msg is search(${JSON.stringify(message)}), quiet: true}
+- ansible.builtin.ping:`);
+    expect(result.stdout).toContain("failed=0");
+    expect(result.stdout).toContain("ok=7");
+  });
+
+  test("of the agent, and of the process that runs the task", async () => {
+    const result = await host.run(`
+- {ansible.builtin.raw: "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60", register: agent, ignore_unreachable: true}
+- {ansible.builtin.shell: "sleep 4713 & kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60", register: handler, ignore_unreachable: true}
+- ansible.builtin.ping:
+- ansible.builtin.assert:
+    that:
+    - agent.msg is search('the container on .* ended under this task')
+    - handler.msg is search('the process that ran this task in the container on .* was killed')`);
+    expect(result.stdout).toContain("failed=0");
+  });
+
+  test.each([
+    ["a tree with Python", () => host],
+    ["a tree without", () => connectionHost(busyboxTree)],
+  ])("of a run that is in the middle of a task leaves nothing in %s", async (_tree, at) => {
+    const { tree, run } = await at();
+    // The process above a worker; its workers live on.
+    const main = `{{ lookup('pipe', "cut -d' ' -f4 /proc/$PPID/stat") }}`;
+    const result = await run(`
+- ${onThisHost(`(sleep 2; kill -9 ${main}) >/dev/null 2>&1 &`)}
+- ansible.builtin.raw: exec sleep 4714`);
+    expect(result.stdout).toContain("TASK [ansible.builtin.raw]");
+    expect(result.stdout).not.toContain("PLAY RECAP");
+    await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
+    expect(await processes("^sleep 4714$")).toEqual([]);
+    expect(await processes(sessionOf(tree))).toEqual([]);
+  });
+});
+
+describe("a tree", () => {
+  test("that is renamed or removed under a running session is said to be gone, and works again when it is back", async () => {
+    const { tree, run } = host;
+    const result = await run(`
+- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: before}
+- ${onThisHost(`mv ${tree} ${tree}.away`)}
+- {ansible.builtin.ping: , register: renamed, ignore_unreachable: true}
+- ${onThisHost(`mv ${tree}.away ${tree}`)}
+- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: after}
+- ${onThisHost(`mv ${tree} ${tree}.away && mkdir ${tree}`)}
+- {ansible.builtin.ping: , register: replaced, ignore_unreachable: true}
+- ${onThisHost(`rmdir ${tree} && mv ${tree}.away ${tree}`)}
+- ansible.builtin.ping:
+- ansible.builtin.assert:
+    that:
+    - renamed.msg is search('cannot be entered. No such file or directory; create the image first')
+    - before.stdout == after.stdout
+    - replaced.msg is search('is no usable tree. it has no directory /usr')`);
+    expect(result.stdout).toContain("failed=0");
+  });
+
+  test("with a full disk makes the task fail that needs room, not the next one", async () => {
+    const { tree, run } = await connectionHost(async (path) => {
+      await mkdir(path);
+      await execa("mount", ["-t", "tmpfs", "-o", "size=400m", "tmpfs", path]);
+      await execa("cp", ["--archive", `${await debianSource()}/.`, path]);
+      return path;
+    });
+    const large = join(scratch(), "large");
+    await execa("truncate", ["--size=20M", large]);
+    const result = await run(`
+- {ansible.builtin.raw: "head -c 1G /dev/zero >/full", ignore_errors: true}
+- ansible.builtin.meta: reset_connection
+- {ansible.builtin.raw: echo room for this, register: raw}
+- ansible.builtin.raw: truncate --size=-5M /full
+- {ansible.builtin.copy: {src: ${large}, dest: /root/large}, register: copy, ignore_errors: true}
+- ansible.builtin.ping:
+- ansible.builtin.assert:
+    that: ["copy.msg is search('cannot be copied to .*: No space left on device')", raw.stdout is search('room for this')]`);
+    expect(result.stdout).toContain("failed=0");
+    // It holds the mount.
+    await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
+  });
+});
+
+test("a user without root gets one sentence, and nothing is started", async () => {
+  const { directory, tree } = await connectionHost(busyboxTree);
+  const home = join(directory, "home");
+  await mkdir(home);
+  await chown(home, 65534, 65534);
+  const result = await ansible("ansible", ["-i", "hosts.yml", "img", "-m", "raw", "-a", "id"], {
+    cwd: directory,
+    env: { HOME: home },
+    under: asNobody,
+  });
+  expect(result.stdout).toContain("containers are started by root: run Ansible as root, for example under sudo");
+  expect(result.stdout + result.stderr).not.toMatch(/Traceback|Permission denied/);
+  expect(result.exitCode).toBe(2);
+  expect(await processes(sessionOf(tree))).toEqual([]);
+});

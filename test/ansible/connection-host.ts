@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A tree and an inventory that leads to it by the connection plugin.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { type AnsibleOptions, type AnsibleResult, ansible } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { debianTree } from "../support/trees.ts";
+import { playbook } from "./maintain-host.ts";
+
+export interface ConnectionHost {
+  /** Of the inventory and the playbooks. */
+  readonly directory: string;
+  readonly tree: string;
+  /** Runs a playbook of these tasks on the host `img`. */
+  readonly run: (tasks: string, options?: Partial<AnsibleOptions>) => Promise<AnsibleResult>;
+}
+
+/** `variables` are of the host `img`, beside those that lead to the tree. */
+export async function connectionHost(
+  make: (tree: string) => Promise<string> = debianTree,
+  lifetime: "test" | "file" = "test",
+  variables: Record<string, unknown> = {},
+): Promise<ConnectionHost> {
+  const directory = scratch(lifetime);
+  const tree = await make(join(directory, "tree"));
+  const img = {
+    ansible_host: tree,
+    ansible_connection: "nspawn.runner.nspawn",
+    ansible_pipelining: true,
+    ansible_python_interpreter: "/usr/bin/python3",
+    ansible_nspawn_idle_time: 1,
+    ...variables,
+  };
+  const inventory = JSON.stringify({ all: { hosts: { img } } });
+  await files(directory, { "hosts.yml": inventory, "ansible.cfg": "[defaults]\n" });
+  let number = 0;
+  return {
+    directory,
+    tree,
+    run: async (tasks, options = {}) => {
+      const name = `play-${++number}.yml`;
+      await writeFile(join(directory, name), playbook("img", tasks, ""));
+      return ansible("ansible-playbook", ["-i", "hosts.yml", name], { cwd: directory, ...options });
+    },
+  };
+}
+
+/** Process ids on the host whose command line matches. */
+export const processes = async (pattern: string): Promise<string[]> =>
+  (await execa("pgrep", ["--full", pattern], { reject: false })).stdout.split("\n").filter(Boolean);
+
+/** Pattern of the systemd-nspawn that runs a tree's container. */
+export const containerOf = (tree: string): string => `^systemd-nspawn .*--directory=${tree} `;
+
+/** Pattern of the program that keeps a tree's session; not of a shell that has the pattern in its command line. */
+export const sessionOf = (tree: string): string => `^[^ ]+ -I -c .*"tree": "${tree}"`;
+
+/** A task that runs a command on this machine, where the play's hosts are trees. */
+export const onThisHost = (command: string): string =>
+  `{ansible.builtin.shell: ${JSON.stringify(command)}, delegate_to: localhost, vars: {ansible_connection: local}}`;

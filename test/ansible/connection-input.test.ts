@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What passes through the connection: large, empty and binary, under any name; and modules that do not behave.
+
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { expect, test } from "vitest";
+import { files } from "../support/scratch.ts";
+import { busyboxTree } from "../support/trees.ts";
+import { connectionHost, onThisHost, sessionOf } from "./connection-host.ts";
+
+const host = await connectionHost(undefined, "file");
+
+async function withTransfer(directory: string): Promise<void> {
+  await mkdir(join(directory, "action_plugins"), { recursive: true });
+  await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));
+}
+
+test.each([
+  ["with Python", async () => host],
+  ["without Python", () => connectionHost(busyboxTree)],
+])("empty and binary content under any name comes through as it is, in a tree %s", async (_tree, at) => {
+  const { directory, run } = await at();
+  await withTransfer(directory);
+  await mkdir(join(directory, "files/back"), { recursive: true });
+  const result = await run(`
+- {transfer: {do: every, directory: ${directory}/files}, register: every}
+- ansible.builtin.assert: {that: not every.wrong}`);
+  expect(result.stdout).toContain("failed=0");
+  expect(result.stdout).toContain("ok=2");
+});
+
+test("a file of 2 GB and an output of 500 MB are in no process of ours as a whole", async () => {
+  const { directory, tree, run } = host;
+  await withTransfer(directory);
+  await execa("truncate", ["--size=2G", join(directory, "large")]);
+  await execa("mkfifo", [join(directory, "fifo")]);
+  const all = "all() { echo $1; for child in $(pgrep --parent $1); do all $child; done; }";
+  const limit = `${all}; for pid in $(all $(pgrep --full '${sessionOf(tree)}')); do prlimit --pid $pid --as=200000000; done`;
+  // Ansible itself has a command's output as a whole, once from here: the room is for that, and a fifth more.
+  const result = await run(`
+- ansible.builtin.raw: truncate --size=2G /root/large; mkfifo /root/fifo; (wc -c </root/fifo >/root/count 2>&1 &)
+- ${onThisHost(limit)}
+- transfer: {do: put_file, with: [${directory}/large, /root/fifo], room: 50000000}
+- {ansible.builtin.raw: cat /root/count, register: put}
+- ${onThisHost(`(wc -c <${directory}/fifo >${directory}/count 2>&1 &)`)}
+- transfer: {do: fetch_file, with: [/root/large, ${directory}/fifo], room: 50000000}
+- transfer: {do: exec_command, with: [head -c 500000000 /dev/zero], room: 600000000}
+  register: output
+- ansible.builtin.assert:
+    that:
+    - put.stdout | trim == '2147483648'
+    - lookup('file', '${directory}/count') == '2147483648'
+    - output.rc == 0 and output.printed == 500000000 and output.same == 500000000`);
+  expect(result.stdout).toContain("failed=0");
+  expect(result.stdout).toContain("ok=8");
+});
+
+test("modules that print nothing or garbage, or leave a daemon behind, fail or succeed as on other connections", async () => {
+  const { directory, run } = host;
+  const module = (text: string): string =>
+    `#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n${text}\n`;
+  await files(join(directory, "library"), {
+    "silent.py": module("AnsibleModule(argument_spec={})"),
+    "garbage.py": module("import os\nos.write(1, bytes(range(256)) * 400)\nos.write(2, b'\\xff{}' * 9)"),
+    // It holds the streams of its task, and writes to them for ever.
+    "daemon.py": module(`import os, time
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        os.write(2, b"x" * 4096)
+AnsibleModule(argument_spec={}).exit_json(changed=True)`),
+    "deaf.py": module("import os\nos.close(0)\nAnsibleModule(argument_spec={}).exit_json(deaf=True)"),
+  });
+  const result = await run(`
+- {silent: , register: silent, ignore_errors: true}
+- {garbage: , register: garbage, ignore_errors: true}
+- {daemon: , register: daemon}
+- {deaf: , register: deaf}
+- ansible.builtin.ping:
+- ansible.builtin.assert:
+    that: [silent is failed, garbage is failed, daemon is changed, deaf.deaf]`);
+  expect(result.stdout).toContain("failed=0");
+  expect(result.stdout + result.stderr).not.toContain("Unexpected failure");
+});
