@@ -8,7 +8,7 @@ import resource
 from ansible.plugins.action import ActionBase
 
 CONTENTS = [b"", b"no newline", bytes(range(256)) * 700, b"\0" * 70000, b"\r\n\n"]
-NAMES = [b"a b", b"it's \"quoted\"", b"new\nline", b"$(id)`id`;&*", b"-r", "\u00fc\u6c49".encode(), b"not \xff\xfe utf-8", b"x" * 255]
+NAMES = [b"a b", b'it\'s "quoted"', b"new\nline", b"$(id)`id`;&*", b"-r", "\u00fc\u6c49".encode(), b"not \xff\xfe utf-8", b"x" * 255]
 
 
 class ActionModule(ActionBase):
