@@ -65,6 +65,34 @@ basic.AnsibleModule(argument_spec={}).exit_json(found=found)
   expect(stdout).toContain("ok=4");
 });
 
+test("a module ends as it would in a Python of its own", async () => {
+  const { directory, tree, run } = await connectionHost();
+  await files(join(directory, "library"), {
+    "leave.py": `#!/usr/bin/python
+import atexit, sys, threading, time
+from ansible.module_utils import basic
+unclosed = open("/root/unclosed", "w")
+unclosed.write("written")
+def late():
+    time.sleep(0.5)
+    with open("/root/late", "w") as file:
+        file.write("waited for")
+threading.Thread(target=late).start()
+@atexit.register
+def at_exit():
+    with open("/root/at-exit", "w") as file:
+        file.write("called")
+sys.exit("some words")
+`,
+  });
+  const { stdout } = await run(`
+- {leave: , ignore_errors: true, register: left}
+- ansible.builtin.assert: {that: [left.rc == 1, "'some words' in left.module_stderr"]}`);
+  expect(stdout).toContain("failed=0");
+  const read = (name: string) => readFile(join(tree, "root", name), "utf8");
+  expect(await Promise.all(["unclosed", "late", "at-exit"].map(read))).toEqual(["written", "waited for", "called"]);
+});
+
 test("modules, files, become, environment, async and a reset work as on other connections", async () => {
   const { directory, run } = await connectionHost();
   await files(directory, { "script.sh": "#!/bin/sh\nprintf 'script %s' \"$1\"\n", empty: "" });

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import array
+import atexit
 import base64
 import ctypes
 import gc
@@ -25,6 +26,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import types
 import zipfile
 from contextlib import suppress
@@ -324,22 +326,52 @@ def _run_python(agent: Agent) -> NoReturn:
     importlib.invalidate_caches()
     sys.argv = [""]
     sys.path[0] = ""
+    here_before = set(sys.modules)
+    status = _status_of_program(source)
+    if same:
+        _tell(agent.learnt, [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed])
+    _finalize(here_before)
+    os._exit(status if _flushed() else 120)
+
+
+def _status_of_program(source: bytes) -> int:
     program = types.ModuleType("__main__")
     program.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = program
     try:
         exec(compile(source, "<stdin>", "exec"), program.__dict__)
-    except SystemExit:
-        raise
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        print(end.code, file=sys.stderr)
+        return 1
     except BaseException as problem:
         # Without this function's own line.
         traceback = problem.__traceback__ and problem.__traceback__.tb_next
         sys.excepthook(type(problem), problem.with_traceback(traceback), traceback)
-        raise SystemExit(1) from None
-    finally:
-        if same:
-            _tell(agent.learnt, [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed])
-    raise SystemExit(0)
+        return 1
+    return 0
+
+
+def _finalize(here_before: set[str]) -> None:
+    """What Python does at its end for what the task made. To take apart all else as well would touch, and so copy, most of the memory."""
+    threading._shutdown()
+    with suppress(BaseException):
+        atexit._run_exitfuncs()
+    for name in {*sys.modules} - here_before | {"__main__"}:
+        sys.modules.pop(name, None)
+    gc.collect()
+
+
+def _flushed() -> bool:
+    done = True
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            if stream and not stream.closed:
+                stream.flush()
+        except Exception:
+            done = False
+    return done
 
 
 def _is_same_code(source: bytes, agent: Agent) -> bool:
