@@ -43,18 +43,19 @@ export async function benchConnection(collections: string, print: Print): Promis
     const warm: number[] = [];
     let costs: SessionCosts | undefined;
     for (let round = 1; round <= ROUNDS; round++) {
-      // Another one first in each round.
-      for (const work of works)
+      for (const work of works) {
+        print(`connection: round ${round} of ${ROUNDS}, ${work.name}`);
+        // Another one first in each round.
         for (const pipelining of [false, true])
           for (const way of [...all.all.slice(round), ...all.all.slice(0, round)])
             add(rounds, way, work, pipelining, await measure(way, work, pipelining));
+      }
       for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
       const stay = { ANSIBLE_NSPAWN_IDLE_TIME: "20" };
       cold.push(await measure(all.own, oneTask, true, stay));
       warm.push(await measure(all.own, oneTask, true, stay));
       await measure(all.own, setup, true, stay);
       costs = await sessionCosts(join(directory, "images/one"), collections);
-      print(`connection: round ${round} of ${ROUNDS}`);
     }
     return [ratios(all, rounds), promises(all, rounds, median(cold) - median(warm), costs as SessionCosts)];
   } finally {

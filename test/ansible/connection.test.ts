@@ -3,8 +3,10 @@
 //
 // The connection plugin on real trees: one container for many tasks, and what a task, a tree and another run can do to it.
 
+import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
@@ -143,13 +145,12 @@ test("a tree without Python runs raw commands, each in a container of its own, a
 });
 
 test("a second run waits for the first, or says who holds the tree, as it was asked to", async () => {
-  const { directory, run } = await connectionHost();
+  const { directory, tree, run } = await connectionHost();
+  const [there, go] = [join(tree, "root/there"), join(tree, "root/go")];
   // Of a namespace each: the two main processes have the same process id.
   const under = ["unshare", "--pid", "--fork", "--mount-proc"];
-  const first = run("- ansible.builtin.command: sleep 6", { under });
-  await expect
-    .poll(async () => (await execa("pgrep", ["--full", "^sleep 6$"], { reject: false })).stdout, { timeout: 10_000 })
-    .not.toBe("");
+  const first = run("- ansible.builtin.shell: touch /root/there; until [ -e /root/go ]; do sleep 0.1; done", { under });
+  await expect.poll(() => existsSync(there), { timeout: 60_000 }).toBe(true);
   const adHoc = (seconds: string) =>
     ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ping"], {
       cwd: directory,
@@ -159,9 +160,12 @@ test("a second run waits for the first, or says who holds the tree, as it was as
   const refused = await adHoc("0");
   expect(refused.exitCode).toBe(4);
   expect(refused.stdout).toMatch(/in use by another run \(process \d+, ansible-playbook\): wait until that ends/);
-  expect((await adHoc("60")).exitCode).toBe(0);
+  const second = adHoc("60");
+  await sleep(2000);
+  await writeFile(go, "");
+  expect((await second).exitCode).toBe(0);
   expect((await first).exitCode).toBe(0);
-}, 60_000);
+}, 120_000);
 
 test("a tree that is put in another's place is the one that is worked in", async () => {
   const { tree, directory, run } = await connectionHost();
