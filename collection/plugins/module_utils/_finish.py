@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 
@@ -72,7 +71,7 @@ def check_usable(tree: str, name: str) -> None:
         if usr is None:
             there = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]) or "nothing"
             raise ChrootError(f"what was made is no usable tree: it has no directory /usr; it has {re.sub(r'[^ -~]', '?', there)}")
-    machine = f"nspawn-runner-{secrets.token_hex(8)}"
+    machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     argv = ["systemd-nspawn", *flags, f"--directory={tree}", "/bin/sh", "-c", ":"]
     status, tail = run(guarded(argv), lambda line: None, **ENVIRONMENT)

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
-import multiprocessing
 import os
 import select
 import socket
@@ -74,6 +72,9 @@ def canonical(tree: str) -> str:
 
 def directory(tree: str) -> str:
     """Where the sockets of the tree's session are; only root can reach them."""
+    # Here and below: what a session's own program does not need is not in its memory.
+    import hashlib
+
     return os.path.join(RUN_DIRECTORY, hashlib.sha256(os.fsencode(tree)).hexdigest()[:32])
 
 
@@ -125,6 +126,8 @@ def what_died(claim: Claim, tree: str) -> str:
 
 def _main_process() -> tuple[int, dict[str, Any]]:
     """A descriptor of Ansible's main process, of which workers are forks, and what to call the run."""
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     pid = parent.pid if parent and parent.pid else os.getpid()
     descriptor = os.pidfd_open(pid)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import select
 import socket
 import stat
@@ -91,7 +90,7 @@ def request(content: dict[str, Any]) -> bytes:
 def container(tree: str, name: str, state: str, module_utils: str, agent: str) -> Iterator[Container]:
     """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`."""
     arguments, environment = read_container_file(state)
-    machine = f"nspawn-runner-{secrets.token_hex(8)}"
+    machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     argv = [*flags, *arguments, f"--directory={tree}", "--", *_payload()]
     os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
