@@ -73,8 +73,11 @@ test("a module ends as it would in a Python of its own", async () => {
     "leave.py": `#!/usr/bin/python
 import atexit, sys, threading, time
 from ansible.module_utils import basic
-unclosed = open("/root/unclosed", "w")
-unclosed.write("written")
+class Last:
+    def __del__(self):
+        with open("/root/last", "w") as file:
+            file.write("taken apart")
+last = Last()
 def late():
     time.sleep(0.5)
     with open("/root/late", "w") as file:
@@ -92,7 +95,7 @@ sys.exit("some words")
 - ansible.builtin.assert: {that: [left.rc == 1, "'some words' in left.module_stderr"]}`);
   expect(stdout).toContain("failed=0");
   const read = (name: string) => readFile(join(tree, "root", name), "utf8");
-  expect(await Promise.all(["unclosed", "late", "at-exit"].map(read))).toEqual(["written", "waited for", "called"]);
+  expect(await Promise.all(["last", "late", "at-exit"].map(read))).toEqual(["taken apart", "waited for", "called"]);
 });
 
 test("modules, files, become, environment, async and a reset work as on other connections", async () => {
