@@ -15,7 +15,7 @@ export interface SessionCosts {
   readonly fork: number;
 }
 
-/** The costs of the session that is there; `image` is a tree that one waits on. */
+/** The costs of the session that waits on this tree, which ends then. */
 export async function sessionCosts(tree: string, collections: string): Promise<SessionCosts> {
   const memory = sessionMemory(tree);
   const { output } = await run("/usr/bin/python3", ["-c", FORKS, tree], {
@@ -63,11 +63,15 @@ function sessionMemory(tree: string): Pick<SessionCosts, "resident" | "proportio
   }
   if (session.length === 0) throw new Error(`There is no session on ${tree} to be measured.`);
   for (const pid of session) for (const [child, parent] of parents) if (parent === pid) session.push(child);
-  const sum = (field: string) =>
-    session
-      .map((pid) =>
-        Number(new RegExp(`^${field}: +(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
-      )
-      .reduce((total, kibibytes) => total + kibibytes / 1024, 0);
+  const kibibytes = (pid: number, field: string): number => {
+    try {
+      const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      return Number(new RegExp(`^${field}: +(\\d+)`, "m").exec(text)?.[1]);
+    } catch {
+      // It has ended, and its parent has not asked how.
+      return 0;
+    }
+  };
+  const sum = (field: string) => session.reduce((total, pid) => total + kibibytes(pid, field) / 1024, 0);
   return { resident: sum("Rss"), proportional: sum("Pss") };
 }
