@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 import { ansible, asNobody } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree, debianSource } from "../support/trees.ts";
-import { connectionHost, containerOf, onThisHost, processes, sessionOf } from "./connection-host.ts";
+import { connectionHost, containerOf, onThisHost, processes, sessionOf, whichContainer } from "./connection-host.ts";
 
 const host = await connectionHost(undefined, "file");
 
@@ -67,11 +67,11 @@ describe("a tree", () => {
   test("that is renamed or removed under a running session is said to be gone, and works again when it is back", async () => {
     const { tree, run } = host;
     const result = await run(`
-- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: before}
+- {ansible.builtin.raw: ${whichContainer}, register: before}
 - ${onThisHost(`mv ${tree} ${tree}.away`)}
 - {ansible.builtin.ping: , register: renamed, ignore_unreachable: true}
 - ${onThisHost(`mv ${tree}.away ${tree}`)}
-- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: after}
+- {ansible.builtin.raw: ${whichContainer}, register: after}
 - ${onThisHost(`mv ${tree} ${tree}.away && mkdir ${tree}`)}
 - {ansible.builtin.ping: , register: replaced, ignore_unreachable: true}
 - ${onThisHost(`rmdir ${tree} && mv ${tree}.away ${tree}`)}

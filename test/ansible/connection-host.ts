@@ -62,3 +62,6 @@ export const sessionOf = (tree: string): string => `^[^ ]+ -I -c .*"tree": "${tr
 /** A task that runs a command on this machine, where the play's hosts are trees. */
 export const onThisHost = (command: string): string =>
   `{ansible.builtin.shell: ${JSON.stringify(command)}, delegate_to: localhost, vars: {ansible_connection: local}}`;
+
+/** A command that tells one container from another: when its first process started. The number of a namespace is given again. */
+export const whichContainer = "cut -d ' ' -f 22 /proc/1/stat";

@@ -12,14 +12,14 @@ import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
-import { connectionHost, containerOf, onThisHost, processes } from "./connection-host.ts";
+import { connectionHost, containerOf, onThisHost, processes, whichContainer } from "./connection-host.ts";
 import { playbook, runnerHost, summary } from "./maintain-host.ts";
 
 test("tasks share one container, which ends soon after the run and leaves nothing in the tree", async () => {
   const { tree, run } = await connectionHost();
   const result = await run(`
-- {ansible.builtin.command: readlink /proc/1/ns/pid, register: first}
-- {ansible.builtin.raw: readlink /proc/1/ns/pid, register: second}
+- {ansible.builtin.command: ${whichContainer}, register: first}
+- {ansible.builtin.raw: ${whichContainer}, register: second}
 - ansible.builtin.assert: {that: first.stdout == second.stdout | trim}
 - {ansible.builtin.command: test -e /usr/sbin/policy-rc.d}
 - ${onThisHost("[ $(stat --format=%u:%a /run/nspawn-runner /run/nspawn-runner/* | sort --unique) = 0:700 ]")}

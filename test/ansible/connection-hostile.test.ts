@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Trees that want to be more than data: the host is neither read nor written, runs no program of theirs, and lives through what they send.
+
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { beforeEach, expect, test } from "vitest";
+import { files, scratch } from "../support/scratch.ts";
+import {
+  type ConnectionHost,
+  connectionHost,
+  containerOf,
+  onThisHost,
+  processes,
+  sessionOf,
+} from "./connection-host.ts";
+
+const host = await connectionHost(undefined, "file");
+/** A directory of the host, which the tree has one of the same path of. */
+const outside = scratch("file");
+const inside = join(host.tree, outside);
+
+const contents = async (directory: string): Promise<string> =>
+  (await execa("find", [directory, "-printf", "%p %y %s %T@ %m\n"])).stdout;
+
+beforeEach(async () => {
+  await files(outside, { secret: "of the host", "d/": "", program: `#!/bin/sh\ntouch ${outside}/executed\n` });
+  await execa("chmod", ["+x", join(outside, "program")]);
+  await files(inside, { secret: "of the tree", "d/": "" });
+});
+
+test("a link out of the tree leads nowhere but into the tree", async () => {
+  const { directory, tree, run } = host;
+  await symlink(join(outside, "secret"), join(tree, "root/absolute"));
+  await symlink(`../../../../../..${outside}/secret`, join(tree, "root/relative"));
+  await symlink(outside, join(tree, "root/directory"));
+  await symlink(join(outside, "d"), join(tree, "root/.ansible"));
+  await files(directory, { "a.j2": "{{ 6 * 7 }}", "archive/unpacked": "unpacked" });
+  await execa("tar", ["--create", "--file=a.tar", "--directory=archive", "unpacked"], { cwd: directory });
+  const before = await contents(outside);
+  const result = await run(`
+- {ansible.builtin.fetch: {src: /root/absolute, dest: absolute, flat: true}}
+- {ansible.builtin.fetch: {src: /root/relative, dest: relative, flat: true}}
+- {ansible.builtin.copy: {content: new, dest: /root/relative, follow: true}}
+- {ansible.builtin.copy: {content: new, dest: /root/directory/copied}, vars: {ansible_pipelining: false}}
+- {ansible.builtin.template: {src: a.j2, dest: /root/directory/templated}}
+- {ansible.builtin.unarchive: {src: a.tar, dest: /root/directory}}`);
+  expect(result.stdout).toContain("failed=0");
+  expect(await contents(outside)).toBe(before);
+  for (const name of ["absolute", "relative"])
+    expect(await readFile(join(directory, name), "utf8")).toBe("of the tree");
+  for (const [name, text] of Object.entries({ secret: "new", copied: "new", templated: "42", unpacked: "unpacked" }))
+    expect(await readFile(join(inside, name), "utf8")).toBe(text);
+  await rm(join(tree, "root/.ansible"));
+});
+
+test("what Python loads in the tree finds pipes and sealed memory, and nothing of the host's", async () => {
+  const { tree, run } = host;
+  const planted = join(tree, "usr/lib/python3.11/sitecustomize.py");
+  await rm(planted);
+  await writeFile(
+    planted,
+    `import os
+for descriptor in os.listdir("/proc/self/fd"):
+    path = f"/proc/self/fd/{descriptor}"
+    try:
+        what = os.readlink(path)
+        if "memfd" in what:
+            os.write(os.open(path, os.O_RDWR), b"planted")
+            what = "writable " + what
+    except OSError:
+        pass
+    with open("/seen", "a") as file:
+        file.write(what + "\\n")
+`,
+  );
+  await writeFile(join(tree, "etc/passwd"), `root:x:0:0:root:${outside}:/bin/sh\nevil:x:0:0::/:${outside}/program\n`);
+  const before = await contents(outside);
+  const result = await run(`
+- ansible.builtin.ping:
+- {ansible.builtin.ping: , vars: {ansible_pipelining: false}}
+- {ansible.builtin.command: id, become: true, become_user: evil, become_method: su, ignore_errors: true}`);
+  expect(result.stdout).toContain("failed=0");
+  const seen = (await readFile(join(tree, "seen"), "utf8")).trim().split("\n");
+  expect(seen.filter((what) => what.startsWith("/memfd:nspawn-runner")).length).toBeGreaterThan(0);
+  for (const what of seen) expect(what).toMatch(/^(pipe:|socket:|\/memfd:nspawn-runner|\/dev\/null|\/proc\/)/);
+  expect(await contents(outside)).toBe(before);
+  await rm(planted);
+});
+
+test("facts with the names of options and variables change neither where nor by what a task runs", async () => {
+  const { directory, tree, run } = host;
+  const spec = JSON.stringify(
+    JSON.parse(await readFile(join(import.meta.dirname, "../../generated/spec.json"), "utf8")),
+  );
+  const names = new Set([...spec.matchAll(/"((?:ansible|nspawn_runner)_[a-z_]+)"/g)].map(([, name]) => name as string));
+  expect(names).toContain("ansible_nspawn_idle_time");
+  const facts = Object.fromEntries([...names].map((name) => [name, join(outside, "program")]));
+  const lies = { ...facts, ansible_connection: "local", ansible_nspawn_idle_time: 900, ansible_nspawn_busy_timeout: 1 };
+  await files(join(directory, "library"), {
+    "lie.py": `#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec={"facts": {"type": "dict"}})
+module.exit_json(ansible_facts=module.params["facts"])
+`,
+  });
+  await writeFile(join(tree, "etc/which"), "tree");
+  const honest = `ansible_executable: /bin/sh`;
+  const env = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: join(directory, "facts") };
+  const look = `
+- {ansible.builtin.raw: cat /etc/which, register: which, vars: {${honest}}}
+- {ansible.builtin.copy: {content: x, dest: /root/x}, vars: {${honest}}}
+- {ansible.builtin.raw: id, ignore_errors: true}
+- ansible.builtin.assert: {that: which.stdout == 'tree'}`;
+  const first = await run(`- lie: {facts: ${JSON.stringify(lies)}}${look}`, { env });
+  expect(first.stdout).toContain("failed=0");
+  // The first task that ran in the tree came later than the idle time.
+  await expect.poll(() => processes(containerOf(tree)), { timeout: 10_000 }).toEqual([]);
+  const second = await run(`${look}\n- ansible.builtin.meta: reset_connection`, { env });
+  expect(second.stdout).toContain("failed=0");
+  expect(await contents(outside)).not.toContain("executed");
+});
+
+test.each([
+  ["nothing", "takes no commands; see whether /usr/bin/python3 works in this tree"],
+  ["noise", "was killed; the next task starts what it needs"],
+  ["half a status", "was killed; the next task starts what it needs"],
+  ["flood", "printed more than 1073741824 bytes; have it write a file, and fetch that"],
+])("an agent that answers with %s makes the task fail in a sentence", async (answer, sentence) => {
+  const { run } = await withHostileAgent(host, answer);
+  const result = await run("- {ansible.builtin.raw: id, ignore_errors: true, ignore_unreachable: true}");
+  expect(result.stdout).toContain(sentence);
+  expect(result.stdout + result.stderr).not.toMatch(/Traceback|Unexpected/);
+});
+
+test("an agent's descriptors are not taken, and a long line or a deep answer of its own costs no memory and no run", async () => {
+  const { directory, tree, run } = await withHostileAgent(host, "descriptors");
+  await mkdir(join(directory, "action_plugins"), { recursive: true });
+  await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));
+  const becomes = (answer: string): string => onThisHost(`printf %s '${answer}' >${tree}/answer`);
+  const result = await run(`
+- {transfer: {do: exec_command, with: [id], room: 50000000}, register: descriptors}
+- ${becomes("one long line")}
+- ${onThisHost(`prlimit --pid $(pgrep --full '${sessionOf(tree)}') --as=100000000`)}
+- {ansible.builtin.raw: id, register: line}
+- ${becomes("deep")}
+- {ansible.builtin.ping: , ignore_errors: true, register: deep}
+- ansible.builtin.assert:
+    that: [descriptors.rc == 0, descriptors.opened == 0, line.rc == 0, deep is failed]`);
+  expect(result.stdout).toContain("failed=0");
+});
+
+/** Puts the program in the place of the tree's Python. */
+async function withHostileAgent(at: ConnectionHost, answer: string): Promise<ConnectionHost> {
+  const python = join(at.tree, "usr/bin/python3");
+  await rm(python);
+  await copyFile(join(import.meta.dirname, "hostile.py"), python);
+  await execa("chmod", ["755", python]);
+  await writeFile(join(at.tree, "answer"), answer);
+  return at;
+}

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The Pythons of a tree: another one than the agent's, one that is being replaced, one that is too old for the agent.
+
+import { chmod, cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ansible } from "../support/ansible.ts";
+import { files } from "../support/scratch.ts";
+import { connectionHost, containerOf, processes, whichContainer } from "./connection-host.ts";
+
+const host = await connectionHost(undefined, "file");
+const samePlace = `{ansible.builtin.raw: ${whichContainer}, register: place, failed_when: place.stdout != first.stdout}`;
+
+test("a module that respawns, or is given another interpreter, runs under that one", async () => {
+  const { directory, run } = host;
+  await files(join(directory, "library"), {
+    "respawn.py": `#!/usr/bin/python
+import sys
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.respawn import has_respawned, respawn_module
+module = AnsibleModule(argument_spec={"to": {}})
+if module.params["to"] and not has_respawned():
+    respawn_module(module.params["to"])
+module.exit_json(runs=sys.prefix)
+`,
+  });
+  const result = await run(`
+- ansible.builtin.command: python3 -m venv --without-pip /opt/venv
+- {respawn: , register: here}
+- {respawn: {to: /opt/venv/bin/python3}, register: respawned}
+- {respawn: , vars: {ansible_python_interpreter: /opt/venv/bin/python3}, register: other}
+- {respawn: , vars: {ansible_python_interpreter: auto_silent}, register: found}
+- {respawn: , register: again}
+- ansible.builtin.assert:
+    that:
+    - here.runs == '/usr' and found.runs == '/usr' and again.runs == '/usr'
+    - respawned.runs == '/opt/venv' and other.runs == '/opt/venv'`);
+  expect(result.stdout).toContain("failed=0");
+});
+
+test("another ansible-core never meets the agent of this one", async () => {
+  const { directory, run } = host;
+  const { stdout } = await ansible("ansible", ["--version"], { cwd: directory });
+  await cp(/python module location = (.*)/.exec(stdout)?.[1] as string, join(directory, "other/ansible"), {
+    recursive: true,
+  });
+  const container = async (env: Record<string, string>) => {
+    const result = await run(
+      `
+- {ansible.builtin.raw: ${whichContainer}, vars: {ansible_nspawn_idle_time: 60}, register: place}
+- ansible.builtin.debug: {var: place.stdout}`,
+      { env },
+    );
+    return /"place.stdout": "(\d+)/.exec(result.stdout)?.[1];
+  };
+  const first = await container({});
+  expect(await container({})).toBe(first);
+  const other = await container({ PYTHONPATH: join(directory, "other") });
+  expect(other).toMatch(/^\d+$/);
+  expect(other).not.toBe(first);
+});
+
+test("an agent whose Python is away for a while goes on in the same container, and is warm again afterwards", async () => {
+  const { directory, run } = host;
+  await files(directory, { "script.sh": "#!/bin/sh\necho script\n" });
+  const result = await run(`
+- {ansible.builtin.raw: ${whichContainer}, register: first}
+- ansible.builtin.ping:
+- ansible.builtin.raw: mv /usr/lib/python3.11 /usr/lib/away
+- ${samePlace}
+- {ansible.builtin.script: script.sh, register: script}
+- {ansible.builtin.ping: , register: module, ignore_errors: true}
+- ansible.builtin.raw: mv /usr/lib/away /usr/lib/python3.11
+- ${samePlace}
+- {ansible.builtin.shell: "tr '\\\\0' ' ' </proc/$PPID/cmdline", register: warm}
+- ansible.builtin.assert:
+    that: [script.stdout | trim == 'script', module is failed, "'/proc/self/fd/4' in warm.stdout"]`);
+  expect(result.stdout).toContain("failed=0");
+});
+
+test("a Python that is too old for the agent runs modules with the same results, each in a container of its own", async () => {
+  const { tree, run } = host;
+  const python = join(tree, "usr/bin/python3");
+  await rm(python);
+  const old =
+    'case "$1" in /proc/self/fd/*) echo "SyntaxError: future feature annotations is not defined" >&2; exit 1 ;; esac';
+  await files(tree, { "usr/bin/python3": `#!/bin/sh\n${old}\nexec /usr/bin/python3.11 "$@"\n` });
+  await chmod(python, 0o755);
+  const result = await run(`
+- ansible.builtin.meta: reset_connection
+- ansible.builtin.setup:
+- ansible.builtin.user: {name: joe}
+- {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
+- {ansible.builtin.copy: {content: kept, dest: /root/kept}}
+- {ansible.builtin.slurp: {src: /root/kept}, register: kept}
+- {ansible.builtin.shell: sleep 4715, timeout: 3, register: late, ignore_errors: true}
+- {ansible.builtin.command: sleep 1, async: 9, register: background, ignore_errors: true}
+- ansible.builtin.assert:
+    that:
+    - joe.stdout == 'joe' and kept.content | b64decode == 'kept' and late is failed
+    - background.msg is search('async needs a container that outlives the task, and .* has none. SyntaxError')`);
+  expect(result.stdout).toContain("failed=0");
+  expect(await processes(containerOf(tree))).toEqual([]);
+  expect(await processes("^sleep 4715$")).toEqual([]);
+});
