@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
 import socket
 import stat
@@ -160,8 +161,17 @@ def _scope(arguments: Sequence[str]) -> list[str]:
         # In the PID namespace of a maintenance systemd would take the processes for others.
         if not os.path.isdir("/run/systemd/system") or file.read().strip() != "systemd":
             return []
-    properties = ["DevicePolicy=closed", "DeviceAllow=char-pts rw", *(f"DeviceAllow={path} rw" for path in _devices(arguments))]
-    return ["systemd-run", "--scope", "--quiet", "--collect", *(f"--property={one}" for one in properties), "--"]
+    # systemd-nspawn makes control groups below that of the unit.
+    properties = ["Delegate=yes", "DevicePolicy=closed", "DeviceAllow=char-pts rw", *(f"DeviceAllow={path} rw" for path in _devices(arguments))]
+    description = "--description=A session of nspawn.runner"
+    return ["systemd-run", *_literal(), "--scope", "--quiet", "--collect", description, *(f"--property={one}" for one in properties), "--"]
+
+
+def _literal() -> list[str]:
+    """How systemd-run is told to leave $ in arguments alone: before version 254 it always does, later ones do not by themselves."""
+    said = subprocess.run(["systemd-run", "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", check=True).stdout
+    version = re.match(rb"systemd (\d+)", said)
+    return ["--expand-environment=no"] if version and int(version[1]) >= 254 else []
 
 
 def _devices(arguments: Sequence[str]) -> Iterator[str]:
