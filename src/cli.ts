@@ -27,6 +27,7 @@ verb("build", "assemble the collection and its artifact", async () => (await imp
 verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
   .argument("[filters...]", "parts of test files' paths; in the matrix, without a slash, of gates' names")
+  .option("--coverage", "all tests, and which lines of the collection's Python they ran")
   .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI");
 verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);
 verb("bench", "measure, in ratios", async () => (await import("./command/bench.ts")).bench).argument(

@@ -63,7 +63,7 @@ async function underVersion(version: string, tests: readonly string[], print: (l
   print(`\nansible-core ${version}`);
   try {
     const bin = await virtualEnvironment([`ansible-core==${version}`], print);
-    return await vitest(tests, { NSPAWN_RUNNER_ANSIBLE: bin });
+    return await vitest(tests, { env: { NSPAWN_RUNNER_ANSIBLE: bin } });
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     print(error.message);

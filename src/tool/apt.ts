@@ -21,6 +21,7 @@ export const testPackages: readonly string[] = [
   "eatmydata",
   "iproute2",
   "libcap2-bin",
+  "python3-coverage",
   "shellcheck",
   "strace",
   "xfsprogs",

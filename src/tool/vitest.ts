@@ -23,16 +23,27 @@ export const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 /** Characters of a failure's message that its line has. */
 const messageLength = 700;
 
-/** @param filters Parts of test files' paths; none means all. */
-export async function vitest(filters: readonly string[], env: Readonly<Record<string, string>>): Promise<Counts> {
+/**
+ * @param filters Parts of test files' paths; none means all.
+ * @param options.under Program and arguments that vitest runs under.
+ */
+export async function vitest(
+  filters: readonly string[],
+  { env = {}, under = [] }: { env?: Readonly<Record<string, string>>; under?: readonly string[] } = {},
+): Promise<Counts> {
   const directory = await mkdtemp(join(tmpdir(), "nspawn-runner-"));
   const report = join(directory, "report.json");
   try {
-    const { exitCode } = await execa(
-      "vitest",
-      ["run", "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`, ...filters],
-      { env, preferLocal: true, stdin: "ignore", stdout: "inherit", stderr: "inherit", reject: false },
-    );
+    const reporters = ["--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`];
+    const [program, ...args] = [...under, "vitest", "run", ...reporters, ...filters];
+    const { exitCode } = await execa(program as string, args, {
+      env,
+      preferLocal: true,
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "inherit",
+      reject: false,
+    });
     const counts = JSON.parse(await readFile(report, "utf8")) as JsonTestResults;
     // A file that fails to load, and an error outside of any test, have no failed test.
     const failed = Math.max(counts.numFailedTests, counts.numFailedTestSuites > 0 || exitCode !== 0 ? 1 : 0);

@@ -31,6 +31,9 @@ export interface State {
   hold?: { since: string; generation: string };
 }
 
+/** Runs a program under it, whose time or system calls are looked at: measuring coverage takes some of its own. */
+export const unmeasured = ["env", "--unset=COVERAGE_PROCESS_START"] as const;
+
 /** Runs Python of the artifact to its end, where `under` is given by that program and its arguments. */
 export function python(script: string, args: readonly string[] = [], under: readonly string[] = []) {
   const [file, ...rest] = [...under, "/usr/bin/python3", "-c", PRELUDE + script, ...args] as [string, ...string[]];

@@ -10,7 +10,7 @@ import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { container, ImageHost, program, python, pythonEnvironment, running } from "./generations-host.ts";
+import { container, ImageHost, program, python, pythonEnvironment, running, unmeasured } from "./generations-host.ts";
 
 const JOBS = 80;
 
@@ -97,7 +97,7 @@ test("a container that never gets under way: the image is busy, and its tree sta
   const host = new ImageHost(scratch());
   await busyboxTree(join(host.state, "staged"));
   expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
-  const starter = Number((await python(STOPPED_STARTER, [host.tree])).stdout);
+  const starter = Number((await python(STOPPED_STARTER, [host.tree], unmeasured)).stdout);
   onTestFinished(() => {
     if (existsSync(`/proc/${starter}`)) process.kill(starter, "SIGKILL");
   });
@@ -137,8 +137,17 @@ test("a tree that is copied is never asked for alone, not for a moment: a job th
   const tree = await busyboxTree(join(scratch(), "tree"));
   const read = "import sys; from ansible_collections.nspawn.runner.plugins.module_utils import _in_use\n";
   const script = `${read}with _in_use.only_read(sys.argv[1]):\n    pass\n`;
-  const strace = ["--quiet=all", "--trace=fcntl", "/usr/bin/python3", "-c", script, tree];
-  const { stderr } = await execa("strace", strace, { env: pythonEnvironment(), cwd: "/" });
+  const [env, ...args] = [
+    ...unmeasured,
+    "strace",
+    "--quiet=all",
+    "--trace=fcntl",
+    "/usr/bin/python3",
+    "-c",
+    script,
+    tree,
+  ];
+  const { stderr } = await execa(env, args, { env: pythonEnvironment(), cwd: "/" });
   expect(stderr).toContain("F_RDLCK");
   expect(stderr).not.toContain("F_WRLCK");
 });
