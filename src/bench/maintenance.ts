@@ -23,15 +23,18 @@ export async function benchMaintenance(collections: string, print: Print): Promi
   const source = await debianSource("trixie");
   print("maintenance: copies and swaps on btrfs");
   const snapshots = await onLoopFile("btrfs", 4096, (mount) => swaps(mount, source, collections));
+  print("maintenance: copies and swaps on xfs");
+  const reflinks = await onLoopFile("xfs", 4096, (mount) => swaps(mount, source, collections));
   print("maintenance: copies and swaps on ext4, in turns with cp");
   const copies = await onLoopFile("ext4", 4096, (mount) => swaps(mount, source, collections));
   const starts = await onLoopFile("btrfs", 4096, (mount) => nothingToDo(mount, source, collections, print));
   const four = await onLoopFile("btrfs", 8192, (mount) => fourImages(mount, source, collections, print));
-  const swap = Math.max(...[...snapshots, ...copies].map((round) => round.swap));
+  const swap = Math.max(...[...snapshots, ...reflinks, ...copies].map((round) => round.swap));
   return {
     head: ["of a Debian tree", "figure", "promised"],
     rows: [
       ["copy, compare and publish on btrfs: s", seconds(median(snapshots.map(({ own }) => own))), "<= 0.6"],
+      ["the same on xfs, by reflinks: s", seconds(median(reflinks.map(({ own }) => own))), ""],
       [
         "the same on ext4, by a plain copy: times cp -a and sync -f",
         ratio(median(copies.map(({ own, cp }) => own / cp))),

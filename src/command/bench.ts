@@ -34,7 +34,7 @@ export async function bench(print: Print, _options: object, names: readonly stri
     print(`There is no table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
     return 2;
   }
-  await installPackages([...hostPackages, "ansible", "btrfs-progs", "debootstrap", "eatmydata"], print);
+  await installPackages([...hostPackages, "ansible", "btrfs-progs", "debootstrap", "eatmydata", "xfsprogs"], print);
   const collections = await mkdtemp("/var/tmp/nspawn-runner-bench-collections-");
   try {
     const built = await installArtifact(collections, print);

@@ -10,6 +10,7 @@ import { run } from "./run.ts";
 const PROGRAMS = {
   btrfs: { program: "mkfs.btrfs", from: "Debian's package btrfs-progs" },
   ext4: { program: "mkfs.ext4", from: "Debian's package e2fsprogs" },
+  xfs: { program: "mkfs.xfs", from: "Debian's package xfsprogs" },
 } as const;
 
 /** Makes a file system of so many mebibytes, gives its mount point to `work`, and leaves nothing behind. Needs root. */
