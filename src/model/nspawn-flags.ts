@@ -64,6 +64,12 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     systemd: 248,
   },
   {
+    flag: "SYSTEMD_LOG_TARGET=console",
+    environment: true,
+    why: "As the first process of a PID namespace it would tell the host's journal alone why it does not start.",
+    systemd: 209,
+  },
+  {
     flag: "--bind-ro={value}",
     variable: "nspawn_runner_binds",
     pattern: "^(.+):ro$",

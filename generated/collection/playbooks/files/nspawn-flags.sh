@@ -13,6 +13,8 @@ nspawn_minimum=248
 
 # /tmp is kept between two calls, which tasks rely on.
 export SYSTEMD_NSPAWN_TMPFS_TMP=0
+# As the first process of a PID namespace it would tell the host's journal alone why it does not start.
+export SYSTEMD_LOG_TARGET=console
 
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).

@@ -29,7 +29,7 @@ FLAGS: tuple[str, ...] = (
 )
 
 # systemd-nspawn's own environment in every call.
-ENVIRONMENT: dict[str, str] = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"}
+ENVIRONMENT: dict[str, str] = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0", "SYSTEMD_LOG_TARGET": "console"}
 
 # Lowest version of systemd that has all of these.
 MINIMUM_SYSTEMD: int = 248
