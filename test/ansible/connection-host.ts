@@ -65,3 +65,10 @@ export const onThisHost = (command: string): string =>
 
 /** A command that tells one container from another: when its first process started. The number of a namespace is given again. */
 export const whichContainer = "cut -d ' ' -f 22 /proc/1/stat";
+
+/** A module that says with which Python it ran, and where that found Ansible's module code: in a fork of the agent, in its archive. */
+export const where = `#!/usr/bin/python
+import sys
+from ansible.module_utils import basic
+basic.AnsibleModule(argument_spec={}).exit_json(code=basic.__file__, python="%d.%d" % sys.version_info[:2])
+`;

@@ -6,7 +6,8 @@
 import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { debianSource, type Suite } from "../../src/tool/debian-tree.ts";
+import { debianSource } from "../../src/tool/debian-tree.ts";
+import type { Suite } from "../../src/tool/mmdebstrap.ts";
 
 export { debianSource };
 

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The connection plugin on trees of each Debian suite, from the Ansible under test.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { suites } from "../../src/tool/mmdebstrap.ts";
+import { files } from "../support/scratch.ts";
+import { debianTree } from "../support/trees.ts";
+import { connectionHost, where } from "./connection-host.ts";
+
+test.each(suites)("a tree of %s: modules in forks of the agent, files, packages, users, become", async (suite) => {
+  const { directory, run } = await connectionHost((tree) => debianTree(tree, suite));
+  await files(directory, { "library/where.py": where });
+  const { stdout } = await run(`
+- {where: , register: warm}
+- {ansible.builtin.setup: , register: facts}
+- {ansible.builtin.command: hostname, register: name}
+- ansible.builtin.copy: {content: "hällo\\n", dest: /root/copied}
+- ansible.builtin.fetch: {src: /root/copied, dest: ./, flat: true}
+- {ansible.builtin.apt: {name: hello, update_cache: true}, register: apt}
+- ansible.builtin.user: {name: joe}
+- {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
+- ansible.builtin.assert:
+    that:
+      - warm.code is search('^/proc/self/fd/')
+      - facts.ansible_facts.ansible_distribution == 'Debian'
+      - name.stdout == 'tree'
+      - apt is changed
+      - joe.stdout == 'joe'`);
+  expect(stdout).toMatch(/ok=9 .*failed=0/);
+  expect(await readFile(join(directory, "copied"), "utf8")).toBe("hällo\n");
+});
