@@ -6,6 +6,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // They need systemd as PID 1.
+    exclude: process.env["NSPAWN_RUNNER_LAB"] ? [] : ["test/lab/**"],
     globalSetup: ["test/support/setup.ts"],
     // Real containers and real package installations.
     testTimeout: 300_000,

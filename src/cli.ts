@@ -5,8 +5,9 @@
 // The development commands. Only this file prints, and sets the exit code: 0 fine, 1 found something, 2 wrong use or environment.
 
 import { existsSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { SpecError } from "./read/problem.ts";
+import { suites } from "./tool/mmdebstrap.ts";
 import { ToolError } from "./tool/run.ts";
 
 type Print = (line: string) => void;
@@ -28,7 +29,8 @@ verb("lint", "run every checker", async () => (await import("./command/lint.ts")
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
   .argument("[filters...]", "parts of test files' paths; in the matrix, without a slash, of gates' names")
   .option("--coverage", "all tests, and which lines of the collection's Python they ran")
-  .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI");
+  .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI")
+  .addOption(new Option("--lab <suite>", "run them on a booted Debian host in a container").choices(suites));
 verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);
 verb("bench", "measure, in ratios", async () => (await import("./command/bench.ts")).bench).argument(
   "[tables...]",
@@ -39,13 +41,19 @@ verb(
   "make a release of the version in package.json",
   async () => (await import("./command/release.ts")).release,
 ).option("--dry-run", "keep nothing, and show what would be released");
-verb("lab", "run a command on a booted Debian host in a container", async () => (await import("./command/lab.ts")).lab)
-  .argument("<run>", 'the word "run"')
+const lab = program.command("lab").description("a booted Debian host in a container").enablePositionalOptions();
+verb("run", "run a command on it", async () => (await import("./command/lab.ts")).lab, lab)
+  .addOption(new Option("--suite <suite>", "Debian suite of the host").choices(suites).default("trixie"))
   .argument("<command...>", "program and arguments")
   .passThroughOptions();
 
-function verb<Options extends object>(name: string, description: string, load: () => Promise<Run<Options>>): Command {
-  return program
+function verb<Options extends object>(
+  name: string,
+  description: string,
+  load: () => Promise<Run<Options>>,
+  parent: Command = program,
+): Command {
+  return parent
     .command(name)
     .description(description)
     .action(async (...given: unknown[]) => {

@@ -14,12 +14,8 @@ import { type LabOptions, startLab } from "../tool/lab.ts";
 export async function lab(
   print: (line: string) => void,
   options: LabOptions,
-  [verb, ...command]: readonly string[],
+  command: readonly string[],
 ): Promise<number> {
-  if (verb !== "run") {
-    print("Usage: npm run lab -- run COMMAND [ARGUMENT...]");
-    return 2;
-  }
   if (process.getuid?.() !== 0) {
     print("The lab boots a container: run it as root.");
     return 2;

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Gates and versions: what the ecosystem's checkers say of the collection, and real runs under each ansible-core but the oldest, which
-// `npm test` has.
+// `npm test` has, and on booted Debian hosts with Ansible, Python and systemd of their own.
 
+import { type Versions, vitestOnLab } from "../tool/lab-tests.ts";
+import type { Suite } from "../tool/mmdebstrap.ts";
 import { virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
@@ -28,6 +30,17 @@ const someTests = [
   "test/ansible/vars",
 ];
 
+const hosts: readonly Suite[] = ["trixie", "sid"];
+
+/** What runs nowhere but on such a host; `npm test` and the versions leave it out. */
+const onlyOnHosts = "test/lab/";
+
+interface HostRun {
+  readonly counts: Counts;
+  /** Of the host; none when it did not start. */
+  readonly versions?: Versions;
+}
+
 /** @param filters Those with a slash are parts of test files' paths, the others parts of gates' names. */
 export async function matrix(filters: readonly string[], print: (line: string) => void): Promise<Counts> {
   const paths = filters.filter((filter) => filter.includes("/"));
@@ -36,14 +49,18 @@ export async function matrix(filters: readonly string[], print: (line: string) =
   // Without PyPI there are no other versions either.
   if (gates === null) return { ...none, skipped: 1 };
   const runs = new Map<string, Counts>();
+  const hostRuns = new Map<Suite, HostRun>();
   if (filters.length === 0 || paths.length > 0) {
+    const elsewhere = paths.filter((path) => !path.startsWith(onlyOnHosts));
     for (const version of ansibleVersions) {
-      if (version === oldestAnsible) continue;
+      if (version === oldestAnsible || (paths.length > 0 && elsewhere.length === 0)) continue;
       const tests = version === newestAnsible ? everyTest : someTests;
-      runs.set(version, await underVersion(version, paths.length > 0 ? paths : tests, print));
+      runs.set(version, await underVersion(version, paths.length > 0 ? elsewhere : tests, print));
     }
+    for (const suite of hosts)
+      hostRuns.set(suite, await onHost(suite, paths.length > 0 ? paths : [...someTests, onlyOnHosts], print));
   }
-  printVersions(gates, runs, print);
+  printVersions(gates, runs, hostRuns, print);
   const failedGates = [...gates].filter(([, passed]) => !passed).map(([name]) => name);
   const gateCounts: Counts = {
     ...none,
@@ -51,37 +68,62 @@ export async function matrix(filters: readonly string[], print: (line: string) =
     failed: failedGates.length,
     failures: failedGates.map((name) => `gate ${name}: see its output`),
   };
-  return sum([gateCounts, ...[...runs].map(([version, counts]) => named(version, counts))]);
+  return sum([
+    gateCounts,
+    ...[...runs].map(([version, counts]) => named(`ansible-core ${version}`, counts)),
+    ...[...hostRuns].map(([suite, { counts }]) => named(`host ${suite}`, counts)),
+  ]);
 }
 
-const named = (version: string, counts: Counts): Counts => ({
+const named = (where: string, counts: Counts): Counts => ({
   ...counts,
-  failures: counts.failures.map((failure) => `ansible-core ${version}: ${failure}`),
+  failures: counts.failures.map((failure) => `${where}: ${failure}`),
 });
 
 async function underVersion(version: string, tests: readonly string[], print: (line: string) => void): Promise<Counts> {
   print(`\nansible-core ${version}`);
-  try {
+  const run = async () => {
     const bin = await virtualEnvironment([`ansible-core==${version}`], print);
-    return await vitest(tests, { env: { NSPAWN_RUNNER_ANSIBLE: bin } });
+    return { counts: await vitest(tests, { env: { NSPAWN_RUNNER_ANSIBLE: bin } }) };
+  };
+  return (await failing(run, print)).counts;
+}
+
+function onHost(suite: Suite, tests: readonly string[], print: (line: string) => void): Promise<HostRun> {
+  print(`\nHost ${suite}`);
+  return failing(() => vitestOnLab(suite, tests), print);
+}
+
+/** What cannot even begin is a failure that is counted. */
+async function failing(run: () => Promise<HostRun>, print: (line: string) => void): Promise<HostRun> {
+  try {
+    return await run();
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     print(error.message);
-    return { ...none, failed: 1, failures: [error.message] };
+    return { counts: { ...none, failed: 1, failures: [error.message] } };
   }
 }
 
 function printVersions(
   gates: ReadonlyMap<string, boolean>,
   runs: ReadonlyMap<string, Counts>,
+  hostRuns: ReadonlyMap<Suite, HostRun>,
   print: (line: string) => void,
 ): void {
-  print(`\n${"ansible-core".padEnd(14)}${"sanity".padEnd(10)}real runs`);
+  const row = (...cells: readonly [string, string, string]) =>
+    print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2]}`);
+  print("");
+  row("ansible-core", "sanity", "real runs");
   for (const version of ansibleVersions) {
     const passed = gates.get(sanityGate(version));
     const sanity = passed === undefined ? "not run" : passed ? "fine" : "failed";
     const counts = runs.get(version);
-    const real = counts ? countsText(counts) : version === oldestAnsible ? "by npm test" : "not run";
-    print(`${version.padEnd(14)}${sanity.padEnd(10)}${real}`);
+    row(version, sanity, counts ? countsText(counts) : version === oldestAnsible ? "by npm test" : "not run");
+  }
+  for (const suite of hosts) {
+    const { counts, versions } = hostRuns.get(suite) ?? {};
+    const on = versions ? `Python ${versions.python}, systemd ${versions.systemd}` : "not booted";
+    row(versions?.ansible ?? "its own", "-", `${counts ? countsText(counts) : "not run"}, on Debian ${suite} (${on})`);
   }
 }

@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // `npm test`: installs what the tests need, runs them, and counts. `npm run test:matrix`: what checkers and other versions of Ansible say.
+// `npm test -- --lab SUITE`: the tests on a booted Debian host in a container.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { installPackages, testPackages } from "../tool/apt.ts";
 import { coverage as measured, measurement } from "../tool/coverage.ts";
+import { vitestOnLab } from "../tool/lab-tests.ts";
+import type { Suite } from "../tool/mmdebstrap.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
 import { BUILD } from "./build.ts";
 import { matrix as runMatrix } from "./matrix.ts";
@@ -26,7 +29,7 @@ const enough = 90;
  */
 export async function test(
   print: (line: string) => void,
-  { matrix = false, coverage = false }: { matrix?: boolean; coverage?: boolean },
+  { matrix = false, coverage = false, lab }: { matrix?: boolean; coverage?: boolean; lab?: Suite },
   filters: readonly string[],
 ): Promise<number> {
   if (process.getuid?.() !== 0) {
@@ -34,7 +37,11 @@ export async function test(
     return 2;
   }
   await installPackages(matrix ? [...testPackages, "python3-venv"] : testPackages, print);
-  const total = await (matrix ? runMatrix(filters, print) : coverage ? measuredTests(print) : vitest(filters));
+  const total = matrix
+    ? await runMatrix(filters, print)
+    : lab
+      ? (await vitestOnLab(lab, filters)).counts
+      : await (coverage ? measuredTests(print) : vitest(filters));
   print("");
   for (const failure of total.failures) print(`failed: ${failure}`);
   print(countsText(total));

@@ -4,18 +4,19 @@
 // The lab: a Debian host with systemd as PID 1, machined and D-Bus, booted in a container from a cached tree. What it writes is gone
 // when it stops.
 
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { cached } from "./cache.ts";
+import { controlGroups, makeState, removeLeftovers, removeState } from "./lab-state.ts";
+import { diskDirectories, labTree } from "./lab-tree.ts";
+import type { Suite } from "./mmdebstrap.ts";
 
 export interface LabOptions {
   /** Debian suite of the host; trixie unless told. */
-  readonly suite?: string;
+  readonly suite?: Suite;
   /** What of this machine the lab sees, writable: `PATH`, or `PATH:PATH IN THE LAB`. */
   readonly binds?: readonly string[];
 }
@@ -44,42 +45,18 @@ export interface RunOptions {
   readonly terminal?: boolean;
 }
 
-/** The packages of a runner host, and what the tests need beside them. */
-const packages = [
-  "ansible-core",
-  "ca-certificates",
-  "dbus",
-  "debootstrap",
-  "iproute2",
-  "mmdebstrap",
-  "python3",
-  "sudo",
-  "systemd",
-  "systemd-container",
-  "systemd-sysv",
-  "xz-utils",
-  "zstd",
-];
-
-/** Written by the lab on this machine's disk and not to an overlay: an overlay cannot lie on an overlay. */
-const diskDirectories = ["/var/lib/machines", "/var/lib/nspawn-runner", "/var/tmp"];
-
-/** Where a hierarchy that systemd manages is mounted: unified, hybrid or legacy. */
-const controlGroups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
-
-const stateDirectories = "/var/tmp";
-const statePrefix = "nspawn-runner-lab-";
 const bootSeconds = 90;
 
 /**
- * Boots a lab and waits until its boot is complete. The first call makes the tree, which takes about a minute.
+ * Boots a lab and waits until its boot is complete. The first call makes the tree, which takes some minutes.
  *
- * @throws {Error} when the tree cannot be made or the boot does not end; the message holds the end of the console.
+ * @throws {ToolError} when the tree cannot be made.
+ * @throws {Error} when the boot does not end; the message holds the end of the console.
  */
 export async function startLab({ suite = "trixie", binds = [] }: LabOptions = {}): Promise<Lab> {
   await removeLeftovers();
   const tree = await labTree(suite);
-  const state = await mkdtemp(join(stateDirectories, `${statePrefix}${process.pid}-`));
+  const state = await makeState();
   const host = boot(tree, state, binds);
   const stop = async () => {
     host.kill("SIGKILL");
@@ -89,32 +66,13 @@ export async function startLab({ suite = "trixie", binds = [] }: LabOptions = {}
   try {
     const leader = await findLeader(host);
     const failedUnits = await waitForBoot(host, leader);
-    return { failedUnits, stop, run: (argv, options) => enter(leader, ["systemd-run", ...scope, ...argv], options) };
+    const scoped = ["systemd-run", ...(suite === "bookworm" ? [] : literal), ...scope];
+    return { failedUnits, stop, run: (argv, options) => enter(leader, [...scoped, ...argv], options) };
   } catch (error) {
     const console = await readFile(join(state, "console.log"), "utf8").catch(() => "");
     await stop();
     throw new Error(`${(error as Error).message}\nThe end of its console:\n${console.trimEnd().slice(-2000)}`);
   }
-}
-
-/** The cached tree of a suite; another recipe is another tree. */
-function labTree(suite: string): Promise<string> {
-  const recipe = [
-    "--variant=minbase",
-    `--include=${packages.join(",")}`,
-    // Empty: the next boot sets it. "uninitialized", as packages leave it, is a first boot that asks questions on the console.
-    '--customize-hook=: >"$1/etc/machine-id"',
-    // It has the capability to load modules, but there are none in the tree.
-    '--customize-hook=ln -s /dev/null "$1/etc/systemd/system/systemd-modules-load.service"',
-    // No udev makes them.
-    `--customize-hook=for i in $(seq 0 15); do echo "b! /dev/loop$i 0660 root disk - 7:$i"; done >"$1/etc/tmpfiles.d/loop.conf"`,
-    ...diskDirectories.map((directory) => `--customize-hook=mkdir -p "$1${directory}"`),
-    suite,
-  ];
-  const key = createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 12);
-  return cached(`lab-${suite}-${key}`, async (directory) => {
-    await execa("mmdebstrap", ["--quiet", "--format=directory", ...recipe, directory], { stdin: "ignore" });
-  });
 }
 
 /**
@@ -180,7 +138,15 @@ function boot(tree: string, state: string, binds: readonly string[]) {
       tree,
       ...flags,
     ],
-    { stdin: "ignore", stdout: "ignore", stderr: "ignore", reject: false },
+    {
+      // On a machine that still has version 1 of control groups too, systemd 258 and later would not boot otherwise.
+      // Without system call filters the lab's systemd can load the kernel's programs that its device policies are.
+      env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1", SYSTEMD_SECCOMP: "0" },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+      reject: false,
+    },
   );
 }
 
@@ -225,6 +191,9 @@ async function waitForBoot(host: Host, leader: number): Promise<string[]> {
 /** In a scope, nested containers have a control group that the lab's systemd knows. */
 const scope = ["--scope", "--quiet", "--collect", "--"];
 
+/** Bookworm's systemd-run leaves $ in arguments alone, and has no such option. */
+const literal = ["--expand-environment=no"];
+
 async function enter(leader: number, argv: readonly string[], options: RunOptions = {}): Promise<LabResult> {
   const plain = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", HOME: "/root", LANG: "C.UTF-8" };
   const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
@@ -240,41 +209,6 @@ async function enter(leader: number, argv: readonly string[], options: RunOption
   );
   const code = exitCode ?? (signal ? 128 + (constants.signals[signal] ?? 0) : 255);
   return { exitCode: code, stdout: String(stdout ?? ""), stderr: String(stderr ?? "") };
-}
-
-/** What labs have left whose process was killed. */
-async function removeLeftovers(): Promise<void> {
-  for (const name of readdirSync(stateDirectories)) {
-    const pid = name.startsWith(statePrefix) ? name.slice(statePrefix.length).split("-")[0] : undefined;
-    if (pid && !existsSync(`/proc/${pid}`)) await removeState(join(stateDirectories, name));
-  }
-}
-
-async function removeState(state: string): Promise<void> {
-  await detachLoopDevices(state);
-  // The processes of a lab that was killed take a moment to end; until then their groups are busy.
-  const groups = controlGroups
-    .map((hierarchy) => join(hierarchy, basename(state)))
-    .filter((group) => existsSync(group));
-  const remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"];
-  for (let attempt = 0; attempt < 100 && groups.some((group) => existsSync(group)); attempt++) {
-    const { exitCode } = await execa("find", [...groups, ...remove], { reject: false });
-    if (exitCode !== 0) await sleep(50);
-  }
-  await execa("chattr", ["-R", "-f", "-i", state], { reject: false });
-  await rm(state, { recursive: true, force: true });
-}
-
-/** Detaches loop devices over files of the lab: they outlive the processes that have made them. */
-async function detachLoopDevices(state: string): Promise<void> {
-  const columns = "--output=NAME,BACK-INO,BACK-MAJ:MIN";
-  const { stdout } = await execa("losetup", ["--list", "--noheadings", columns], { reject: false });
-  const { stdout: disk } = await execa("findmnt", ["--noheadings", "--output=MAJ:MIN", "--target", state]);
-  for (const [device, inode, onDisk] of stdout.split("\n").map((line) => line.trim().split(/\s+/))) {
-    if (!device || !inode || onDisk !== disk.trim()) continue;
-    const found = await execa("find", [state, "-xdev", "-type", "f", "-inum", inode, "-print", "-quit"]);
-    if (found.stdout !== "") await execa("losetup", ["--detach", device], { reject: false });
-  }
 }
 
 const children = (pid: string | number | undefined): string[] =>

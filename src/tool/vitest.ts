@@ -27,23 +27,31 @@ const messageLength = 700;
  * @param filters Parts of test files' paths; none means all.
  * @param options.under Program and arguments that vitest runs under.
  */
-export async function vitest(
+export function vitest(
   filters: readonly string[],
   { env = {}, under = [] }: { env?: Readonly<Record<string, string>>; under?: readonly string[] } = {},
+): Promise<Counts> {
+  return counted(filters, async (argv) => {
+    const [program, ...args] = [...under, "vitest", ...argv];
+    const options = { stdin: "ignore", stdout: "inherit", stderr: "inherit", reject: false } as const;
+    return (await execa(program as string, args, { env, preferLocal: true, ...options })).exitCode;
+  });
+}
+
+/**
+ * Counts what a run of vitest reports.
+ *
+ * @param start Runs it with these arguments and returns its exit status; the report is written in `directory`.
+ */
+export async function counted(
+  filters: readonly string[],
+  start: (argv: readonly string[], directory: string) => Promise<number | undefined>,
 ): Promise<Counts> {
   const directory = await mkdtemp(join(tmpdir(), "nspawn-runner-"));
   const report = join(directory, "report.json");
   try {
-    const reporters = ["--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`];
-    const [program, ...args] = [...under, "vitest", "run", ...reporters, ...filters];
-    const { exitCode } = await execa(program as string, args, {
-      env,
-      preferLocal: true,
-      stdin: "ignore",
-      stdout: "inherit",
-      stderr: "inherit",
-      reject: false,
-    });
+    const argv = ["run", "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`, ...filters];
+    const exitCode = await start(argv, directory);
     const counts = JSON.parse(await readFile(report, "utf8")) as JsonTestResults;
     // A file that fails to load, and an error outside of any test, have no failed test.
     const failed = Math.max(counts.numFailedTests, counts.numFailedTestSuites > 0 || exitCode !== 0 ? 1 : 0);

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A session's unit where systemd is PID 1: no device of the host is open to the tree.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { ansible } from "../support/ansible.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { debianTree } from "../support/trees.ts";
+
+const directory = scratch("file");
+const tree = join(directory, "img");
+
+beforeAll(async () => {
+  await debianTree(tree);
+  await files(directory, {
+    "hosts.yml": JSON.stringify({
+      all: {
+        hosts: { img: { ansible_host: tree, ansible_connection: "nspawn.runner.nspawn", ansible_nspawn_idle_time: 3 } },
+      },
+    }),
+  });
+});
+
+const raw = async (command: string) => {
+  const { exitCode, stdout } = await ansible("ansible", ["-i", "hosts.yml", "img", "-m", "raw", "-a", command], {
+    cwd: directory,
+  });
+  return { exitCode, stdout };
+};
+
+/** A loop device over a file that says "host". */
+async function loopDevice(): Promise<string> {
+  await files(directory, { disk: Buffer.concat([Buffer.from("host"), Buffer.alloc(65536)]) });
+  const { stdout: device } = await execa("losetup", ["--find", "--show", join(directory, "disk")]);
+  onTestFinished(async () => void (await execa("losetup", ["--detach", device])));
+  return device;
+}
+
+test("a block device whose node is in the tree can neither be read nor written, though its mode lets everybody", async () => {
+  const device = await loopDevice();
+  const { stdout: numbers } = await execa("stat", ["--format=%Hr %Lr", device]);
+  const node = join(tree, "root/disk");
+  await execa("mknod", ["--mode=0666", node, "b", ...numbers.split(" ")]);
+  expect((await execa("head", ["--bytes=4", node])).stdout).toBe("host");
+  expect((await raw("head --bytes=4 /root/disk")).stdout).toContain("Operation not permitted");
+  expect((await raw("echo tree >/root/disk")).stdout).toContain("Operation not permitted");
+  expect((await raw("mknod /root/other b 7 0")).stdout).toContain("Operation not permitted");
+  expect((await execa("head", ["--bytes=4", device])).stdout).toBe("host");
+});
+
+test("its unit is closed for devices, and the harmless ones work", async () => {
+  const { exitCode, stdout } = await raw(
+    "head --bytes=3 /dev/zero | wc --bytes && echo lost >/dev/null && script --quiet --command tty /dev/null",
+  );
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^3\s+\/dev\/pts\/\d+\s*$/m) });
+  const { stdout: nspawn } = await execa("pgrep", ["--full", `^systemd-nspawn .*--directory=${tree} `]);
+  const unit = /^0::.*\/([^/]+\.scope)/m.exec(await readFile(`/proc/${nspawn}/cgroup`, "utf8"))?.[1];
+  const { stdout: properties } = await execa("systemctl", [
+    "show",
+    "--property=DevicePolicy,ActiveState",
+    unit ?? "none",
+  ]);
+  expect(properties.split("\n").sort()).toEqual(["ActiveState=active", "DevicePolicy=closed"]);
+});
