@@ -11,10 +11,12 @@ import { files } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 import { connectionHost, where } from "./connection-host.ts";
 
-test.each(suites)("a tree of %s: modules in forks of the agent, files, packages, users, become", async (suite) => {
-  const { directory, run } = await connectionHost((tree) => debianTree(tree, suite));
-  await files(directory, { "library/where.py": where });
-  const { stdout } = await run(`
+test.each(suites)(
+  "a tree of %s: modules in forks of the agent, also of one with new libraries, files, packages, users, become",
+  async (suite) => {
+    const { directory, run } = await connectionHost((tree) => debianTree(tree, suite));
+    await files(directory, { "library/where.py": where });
+    const { stdout } = await run(`
 - {where: , register: warm}
 - {ansible.builtin.setup: , register: facts}
 - {ansible.builtin.command: hostname, register: name}
@@ -23,13 +25,17 @@ test.each(suites)("a tree of %s: modules in forks of the agent, files, packages,
 - {ansible.builtin.apt: {name: hello, update_cache: true}, register: apt}
 - ansible.builtin.user: {name: joe}
 - {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
+- ansible.builtin.raw: touch /usr/lib/*/libc.so.6
+- {where: , register: upgraded}
 - ansible.builtin.assert:
     that:
       - warm.code is search('^/proc/self/fd/')
+      - upgraded.code == warm.code
       - facts.ansible_facts.ansible_distribution == 'Debian'
       - name.stdout == 'tree'
       - apt is changed
       - joe.stdout == 'joe'`);
-  expect(stdout).toMatch(/ok=9 .*failed=0/);
-  expect(await readFile(join(directory, "copied"), "utf8")).toBe("hällo\n");
-});
+    expect(stdout).toMatch(/ok=11 .*failed=0/);
+    expect(await readFile(join(directory, "copied"), "utf8")).toBe("hällo\n");
+  },
+);

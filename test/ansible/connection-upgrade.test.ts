@@ -27,7 +27,7 @@ test("a dist-upgrade from bookworm to trixie in a play, and then packages, facts
 - ansible.builtin.assert:
     that:
       - old.python == '3.11' and new.python == '3.13'
-      - old.code is search('^/proc/self/fd/')
+      - new.code == old.code and new.code is search('^/proc/self/fd/')
       - same.stdout == container.stdout
       - installed is changed
       - facts.ansible_facts.ansible_distribution_release == 'trixie'

@@ -62,6 +62,11 @@ class Agent(NamedTuple):
 
 
 def main() -> None:
+    for name in _FIRST:
+        importlib.import_module(name)
+    if sys.argv[1:] == [_TRIAL]:
+        # It has no listener.
+        return
     environment = _environment()
     for name in [name for name in os.environ if name.startswith("LISTEN_")]:
         del os.environ[name]
@@ -69,10 +74,6 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     with zipfile.ZipFile(_ARCHIVE_PATH) as file:
         checksums = {info.filename: info.CRC for info in file.infolist()}
-    for name in _FIRST:
-        importlib.import_module(name)
-    if sys.argv[1:] == [_TRIAL]:
-        return
     learning, learnt = os.pipe()
     agent = Agent(environment, checksums, learnt)
     listener = socket.socket(fileno=LISTENER)
