@@ -12,11 +12,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-# nspawn_runner.yml: for all images.
-plugin: nspawn.runner.chroots
-connection: nspawn.runner.nspawn
----
-# Or a tree of any static inventory.
+# A tree of any static inventory; nspawn.runner.chroots does the same for each image.
 all:
   hosts:
     sid:
