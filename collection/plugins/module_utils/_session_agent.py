@@ -356,7 +356,7 @@ def _status_of_program(source: bytes) -> int:
 
 def _finalize(here_before: set[str]) -> None:
     """What Python does at its end for what the task made. To take apart all else as well would touch, and so copy, most of the memory."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     with suppress(BaseException):
         atexit._run_exitfuncs()
     for name in {*sys.modules} - here_before | {"__main__"}:
