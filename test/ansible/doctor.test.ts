@@ -262,8 +262,12 @@ describe("what is wrong with the host", () => {
     });
     // Nobody answers there.
     await writeFile(join(host.directory, "host/resolv.conf"), "nameserver 127.1.2.3\n");
-    const found = "containers do not find deb.debian.org, mirror.example.org by 127.1.2.3";
-    expect(await wrong(host)).toEqual([["DNS", "warning", found, expect.stringContaining("mend /etc/resolv.conf")]]);
+    const apt = join(host.directory, "host/apt-get");
+    await writeFile(apt, "#!/bin/sh\n[ $1 = indextargets ] && echo http://own.example.org/debian\n", { mode: 0o755 });
+    const found = "containers do not find mirror.example.org, own.example.org by 127.1.2.3";
+    expect(await wrong(host, { covers: { "/usr/bin/apt-get": apt } })).toEqual([
+      ["DNS", "warning", found, expect.stringContaining("mend /etc/resolv.conf")],
+    ]);
   });
 
   test("the connection plugin of the inventory is missing", async () => {

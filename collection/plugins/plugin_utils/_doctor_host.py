@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from functools import cache
 from glob import glob
 from urllib.parse import urlsplit
 
@@ -31,8 +32,6 @@ _CONNECTION = "nspawn.runner.nspawn"
 _CHROOT = "community.general.chroot"
 _DAY = 86400
 _RESOLV_CONF = "/etc/resolv.conf"
-# Which the bootstrap tools take by themselves.
-_ARCHIVE = "deb.debian.org"
 
 
 def user() -> Rows:
@@ -166,9 +165,21 @@ def _archives(subject: Subject) -> list[str]:
     settings = subject.settings or {}
     if settings.get("nspawn_runner_network") == "none":
         return []
-    mirror = settings.get("nspawn_runner_mirror")
-    name = urlsplit(mirror).hostname if mirror else _ARCHIVE if settings.get("nspawn_runner_chroot_suite") else None
-    return [name] if name else []
+    if mirror := settings.get("nspawn_runner_mirror"):
+        return _hosts([mirror])
+    return _own_archives() if settings.get("nspawn_runner_chroot_suite") else []
+
+
+@cache
+def _own_archives() -> list[str]:
+    """Those of this host's apt: likely the ones that a bootstrap tool takes by itself."""
+    if not _bootstrap.program("apt-get"):
+        return []
+    return _hosts(run(["apt-get", "indextargets", "--format=$(SITE)", "Created-By: Packages"], lambda line: None)[1])
+
+
+def _hosts(urls: Sequence[str]) -> list[str]:
+    return [name for name in (urlsplit(url).hostname for url in urls) if name]
 
 
 def _not_found(names: Sequence[str]) -> list[str]:
