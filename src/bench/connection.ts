@@ -39,29 +39,38 @@ export async function benchConnection(collections: string, print: Print): Promis
     // What fills the caches does not count.
     for (const way of all.all) await measure(way, oneTask, true);
     const rounds: Rounds = new Map();
-    const cold: number[] = [];
-    const warm: number[] = [];
-    let costs: SessionCosts | undefined;
-    for (let round = 1; round <= ROUNDS; round++) {
-      for (const work of works) {
-        print(`connection: round ${round} of ${ROUNDS}, ${work.name}`);
+    for (const work of works)
+      for (let round = 1; round <= ROUNDS; round++) {
+        print(`connection: ${work.name}, round ${round} of ${ROUNDS}`);
         // Another one first in each round.
         for (const pipelining of [false, true])
           for (const way of [...all.all.slice(round), ...all.all.slice(0, round)])
             add(rounds, way, work, pipelining, await measure(way, work, pipelining));
+        if (work === command)
+          for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
       }
-      for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
-      const stay = { ANSIBLE_NSPAWN_IDLE_TIME: "20" };
+    const cold: number[] = [];
+    const warm: number[] = [];
+    const costs: SessionCosts[] = [];
+    const stay = { ANSIBLE_NSPAWN_IDLE_TIME: "20" };
+    for (let round = 1; round <= ROUNDS; round++) {
+      print(`connection: sessions, round ${round} of ${ROUNDS}`);
       cold.push(await measure(all.own, oneTask, true, stay));
       warm.push(await measure(all.own, oneTask, true, stay));
       await measure(all.own, setup, true, stay);
-      costs = await sessionCosts(join(directory, "images/one"), collections);
+      costs.push(await sessionCosts(join(directory, "images/one"), collections));
     }
-    return [ratios(all, rounds), promises(all, rounds, median(cold) - median(warm), costs as SessionCosts)];
+    return [ratios(all, rounds), promises(all, rounds, median(cold) - median(warm), medians(costs))];
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+const medians = (costs: readonly SessionCosts[]): SessionCosts => ({
+  resident: median(costs.map(({ resident }) => resident)),
+  proportional: median(costs.map(({ proportional }) => proportional)),
+  fork: median(costs.map(({ fork }) => fork)),
+});
 
 const key = (way: Way, work: Work, pipelining: boolean): string => `${way.name} ${work.name} ${pipelining}`;
 

@@ -37,11 +37,11 @@ export async function test(
     return 2;
   }
   await installPackages(matrix ? [...testPackages, "python3-venv"] : testPackages, print);
-  const total = matrix
-    ? await runMatrix(filters, print)
-    : lab
-      ? (await vitestOnLab(lab, filters)).counts
-      : await (coverage ? measuredTests(print) : vitest(filters));
+  let total: Counts;
+  if (matrix) total = await runMatrix(filters, print);
+  else if (lab) total = (await vitestOnLab(lab, filters)).counts;
+  else if (coverage) total = await measuredTests(print);
+  else total = await vitest(filters);
   print("");
   for (const failure of total.failures) print(`failed: ${failure}`);
   print(countsText(total));

@@ -10,7 +10,15 @@ import { describe, expect, test } from "vitest";
 import { ansible, asNobody } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree, debianSource } from "../support/trees.ts";
-import { connectionHost, containerOf, onThisHost, processes, sessionOf, whichContainer } from "./connection-host.ts";
+import {
+  connectionHost,
+  containerOf,
+  onThisHost,
+  processes,
+  sessionOf,
+  succeeded,
+  whichContainer,
+} from "./connection-host.ts";
 
 const host = await connectionHost(undefined, "file");
 
@@ -29,7 +37,7 @@ describe("SIGKILL before, during and after a task", () => {
 - {ansible.builtin.command: sleep 60, register: under, ignore_unreachable: true}
 - ansible.builtin.assert: {that: under.msg is search(${JSON.stringify(message)}), quiet: true}
 - ansible.builtin.ping:`);
-    expect(result.stdout).toContain("failed=0");
+    expect(result.stdout).toMatch(succeeded);
     expect(result.stdout).toContain("ok=7");
   });
 
@@ -42,7 +50,7 @@ describe("SIGKILL before, during and after a task", () => {
     that:
     - agent.msg is search('the container on .* ended under this task')
     - handler.msg is search('the process that ran this task in the container on .* was killed')`);
-    expect(result.stdout).toContain("failed=0");
+    expect(result.stdout).toMatch(succeeded);
   });
 
   test.each([
@@ -64,7 +72,7 @@ describe("SIGKILL before, during and after a task", () => {
 });
 
 describe("a tree", () => {
-  test("that is renamed or removed under a running session is said to be gone, and works again when it is back", async () => {
+  test("that is renamed or replaced under a running session is said to be gone, and works again when it is back", async () => {
     const { tree, run } = host;
     const result = await run(`
 - {ansible.builtin.raw: ${whichContainer}, register: before}
@@ -81,7 +89,18 @@ describe("a tree", () => {
     - renamed.msg is search('cannot be entered. No such file or directory; create the image first')
     - before.stdout == after.stdout
     - replaced.msg is search('is no usable tree. it has no directory /usr')`);
-    expect(result.stdout).toContain("failed=0");
+    expect(result.stdout).toMatch(succeeded);
+  });
+
+  test("that is removed under a running session is said to be gone, and its container ends", async () => {
+    const { tree, run } = await connectionHost();
+    const result = await run(`
+- ansible.builtin.ping:
+- ${onThisHost(`rm --recursive ${tree}`)}
+- {ansible.builtin.ping: , register: removed, ignore_unreachable: true}
+- ansible.builtin.assert: {that: removed.msg is search('create the image first')}`);
+    expect(result.stdout).toMatch(succeeded);
+    await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
   });
 
   test("with a full disk makes the task fail that needs room, not the next one", async () => {
@@ -102,7 +121,7 @@ describe("a tree", () => {
 - ansible.builtin.ping:
 - ansible.builtin.assert:
     that: ["copy.msg is search('cannot be copied to .*: No space left on device')", raw.stdout is search('room for this')]`);
-    expect(result.stdout).toContain("failed=0");
+    expect(result.stdout).toMatch(succeeded);
     // It holds the mount.
     await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
   });

@@ -49,6 +49,9 @@ export async function connectionHost(
   };
 }
 
+/** What Ansible prints at the end of a play in which nothing went wrong that was not ignored. */
+export const succeeded = /unreachable=0 +failed=0 /;
+
 /** Process ids on the host whose command line matches. */
 export const processes = async (pattern: string): Promise<string[]> =>
   (await execa("pgrep", ["--full", pattern], { reject: false })).stdout.split("\n").filter(Boolean);

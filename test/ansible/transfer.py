@@ -7,7 +7,7 @@ import resource
 
 from ansible.plugins.action import ActionBase
 
-CONTENTS = [b"", b"no newline", bytes(range(256)) * 700, b"\0" * 70000, b"\r\n\n"]
+CONTENTS = [b"", bytes(range(256)) * 700, b"no newline", b"\0" * 70000, b"\r\n\n"]
 NAMES = [b"a b", b'it\'s "quoted"', b"new\nline", b"$(id)`id`;&*", b"-r", "\u00fc\u6c49".encode(), b"not \xff\xfe utf-8", b"x" * 255]
 
 
@@ -16,7 +16,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         args = self._task.args
         if args["do"] == "every":
-            return {**result, "wrong": list(every(self._connection, args["directory"]))}
+            return {**result, "wrong": list(every(self._connection, args["directory"], CONTENTS[: args["contents"]]))}
         self._connection._connect()
         opened = len(os.listdir("/proc/self/fd"))
         with room(args["room"]):
@@ -43,18 +43,21 @@ class room:
         resource.setrlimit(resource.RLIMIT_AS, self.before)
 
 
-def every(connection, directory):
-    """Copies every content under every name there and back, by each way that there is; yields what did not come back as it was."""
+def every(connection, directory, contents):
+    """Copies each content under every name there and back, by each way that there is; yields what did not come back as it was."""
     quote = connection._shell.quote
+    root = os.fsencode(os.path.join(connection.get_option("remote_addr"), "root"))
     # It closes its standard input before it has been fed.
     if connection.exec_command("exec 0<&-; sleep 0.3; echo deaf", in_data=b"x" * 3000000) != (0, b"deaf\n", b""):
         yield "fed what does not eat"
     for name in map(os.fsdecode, NAMES):
         local, back, remote = os.path.join(directory, name), os.path.join(directory, "back", name), f"/root/{name}"
-        for content in CONTENTS:
+        for content in contents:
             with open(local, "wb") as file:
                 file.write(content)
             connection.put_file(local, remote)
+            if os.fsencode(name) not in os.listdir(root):
+                yield f"put {name!r}"
             connection.fetch_file(remote, back)
             with open(back, "rb") as file:
                 if file.read() != content:

@@ -9,8 +9,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ansible import context
@@ -20,7 +20,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils import (
     _compare,
     _finish,
     _generations,
-    _guard,
     _packages,
     _record,
     _remove,
@@ -33,7 +32,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, 
 from ansible_collections.nspawn.runner.plugins.plugin_utils import _inner_run
 from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import Inner
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._output import Log, display, log_of
 
 # Options of nspawn.runner.chroot and the image's variables that give them.
 CREATION = {
@@ -51,7 +50,6 @@ CREATION = {
 }
 SOURCES = ("suite", "command", "tarball")
 
-Log = Callable[[Any], str]
 Result = dict[str, Any]
 
 
@@ -103,7 +101,7 @@ def _maintain(job: Job) -> Result:
         content = _record.load(place)
         if "hold" in content:
             return _held(image, content)
-        with _log(image, place.state) as log:
+        with log_of(image.name, place.state) as log:
             started, clock = _record.now(), time.monotonic()
             result = _logged(job, creation, content, log)
             if not job.check:
@@ -284,24 +282,3 @@ def _counted(count: int, noun: str, what: str) -> str:
 def system_error(problem: OSError, place: Place) -> str:
     # A write does not say to which file.
     return f"{problem.filename or place.state}: {problem.strerror or problem}"
-
-
-@contextmanager
-def _log(image: Image, state: str) -> Iterator[Log]:
-    """Shows each line under the image's name as it comes, and keeps all of them whole in the image's log."""
-    path = os.path.join(state, LOG_FILE)
-    with suppress(FileNotFoundError):
-        os.replace(path, f"{path}.1")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:
-
-        def log(line: Any) -> str:
-            data = line if isinstance(line, bytes) else f"{line}\n".encode(errors="replace")
-            # A full disk ends the log, not the run that may make room.
-            with suppress(OSError):
-                file.write(data)
-            text = _guard.plain_text(data.rstrip(b"\n"))
-            display.display(f"{image.name} | {text}".rstrip())
-            return text
-
-        yield log
