@@ -111,8 +111,8 @@ test("modules, files, become, environment, async and a reset work as on other co
 - ansible.builtin.copy: {src: empty, dest: /root/empty}
 - ansible.builtin.fetch: {src: /root/empty, dest: fetched/, flat: true}
 - ansible.builtin.user: {name: joe}
-- ansible.builtin.copy: {content: "[Install]\nWantedBy=multi-user.target\n", dest: /etc/systemd/system/ours.service}
-- {ansible.builtin.systemd: {name: ours, enabled: true}, register: unit}
+- ansible.builtin.copy: {content: "[Install]\\nWantedBy=multi-user.target\\n", dest: /etc/systemd/system/ours.service}
+- {ansible.builtin.systemd: {name: ours.service, enabled: true}, register: unit}
 - {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
 - {ansible.builtin.shell: 'echo "$FOO"', environment: {FOO: bar}, register: foo}
 - {ansible.builtin.command: sleep 1, async: 20, poll: 1}
