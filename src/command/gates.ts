@@ -13,7 +13,7 @@ import { debianSource } from "../tool/debian-tree.ts";
 import { docsiteSteps } from "../tool/docsite.ts";
 import { pythonVersion } from "../tool/python.ts";
 import { type RunResult, run } from "../tool/run.ts";
-import { ansibleVersions, newestAnsible } from "./ansible-versions.ts";
+import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-versions.ts";
 import type { Gate } from "./gate.ts";
 import { release } from "./release.ts";
 
@@ -27,7 +27,7 @@ export const sanityGate = (version: string): string => `ansible-test sanity ${ve
 
 export const gates: readonly Gate[] = [
   ...ansibleVersions.map(sanity),
-  ...ansibleVersions.map(connectionTests),
+  ...[oldestAnsible, newestAnsible].map(connectionTests),
   {
     name: "ansible-lint",
     requirements: [ansibleLint, ansible],

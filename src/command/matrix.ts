@@ -19,13 +19,10 @@ const everyTest = ["test/ansible/"];
 /** Of those what touches each interface of Ansible once, for the versions between the oldest and the newest. */
 const someTests = [
   "test/ansible/artifact",
-  "test/ansible/chroot_module",
   "test/ansible/connection.test",
-  "test/ansible/in-place",
   "test/ansible/inventory-playbooks",
   "test/ansible/inventory.test",
   "test/ansible/maintain-create",
-  "test/ansible/rollback",
   "test/ansible/staged",
   "test/ansible/vars",
 ];
@@ -34,6 +31,9 @@ const hosts: readonly Suite[] = ["trixie", "sid"];
 
 /** What runs nowhere but on such a host; `npm test` and the versions leave it out. */
 const onlyOnHosts = "test/lab/";
+
+/** There systemd takes part. */
+const hostTests = [...someTests, "test/ansible/in-place", onlyOnHosts];
 
 interface HostRun {
   readonly counts: Counts;
@@ -57,8 +57,7 @@ export async function matrix(filters: readonly string[], print: (line: string) =
       const tests = version === newestAnsible ? everyTest : someTests;
       runs.set(version, await underVersion(version, paths.length > 0 ? elsewhere : tests, print));
     }
-    for (const suite of hosts)
-      hostRuns.set(suite, await onHost(suite, paths.length > 0 ? paths : [...someTests, onlyOnHosts], print));
+    for (const suite of hosts) hostRuns.set(suite, await onHost(suite, paths.length > 0 ? paths : hostTests, print));
   }
   printVersions(gates, runs, hostRuns, print);
   const failedGates = [...gates].filter(([, passed]) => !passed).map(([name]) => name);

@@ -649,56 +649,46 @@ test("it is found by its own path, and clean for shellcheck, the part that runs 
 test.each([true, false])("it serves community.general.chroot; pipelining %s", async (pipelining) => {
   const root = scratch();
   const tree = await debianTree(join(root, "img"));
+  const link = { src: "../run/systemd/resolve/stub-resolv.conf", dest: "/etc/resolv.conf", state: "link", force: true };
+  const tasks = [
+    { copy: { content: "binary \u0001", dest: "/root/copied" } },
+    { template: { src: "template.j2", dest: "/root/rendered" } },
+    { file: link },
+    { command: `getent hosts ${await archiveHost(tree)}`, changed_when: false },
+  ];
+  // Modules that do more inside run there in the same way, however they came in.
+  const more = [
+    { apt: { update_cache: true, cache_valid_time: 86400 } },
+    { apt: { name: "cron" } },
+    { systemd: { name: "cron", enabled: true } },
+    { get_url: { url: "file:///root/copied", dest: "/tmp/fetched" } },
+    { copy: { src: "/tmp/fetched", dest: "/root/second", remote_src: true } },
+  ];
+  const connection = {
+    ansible_connection: "community.general.chroot",
+    ansible_host: tree,
+    ansible_chroot_exe: exe(),
+    ansible_pipelining: pipelining,
+    ansible_python_interpreter: "/usr/bin/python3",
+  };
   await files(root, {
-    "inventory.yml": JSON.stringify({
-      all: {
-        hosts: {
-          img: {
-            ansible_connection: "community.general.chroot",
-            ansible_host: tree,
-            ansible_chroot_exe: exe(),
-            ansible_pipelining: pipelining,
-            ansible_python_interpreter: "/usr/bin/python3",
-          },
-        },
-      },
-    }),
+    "inventory.yml": JSON.stringify({ all: { hosts: { img: connection } } }),
     "template.j2": "I am {{ ansible_facts.hostname }}\n",
-    "play.yml": JSON.stringify([
-      {
-        hosts: "img",
-        tasks: [
-          { copy: { content: "binary \u0001", dest: "/root/copied" } },
-          { apt: { update_cache: true } },
-          { apt: { name: "cron" } },
-          { template: { src: "template.j2", dest: "/root/rendered" } },
-          {
-            file: {
-              src: "../run/systemd/resolve/stub-resolv.conf",
-              dest: "/etc/resolv.conf",
-              state: "link",
-              force: true,
-            },
-          },
-          { systemd: { name: "cron", enabled: true } },
-          { get_url: { url: "file:///root/copied", dest: "/tmp/fetched" } },
-          { copy: { src: "/tmp/fetched", dest: "/root/second", remote_src: true } },
-          { command: `getent hosts ${await archiveHost(tree)}` },
-        ],
-      },
-    ]),
+    "play.yml": JSON.stringify([{ hosts: "img", tasks: pipelining ? [...tasks, ...more] : tasks }]),
   });
   const env = withChrootConnection();
   const run = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml"], { cwd: root, env });
   expect(run.stdout + run.stderr).toMatch(/failed=0 /);
   expect(run.exitCode).toBe(0);
+  expect(await readFile(join(tree, "root/copied"), "utf8")).toBe("binary \u0001");
   expect(await readFile(join(tree, "root/rendered"), "utf8")).toBe("I am img\n");
-  expect(await readFile(join(tree, "root/second"), "utf8")).toBe("binary \u0001");
   expect(await readlink(join(tree, "etc/resolv.conf"))).toBe("../run/systemd/resolve/stub-resolv.conf");
-  await access(join(tree, "etc/systemd/system/multi-user.target.wants"));
   await expect(access(join(tree, "usr/sbin/policy-rc.d"))).rejects.toThrow();
+  if (!pipelining) return;
+  expect(await readFile(join(tree, "root/second"), "utf8")).toBe("binary \u0001");
+  await access(join(tree, "etc/systemd/system/multi-user.target.wants"));
   const again = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml", "--check"], { cwd: root, env });
-  expect(again.stdout).toMatch(/changed=[01] .*failed=0 /);
+  expect(again.stdout).toMatch(/changed=0 .*failed=0 /);
 });
 
 async function running(command: string): Promise<boolean> {
