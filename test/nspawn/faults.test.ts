@@ -163,7 +163,7 @@ async function nspawnJob(tree: string): Promise<string | undefined> {
     ];
     const root = ["--read-only", `--overlay=${tree}:${upper}:/`, `--directory=${tree}`];
     return problem(
-      await execa("systemd-nspawn", [...options, ...plain, ...root, "/bin/sh", "-c", script, "0.05"], {
+      await execa("systemd-nspawn", [...options, ...plain, ...root, "/bin/sh", "-c", script, "0.25"], {
         reject: false,
         stdin: "ignore",
       }),

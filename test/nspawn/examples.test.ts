@@ -6,10 +6,10 @@
 import { cp, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { recap, sentence, summary } from "../ansible/maintain-host.ts";
 import { type AnsibleProgram, ansible, collectionPath } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
-import { recap, sentence, summary } from "./maintain-host.ts";
 
 const images = ["bookworm", "sid", "slim", "trixie"];
 const base = scratch("file");
