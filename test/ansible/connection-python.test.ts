@@ -62,6 +62,34 @@ test("another ansible-core never meets the agent of this one", async () => {
   expect(other).not.toBe(first);
 });
 
+test("module code of a playbook's own, under a name of Ansible's, is that playbook's alone", async () => {
+  const { directory, run } = host;
+  await files(join(directory, "library"), {
+    "own.py": `#!/usr/bin/python
+from ansible.module_utils import urls
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule(argument_spec={}).exit_json(own=hasattr(urls, "OWN"))
+`,
+  });
+  const containers = new Set<string | undefined>();
+  const expectOwn = async (own: boolean) => {
+    const result = await run(`
+- {ansible.builtin.raw: ${whichContainer}, vars: {ansible_nspawn_idle_time: 60}, register: place}
+- {own: , register: first}
+- {own: , register: second}
+- ansible.builtin.debug: {var: place.stdout}
+- ansible.builtin.assert: {that: [first.own == ${own}, second.own == ${own}]}`);
+    expect(result.stdout).toMatch(succeeded);
+    containers.add(/"place.stdout": "(\d+)/.exec(result.stdout)?.[1]);
+  };
+  await expectOwn(false);
+  await files(directory, { "module_utils/urls.py": "OWN = True\n" });
+  await expectOwn(true);
+  await rm(join(directory, "module_utils"), { recursive: true });
+  await expectOwn(false);
+  expect(containers.size).toBe(1);
+});
+
 test("an agent whose Python is away for a while goes on in the same container, and is warm again afterwards", async () => {
   const { directory, run } = host;
   await files(directory, { "script.sh": "#!/bin/sh\necho script\n" });

@@ -29,6 +29,7 @@ import sys
 import threading
 import types
 import zipfile
+import zlib
 from contextlib import suppress
 from typing import Any, Dict, NamedTuple, NoReturn, Optional, Tuple
 
@@ -58,8 +59,10 @@ class Agent(NamedTuple):
     environment: dict[bytes, bytes]
     # Of the files of the archive.
     checksums: dict[str, int]
-    # Pipe for the names of modules that a task had to import.
+    # Pipe for the names of modules that a task had to import, and for checksums of module code that was found to be the archive's.
     learnt: int
+    # Those checksums.
+    same: set[int]
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def main() -> None:
     with zipfile.ZipFile(_ARCHIVE_PATH) as file:
         checksums = {info.filename: info.CRC for info in file.infolist()}
     learning, learnt = os.pipe()
-    agent = Agent(environment, checksums, learnt)
+    agent = Agent(environment, checksums, learnt, set())
     listener = socket.socket(fileno=LISTENER)
     libraries = _libraries()
     os.write(1, b"ready\n")
@@ -153,11 +156,13 @@ def _reap() -> None:
 
 def _learn(names: bytes, agent: Agent) -> None:
     """Imports what a task had to import, so that the next one finds it."""
-    for name in names.decode("ascii", "ignore").split():
-        path = name.replace(".", "/")
-        if f"{path}.py" in agent.checksums or f"{path}/__init__.py" in agent.checksums:
+    for word in names.decode("ascii", "ignore").split():
+        path = word.replace(".", "/")
+        if word.isdigit():
+            agent.same.add(int(word))
+        elif f"{path}.py" in agent.checksums or f"{path}/__init__.py" in agent.checksums:
             with suppress(ImportError):
-                importlib.import_module(name)
+                importlib.import_module(word)
 
 
 def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn:
@@ -318,7 +323,7 @@ def _run_python(agent: Agent) -> NoReturn:
     """What `python3` does when it reads its program from standard input, in this process."""
     source = io.FileIO(0, closefd=False).readall()
     warmed = {name for name in sys.modules if name.startswith("ansible.")}
-    same = _is_same_code(source, agent)
+    checksum, same = _is_same_code(source, agent)
     for name in _PARENTS if same else [*_PARENTS, *warmed]:
         sys.modules.pop(name, None)
     # What importlib.invalidate_caches() does, which imports importlib.metadata and reads the archive anew: 8 ms of each task's.
@@ -328,7 +333,8 @@ def _run_python(agent: Agent) -> NoReturn:
     here_before = set(sys.modules)
     status = _status_of_program(source)
     if same:
-        _tell(agent.learnt, [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed])
+        learnt = [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed]
+        _tell(agent.learnt, [*learnt, *([] if checksum in agent.same else [str(checksum)])])
     _finalize(here_before)
     os._exit(status if _flushed() else 120)
 
@@ -373,13 +379,16 @@ def _flushed() -> bool:
     return done
 
 
-def _is_same_code(source: bytes, agent: Agent) -> bool:
-    """Whether the module code that a task brings is what has been imported: a playbook can have some of its own."""
+def _is_same_code(source: bytes, agent: Agent) -> tuple[int, bool]:
+    """A checksum of the module code that a task brings, and whether that is what has been imported: a playbook can have some of its own."""
     found = _MODULE_CODE.search(source)
     if found is None:
-        return False
+        return 0, False
+    checksum = zlib.crc32(found[1])
+    if checksum in agent.same:
+        return checksum, True
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as brought:
-        return all(
+        return checksum, all(
             agent.checksums.get(info.filename) == info.CRC
             for info in brought.infolist()
             # Ansible makes the package itself anew for each task.
@@ -387,10 +396,12 @@ def _is_same_code(source: bytes, agent: Agent) -> bool:
         )
 
 
-def _tell(pipe: int, names: list[str]) -> None:
+def _tell(pipe: int, words: list[str]) -> None:
+    if not words:
+        return
     os.set_blocking(pipe, False)
     # In one piece, so that those of two tasks do not mix.
-    text = "".join(f"{name} " for name in names).encode("ascii", "ignore")[: select.PIPE_BUF]
+    text = "".join(f"{word} " for word in words).encode("ascii", "ignore")[: select.PIPE_BUF]
     with suppress(OSError):
         os.write(pipe, text.rpartition(b" ")[0] + b" ")
 
