@@ -13,7 +13,7 @@ import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-version
 import { sanityGate } from "./gates.ts";
 import { runGates } from "./run-gates.ts";
 
-/** All tests of what Ansible does. */
+/** All tests of what depends on Ansible's version. */
 const everyTest = ["test/ansible/"];
 
 /** Of those what touches each interface of Ansible once, for the versions between the oldest and the newest. */

@@ -4,9 +4,9 @@
 # PRIVATE: what a session runs in its container, as the program of an archive that has Ansible's module code beside it.
 # Standard library only, Python 3.7 and later. The protocol can change at any time.
 #
-# The agent holds no state but imported modules. For each connection it forks a handler, which reads one request, runs it in a child of
-# its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in digits. What a task
-# does to its process ends with that.
+# The agent holds no state but imported modules, and which code is theirs. For each connection it forks a handler, which reads one request,
+# runs it in a child of its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in
+# digits. What a task does to its process ends with that.
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ def _reap() -> None:
             pass
 
 
-def _learn(names: bytes, agent: Agent) -> None:
-    """Imports what a task had to import, so that the next one finds it."""
-    for word in names.decode("ascii", "ignore").split():
+def _learn(words: bytes, agent: Agent) -> None:
+    """Imports what a task had to import, and keeps what it found out of its code, so that the next one has both."""
+    for word in words.decode("ascii", "ignore").split():
         path = word.replace(".", "/")
         if word.isdigit():
             agent.same.add(int(word))
@@ -326,15 +326,17 @@ def _run_python(agent: Agent) -> NoReturn:
     checksum, same = _is_same_code(source, agent)
     for name in _PARENTS if same else [*_PARENTS, *warmed]:
         sys.modules.pop(name, None)
-    # What importlib.invalidate_caches() does, which imports importlib.metadata and reads the archive anew: 8 ms of each task's.
+    # What a task before installed is to be found. importlib.invalidate_caches() would import importlib.metadata and read the archive anew, in 8 ms.
     sys.path_importer_cache.clear()
     sys.argv = [""]
     sys.path[0] = ""
     here_before = set(sys.modules)
     status = _status_of_program(source)
     if same:
-        learnt = [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed]
-        _tell(agent.learnt, [*learnt, *([] if checksum in agent.same else [str(checksum)])])
+        words = [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed]
+        if checksum not in agent.same:
+            words.append(str(checksum))
+        _tell(agent.learnt, words)
     _finalize(here_before)
     os._exit(status if _flushed() else 120)
 

@@ -46,6 +46,9 @@ def _flush(stream: TextIO) -> None:
         os.close(null)
 
 
+_outlive_readers()
+
+
 @contextmanager
 def log_of(image: str, state: str) -> Iterator[Log]:
     """Shows each line under the image's name as it comes, and keeps all of them whole in the image's log."""
@@ -65,6 +68,3 @@ def log_of(image: str, state: str) -> Iterator[Log]:
             return text
 
         yield log
-
-
-_outlive_readers()
