@@ -3,7 +3,7 @@
 //
 // What the connection says and leaves when something of it is killed, the tree goes away or its disk is full, or a user may not.
 
-import { chown, mkdir } from "node:fs/promises";
+import { chown, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
@@ -69,6 +69,15 @@ describe("SIGKILL before, during and after a task", () => {
     expect(await processes("^sleep 4714$")).toEqual([]);
     expect(await processes(sessionOf(tree))).toEqual([]);
   });
+});
+
+test("a command that has ended before this side of the connection looks at it has run once", async () => {
+  const { tree, run } = host;
+  const inject = ["-e", "inject=sendmsg:delay_exit=300000"];
+  const under = ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...inject];
+  const result = await run("- {ansible.builtin.raw: echo once >>/root/runs}", { under });
+  expect(result.stdout).toMatch(succeeded);
+  expect(await readFile(join(tree, "root/runs"), "utf8")).toBe("once\n");
 });
 
 describe("a tree", () => {

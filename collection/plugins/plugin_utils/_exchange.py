@@ -60,11 +60,14 @@ def in_session(agent: str, request: dict[str, Any]) -> Iterator[Running]:
     try:
         connection.settimeout(_TIMEOUT)
         text = json.dumps(request).encode("ascii")
+        data = struct.pack("!I", len(text)) + text
         try:
             connection.connect(agent)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", theirs))
-            sent = connection.sendmsg([struct.pack("!I", len(text)), text], [rights])
-            connection.sendall((struct.pack("!I", len(text)) + text)[sent:])
+            sent = connection.sendmsg([data], [rights])
+            # To send nothing fails too, where the command has run and the agent closed the connection already.
+            if sent < len(data):
+                connection.sendall(data[sent:])
             _close(theirs)
             # Without room for descriptors: none is ever accepted.
             begun = connection.recv(1)
