@@ -32,6 +32,7 @@ export interface NspawnFlag {
   readonly why: string;
   readonly systemd: number;
   readonly environment: boolean;
+  readonly staged: boolean;
   readonly variable: string | null;
   readonly when: string | boolean | null;
   readonly pattern: string | null;

@@ -12,6 +12,8 @@ export interface NspawnFlag {
   readonly systemd: number;
   /** Set in systemd-nspawn's environment instead of given as an argument. */
   readonly environment?: true;
+  /** Only in a tree that nobody uses until it is published. In the environment alone, where a systemd that does not know it ignores it. */
+  readonly staged?: true;
   /** Only with this image variable: one flag for each of its values, or for the one value that `when` names. */
   readonly variable?: string;
   /** The value of the variable that this flag is for. */
@@ -68,6 +70,14 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     environment: true,
     why: "As the first process of a PID namespace it would tell the host's journal alone why it does not start.",
     systemd: 209,
+  },
+  {
+    flag: "SYSTEMD_SUPPRESS_SYNC=1",
+    environment: true,
+    staged: true,
+    why: "dpkg waits for the disk with each file and package: a staged tree is written to the disk as a whole before it is published.",
+    systemd: 250,
+    source: "https://www.freedesktop.org/software/systemd/man/systemd-nspawn.html#--suppress-sync=",
   },
   {
     flag: "--bind-ro={value}",

@@ -16,6 +16,7 @@ export function readFlags(declaration: VariableDeclaration, report: Report): Tab
     why: fields.sentence("why"),
     systemd: fields.integer("systemd"),
     environment: fields.flag("environment"),
+    staged: fields.flag("staged"),
     variable: fields.optionalText("variable"),
     when: fields.optionalScalar("when"),
     pattern: fields.optionalText("pattern"),

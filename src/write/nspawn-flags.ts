@@ -11,7 +11,7 @@ import { pythonModule } from "./python-module.ts";
 
 /** `module_utils/_nspawn_flags.py`. */
 export function nspawnFlagsPython(spec: Spec): string {
-  const { flags, environment, ofVariables } = split(spec.nspawn_flags.rows);
+  const { flags, environment, staged, ofVariables } = split(spec.nspawn_flags.rows);
   const variableFlags = ofVariables.map(({ variable, flag, environment, when, pattern }) => ({
     variable,
     flag,
@@ -26,11 +26,9 @@ export function nspawnFlagsPython(spec: Spec): string {
       "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
       assignment("FLAGS", "tuple[str, ...]", tuple(flags.map(({ flag }) => flag))),
       "\n# systemd-nspawn's own environment in every call.\n",
-      assignment(
-        "ENVIRONMENT",
-        "dict[str, str]",
-        Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag))),
-      ),
+      assignment("ENVIRONMENT", "dict[str, str]", dictionary(environment)),
+      "\n# The same, besides, in a tree that nobody uses until it is published.\n",
+      assignment("STAGED_ENVIRONMENT", "dict[str, str]", dictionary(staged)),
       "\n# Lowest version of systemd that has all of these.\n",
       assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
       "\n# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.\n",
@@ -41,7 +39,7 @@ export function nspawnFlagsPython(spec: Spec): string {
 
 /** `playbooks/files/nspawn-flags.sh`, which the wrapper sources. */
 export function nspawnFlagsSh(spec: Spec): string {
-  const { flags, environment } = split(spec.nspawn_flags.rows);
+  const { flags, environment, staged } = split(spec.nspawn_flags.rows);
   const names = spec.layout.rows.filter(({ sh }) => sh);
   const assignments = names.map(({ name, value }) => `nspawn_${name}=${shWord(value)}\n`);
   return [
@@ -51,7 +49,12 @@ export function nspawnFlagsSh(spec: Spec): string {
     ...assignments,
     "# Lowest version of systemd that has all that is used here.\n",
     `nspawn_minimum=${minimumSystemd(spec)}\n\n`,
-    ...environment.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]),
+    ...exports(environment),
+    "\n# nspawn_staged: sets what a tree has besides that nobody uses until it is published.\n",
+    "nspawn_staged() {\n",
+    ...exports(staged).map((line) => `  ${line}`),
+    // A function needs a command.
+    staged.length > 0 ? "}\n" : "  :\n}\n",
     "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
     "# Needs $name (the image) and $machine (a unique name).\n",
     'nspawn_flags() {\n  nspawn_command=$1\n  shift\n  "$nspawn_command" \\\n',
@@ -61,17 +64,26 @@ export function nspawnFlagsSh(spec: Spec): string {
 }
 
 /** Lowest version of systemd that has every flag of every call. */
-export const minimumSystemd = (spec: Spec): number =>
-  Math.max(0, ...spec.nspawn_flags.rows.filter(({ variable }) => variable === null).map(({ systemd }) => systemd));
+export function minimumSystemd(spec: Spec): number {
+  const { flags, environment } = split(spec.nspawn_flags.rows);
+  return Math.max(0, ...[...flags, ...environment].map(({ systemd }) => systemd));
+}
 
 function split(rows: readonly NspawnFlag[]) {
-  const always = rows.filter(({ variable }) => variable === null);
+  const always = rows.filter(({ variable, staged }) => variable === null && !staged);
   return {
     flags: always.filter(({ environment }) => !environment),
     environment: always.filter(({ environment }) => environment),
+    staged: rows.filter(({ staged }) => staged),
     ofVariables: rows.filter(({ variable }) => variable !== null),
   };
 }
+
+const exports = (rows: readonly NspawnFlag[]): readonly string[] =>
+  rows.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]);
+
+const dictionary = (rows: readonly NspawnFlag[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(rows.map(({ flag }) => nameAndValue(flag)));
 
 function assignmentOf({ flag }: NspawnFlag): string {
   const [name, value] = nameAndValue(flag);

@@ -72,7 +72,7 @@ def _run(options: dict[str, Any]) -> None:
             raise NoAgent("it has no /usr/bin/python3")
         control = stack.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
-        running = stack.enter_context(container(tree, name, state, options["module_utils"], agent))
+        running = stack.enter_context(container(tree, name, state, in_place, options["module_utils"], agent))
         _say({"ready": True})
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (1, 2):

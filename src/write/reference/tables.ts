@@ -23,7 +23,9 @@ export function nspawnPage(spec: Spec): string {
     "# The systemd-nspawn command line\n",
     `What the collection starts containers with, and why. systemd ${minimumSystemd(spec)} or later is needed.\n`,
     "## In every call\n",
-    flagTable(rows.filter(({ variable }) => variable === null)),
+    flagTable(rows.filter(({ variable, staged }) => variable === null && !staged)),
+    "## In a staged tree\n",
+    flagTable(rows.filter(({ staged }) => staged)),
     "## By an image's variables\n",
     flagTable(rows.filter(({ variable }) => variable !== null)),
   ].join("\n");

@@ -293,6 +293,10 @@ const literals: Record<string, Row> = {
     given: tables("when: false", 'when: "never"'),
     want: ["tables.ts:46:3 - error: box_online is never never."],
   },
+  "an argument for staged trees": {
+    given: tables('{ flag: "--quiet",', '{ flag: "--quiet", staged: true,'),
+    want: ["tables.ts:42:3 - error: --quiet is for staged trees: it must be in the environment, and of no variable."],
+  },
   "a placeholder that nothing replaces": {
     given: tables("--machine={machine}", "--machine={maschine}"),
     want: ["tables.ts:43:3 - error: --machine={maschine}: nothing replaces {maschine}."],

@@ -13,6 +13,11 @@ nspawn_minimum=240
 # The log is loud too.
 export SYSTEMD_LOG=none
 
+# nspawn_staged: sets what a tree has besides that nobody uses until it is published.
+nspawn_staged() {
+  :
+}
+
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
 nspawn_flags() {
