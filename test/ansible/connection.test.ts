@@ -34,6 +34,40 @@ test("tasks share one container, which ends soon after the run and leaves nothin
   expect(left.stdout).toBe("");
 });
 
+test("a task waits for the disk in a published tree alone; a staged one is written as a whole at its end", async () => {
+  const image = await connectionHost((tree) => debianTree(join(tree, "../.nspawn-runner/img/staged")));
+  // A file of /proc cannot be written to a disk.
+  const sync = "{ansible.builtin.command: sync /proc/version, register: sync, ignore_errors: true}";
+  const inPlace = await host.run(`\n- ${sync}\n- ansible.builtin.assert: {that: "'Invalid argument' in sync.stderr"}`);
+  expect(inPlace.stdout).toMatch(succeeded);
+  const staged = await image.run(`\n- ${sync}\n- ansible.builtin.assert: {that: sync.rc == 0}`);
+  expect(staged.stdout).toMatch(succeeded);
+});
+
+test("trees that a run works in at once have a session each, and their tasks run side by side", async () => {
+  const { directory, tree } = host;
+  const other = await debianTree(join(directory, "other"));
+  const variables = { ansible_connection: "nspawn.runner.nspawn", ansible_python_interpreter: "/usr/bin/python3" };
+  const hosts = { tree: { ansible_host: tree }, other: { ansible_host: other } };
+  const times = "sh -c 'hostname; cut -d . -f 1 /proc/uptime; sleep 3; cut -d . -f 1 /proc/uptime'";
+  const tasks = `
+- {ansible.builtin.command: hostname, register: name}
+- ansible.builtin.assert: {that: name.stdout == inventory_hostname}
+- {ansible.builtin.command: "${times}", register: one}
+- ansible.builtin.assert:
+    that:
+      - hostvars.tree.one.stdout_lines[1] | int <= hostvars.other.one.stdout_lines[2] | int
+      - hostvars.other.one.stdout_lines[1] | int <= hostvars.tree.one.stdout_lines[2] | int`;
+  await files(directory, {
+    "both.yml": JSON.stringify({ all: { hosts, vars: { ...variables, ansible_pipelining: true } } }),
+    "both-play.yml": playbook("all", tasks, ""),
+  });
+  const { stdout } = await ansible("ansible-playbook", ["-i", "both.yml", "--forks=2", "both-play.yml"], {
+    cwd: directory,
+  });
+  for (const name of Object.keys(hosts)) expect(stdout).toMatch(new RegExp(`${name} +: ok=4 .*${succeeded.source}`));
+});
+
 test("what a task does to its process does not reach the next one", async () => {
   const { directory, run } = host;
   await files(join(directory, "library"), {
