@@ -35,7 +35,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible.plugins.loader import connection_loader
+from ansible.plugins.loader import connection_loader, module_loader, shell_loader
 from ansible.utils.path import unfrackpath
 
 from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
@@ -114,8 +114,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         connection = self.get_option("connection")
         collection, _dot, _name = connection.rpartition(".")
         if connection == _CONNECTION:
-            # Tasks run in forks of this process: what it has loaded, no task has to load.
+            # Tasks run in forks of this process: what it has loaded, no task has to load, and where it has looked for modules.
             connection_loader.get(connection, class_only=True)
+            shell_loader.get("sh", class_only=True)
+            module_loader.find_plugin("command")
             return
         try:
             # Asked for a plugin of a collection that is not there, the loader prints a warning of its own.
