@@ -57,6 +57,23 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
   await rm(join(tree, "root/.ansible"));
 });
 
+test("a link in the place of a directory that systemd-nspawn uses before it is in the tree is refused", async () => {
+  const { tree, run } = host;
+  const before = await contents(outside);
+  const directories = ["dev", "etc", "proc", "run", "sys"];
+  const tasks = directories.map((name) => {
+    const path = join(tree, name);
+    return `
+- ${onThisHost(`mv ${path} ${path}.away && ln -s ${outside} ${path}`)}
+- {ansible.builtin.ping: , register: ${name}, ignore_unreachable: true}
+- ${onThisHost(`rm ${path} && mv ${path}.away ${path}`)}
+- ansible.builtin.assert: {that: ${name}.msg is search('${path} is a symbolic link')}`;
+  });
+  const result = await run(tasks.join(""));
+  expect(result.stdout).toMatch(succeeded);
+  expect(await contents(outside)).toBe(before);
+});
+
 test("what Python loads in the tree finds pipes and sealed memory, and nothing of the host's", async () => {
   const { tree, run } = host;
   const planted = join(tree, "usr/lib/python3.11/sitecustomize.py");
