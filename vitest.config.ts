@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take minutes. A worker that begins one last goes on alone. */
-const long = ["faults", "demo", "create-tools", "publish", "wrapper", "connection-upgrade"];
+const long = ["faults", "demo", "examples", "create-tools", "publish", "wrapper", "connection-upgrade"];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -23,7 +23,6 @@ const someTests = [
   "test/ansible/inventory-playbooks",
   "test/ansible/inventory.test",
   "test/ansible/maintain-create",
-  "test/ansible/staged",
   "test/ansible/vars",
 ];
 
@@ -33,7 +32,7 @@ const hosts: readonly Suite[] = ["trixie", "sid"];
 const onlyOnHosts = "test/lab/";
 
 /** There systemd takes part. */
-const hostTests = [...someTests, "test/ansible/in-place", onlyOnHosts];
+const hostTests = [...someTests, "test/ansible/in-place", "test/ansible/staged", onlyOnHosts];
 
 interface HostRun {
   readonly counts: Counts;

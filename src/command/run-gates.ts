@@ -45,10 +45,14 @@ async function environments(
   wanted: readonly Gate[],
   print: (line: string) => void,
 ): Promise<ReadonlyMap<string, string> | null> {
-  const programs = new Map<string, string>();
+  const key = ({ requirements }: Gate) => requirements.join(" ");
+  const directories = new Map<string, string>();
   try {
-    for (const { name, requirements } of wanted) programs.set(name, await virtualEnvironment(requirements, print));
-    return programs;
+    const distinct = [...new Map(wanted.map((gate) => [key(gate), gate])).values()];
+    await eachOfTwo(distinct, async (gate) => {
+      directories.set(key(gate), await virtualEnvironment(gate.requirements, print));
+    });
+    return new Map(wanted.map((gate) => [gate.name, directories.get(key(gate)) as string]));
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     print(`The gates were not run, PyPI cannot be reached: ${error.message.split("\n").at(-1)}`);
@@ -88,7 +92,11 @@ async function check(gate: Gate, programs: string, places: CommonPlaces): Promis
 async function eachOfTwo<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items];
   const one = async () => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await act(item);
+    for (let item = rest.shift(); item !== undefined; item = rest.shift())
+      await act(item).catch((error: unknown) => {
+        rest.length = 0;
+        throw error;
+      });
   };
   await Promise.all([one(), one()]);
 }
