@@ -140,10 +140,9 @@ const HOSTILE: Record<string, readonly [script: string, path: string | null]> = 
 };
 
 describe("a change is seen where it counts", () => {
-  let host: ImageHost;
+  const host = new ImageHost(scratch("file"));
 
   beforeAll(async () => {
-    host = new ImageHost(scratch("file"));
     mkdirSync(host.tree);
     const parents = plain.map((path) => `mkdir -p ${dirname(path)}`).join("\n");
     await run("None", `shell(${JSON.stringify(`${FILL}\n${parents}`)}, p.path)`);

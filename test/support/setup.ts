@@ -18,8 +18,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const collections = await mkdtemp("/var/tmp/nspawn-runner-artifact-");
   // Readable by the unprivileged users that some tests run as.
   await chmod(collections, 0o755);
+  const remove = () => rm(collections, { recursive: true, force: true });
   const problems: string[] = [];
-  if ((await installArtifact(collections, (line) => problems.push(line))) !== 0) throw new Error(problems.join("\n"));
+  if ((await installArtifact(collections, (line) => problems.push(line))) !== 0) {
+    await remove();
+    throw new Error(problems.join("\n"));
+  }
   project.provide("collections", collections);
-  return () => rm(collections, { recursive: true, force: true });
+  return remove;
 }
