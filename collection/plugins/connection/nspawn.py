@@ -61,10 +61,14 @@ class Connection(ConnectionBase):
         self._tree = ""
         # Of the tree's session, as long as it is needed.
         self._claim: _session_client.Claim | None = None
+        # To its agent, for the first command.
+        self._early: _exchange.Connection | None = None
 
     def _connect(self) -> "Connection":
         if not self._tree:
             self._tree = self._find_tree()
+            # The agent forks for it, while the session is asked.
+            self._early = self._reach()
             self._session()
             self._connected = True
         return self
@@ -84,6 +88,9 @@ class Connection(ConnectionBase):
         if self._claim is None:
             self._claim = self._claim_session()
         return self._claim
+
+    def _reach(self) -> "_exchange.Connection | None":
+        return _exchange.reach(os.path.join(_session_client.directory(self._tree), "agent"))
 
     def _claim_session(self) -> _session_client.Claim:
         code = os.path.dirname(module_utils.__file__)
@@ -138,15 +145,16 @@ class Connection(ConnectionBase):
     def _run(self, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
         """Runs what is requested: exit status, what it printed, unless a sink takes that, and standard error."""
         try:
-            for _attempt in range(2):
+            for attempt in range(3):
                 claim = self._session()
                 if claim.no_agent:
                     return self._run_alone(claim, request, source, sink)
-                agent = os.path.join(_session_client.directory(self._tree), "agent")
-                with suppress(_exchange.NotBegun), _exchange.in_session(agent, request) as running:
+                early, self._early = self._early, None
+                with suppress(_exchange.NotBegun), _exchange.in_session(early or self._reach(), request) as running:
                     return _exchange.exchange(running, claim.run, source, sink, _LIMIT)
-                # Its Python or its container ended since: nothing of this command has happened.
-                self._end_session()
+                # Nothing of this command has happened. The early connection was to an agent that ended since, or the session's has.
+                if attempt:
+                    self._end_session()
             failure = f"the agent in the container on {self._tree} takes no commands; see whether /usr/bin/python3 works in this tree"
         except _exchange.TooMuch:
             raise AnsibleError(f"a command in {self._tree} printed more than {_LIMIT} bytes; have it write a file, and fetch that") from None
@@ -187,7 +195,9 @@ class Connection(ConnectionBase):
         super().close()
         if self._claim:
             self._claim.close()
-        self._claim = None
+        if self._early:
+            self._early.close()
+        self._claim = self._early = None
         self._connected = False
 
 

@@ -103,7 +103,7 @@ def _serve(agent: Agent, listener: socket.socket, learning: int, libraries: Libr
         gc.freeze()
         ready = [descriptor for descriptor, _event in poll.poll()]
         _reap()
-        replaced = any(_identity(path) != identity for path, identity in libraries.items())
+        replaced = _replaced(libraries)
         if replaced:
             # Before a connection is taken, which another process image would not know of.
             _begin_anew(agent)
@@ -112,7 +112,7 @@ def _serve(agent: Agent, listener: socket.socket, learning: int, libraries: Libr
             if os.fork() == 0:
                 listener.close()
                 os.close(learning)
-                _handle(agent, connection, replaced)
+                _handle(agent, connection, libraries)
             connection.close()
         else:
             names = os.read(learning, 65536)
@@ -128,6 +128,10 @@ def _libraries() -> Libraries:
     paths = {path for path in mapped if path.startswith("/") and not path.startswith(("/memfd:", "/dev/"))}
     paths.update(path for path in sys.path if path and path != _ARCHIVE_PATH)
     return {path.replace(" (deleted)", ""): _identity(path) for path in paths}
+
+
+def _replaced(libraries: Libraries) -> bool:
+    return any(_identity(path) != identity for path, identity in libraries.items())
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:
@@ -165,8 +169,8 @@ def _learn(words: bytes, agent: Agent) -> None:
                 importlib.import_module(word)
 
 
-def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn:
-    """One request, in a process of its own, which ends with it. `replaced`: this process is not what Python is now."""
+def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> NoReturn:
+    """One request, in a process of its own, which ends with it. It may come late: what `libraries` were is looked at then."""
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -181,7 +185,7 @@ def _handle(agent: Agent, connection: socket.socket, replaced: bool) -> NoReturn
     if len(streams) != 3:
         os._exit(0)
     connection.sendall(b"\n")
-    warm = "python" in request and not replaced and _is_this_python(request["python"])
+    warm = "python" in request and not _replaced(libraries) and _is_this_python(request["python"])
     child = os.fork()
     if child == 0:
         connection.close()
@@ -326,8 +330,6 @@ def _run_python(agent: Agent) -> NoReturn:
     checksum, same = _is_same_code(source, agent)
     for name in _PARENTS if same else [*_PARENTS, *warmed]:
         sys.modules.pop(name, None)
-    # What a task before installed is to be found. importlib.invalidate_caches() would import importlib.metadata and read the archive anew, in 8 ms.
-    sys.path_importer_cache.clear()
     sys.argv = [""]
     sys.path[0] = ""
     here_before = set(sys.modules)

@@ -21,6 +21,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 BLOCK = 1 << 20
 Sink = Callable[[bytes], Any]
+Connection = socket.socket
 # Seconds for the agent to begin, which it does at once, unless its Python has just been replaced.
 _TIMEOUT = 60
 
@@ -52,17 +53,28 @@ class Running(NamedTuple):
     close_stdin: Callable[[], None]
 
 
-@contextmanager
-def in_session(agent: str, request: dict[str, Any]) -> Iterator[Running]:
-    """Has the agent that listens on this socket do what is requested. Leaving early ends the command and all that it started."""
-    ours, theirs = _pipes()
+def reach(agent: str) -> Connection | None:
+    """A connection to the agent that listens on this socket, for one request; none when there is none."""
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_TIMEOUT)
     try:
-        connection.settimeout(_TIMEOUT)
+        connection.connect(agent)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+@contextmanager
+def in_session(connection: Connection | None, request: dict[str, Any]) -> Iterator[Running]:
+    """Has the agent do what is requested. Leaving early ends the command and all that it started."""
+    if connection is None:
+        raise NotBegun("nobody listens")
+    ours, theirs = _pipes()
+    try:
         text = json.dumps(request).encode("ascii")
         data = struct.pack("!I", len(text)) + text
         try:
-            connection.connect(agent)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", theirs))
             sent = connection.sendmsg([data], [rights])
             # To send nothing fails too, where the command has run and the agent closed the connection already.
