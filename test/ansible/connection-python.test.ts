@@ -3,8 +3,10 @@
 //
 // The Pythons of a tree: another one than the agent's, one that is being replaced, one that is too old for the agent.
 
-import { chmod, cp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
 import { files } from "../support/scratch.ts";
@@ -106,6 +108,41 @@ test("an agent whose Python is away for a while goes on in the same container, a
 - ansible.builtin.assert:
     that: [script.stdout | trim == 'script', module is failed, "'/proc/self/fd/4' in warm.stdout"]`);
   expect(result.stdout).toMatch(succeeded);
+});
+
+test("what a task installs for Python is there for the next one's module", async () => {
+  const { directory, run } = host;
+  const module = "from ansible.module_utils.basic import AnsibleModule\nimport newly";
+  await files(directory, {
+    "library/uses.py": `#!/usr/bin/python\n${module}\nAnsibleModule(argument_spec={}).exit_json(word=newly.word)\n`,
+  });
+  const result = await run(`
+- {uses: , register: before, ignore_errors: true}
+- ansible.builtin.copy: {content: "word = 'there'", dest: /usr/lib/python3/dist-packages/newly.py}
+- {uses: , register: after}
+- ansible.builtin.copy: {content: "", dest: /usr/lib/python3/dist-packages/newly.py}
+- ansible.builtin.assert: {that: [before is failed, after.word == 'there']}`);
+  expect(result.stdout).toMatch(succeeded);
+});
+
+test("a run that waited while another one replaced Python has nothing to do with what was there before", async () => {
+  const { directory, tree, run } = host;
+  const [there, go] = [join(tree, "root/there"), join(tree, "root/go")];
+  const replace =
+    "cp --archive /usr/bin/python3.11 /usr/bin/python3.new && mv /usr/bin/python3.new /usr/bin/python3.11";
+  const first = run(`- raw: touch /root/there; until [ -e /root/go ]; do sleep 0.1; done; ${replace}`);
+  await expect.poll(() => existsSync(there), { timeout: 60_000 }).toBe(true);
+  const agent = "tr '\\0' ' ' </proc/$PPID/cmdline";
+  const second = ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ansible.builtin.shell", "-a", agent], {
+    cwd: directory,
+    env: { ANSIBLE_NSPAWN_BUSY_TIMEOUT: "60" },
+  });
+  await sleep(2000);
+  await writeFile(go, "");
+  expect((await first).stdout).toMatch(succeeded);
+  const { exitCode, stdout } = await second;
+  expect([exitCode, stdout]).toEqual([0, expect.stringContaining("python3")]);
+  expect(stdout).not.toContain("/proc/self/fd/4");
 });
 
 test("a Python that is too old for the agent runs modules with the same results, each in a container of its own", async () => {
