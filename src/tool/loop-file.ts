@@ -26,15 +26,16 @@ export async function onLoopFile<Result>(
     // Allocated, not sparse: what the file below grows by is not to be measured.
     await run("fallocate", ["--length", `${mebibytes}MiB`, file], { from: "every Debian system" });
     const { program, from } = PROGRAMS[kind];
-    await run(program, ["-q", file], { from, env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+    const env = { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+    await run(program, ["-q", file], { from, env });
     // Past the page cache of the file system below, as a disk is.
     const attach = ["--find", "--show", "--direct-io=on", file];
-    const { output: device } = await run("losetup", attach, { from: "every Debian system" });
+    const { output: device } = await run("losetup", attach, { from: "every Debian system", env });
     try {
       await run("mount", ["-o", "X-mount.mkdir", device, mount], { from: "every Debian system" });
     } finally {
       // Which comes true when nothing is mounted from it any more.
-      await run("losetup", ["--detach", device], { from: "every Debian system" });
+      await run("losetup", ["--detach", device], { from: "every Debian system", env });
     }
     try {
       return await work(mount);
