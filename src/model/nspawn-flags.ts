@@ -12,7 +12,7 @@ export interface NspawnFlag {
   readonly systemd: number;
   /** Set in systemd-nspawn's environment instead of given as an argument. */
   readonly environment?: true;
-  /** Only in a tree that nobody uses until it is published. In the environment alone, where a systemd that does not know it ignores it. */
+  /** Only in a tree that nobody uses until it is published. */
   readonly staged?: true;
   /** Only with this image variable: one flag for each of its values, or for the one value that `when` names. */
   readonly variable?: string;
@@ -72,12 +72,11 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     systemd: 209,
   },
   {
-    flag: "SYSTEMD_SUPPRESS_SYNC=1",
-    environment: true,
+    flag: "--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",
     staged: true,
-    why: "dpkg waits for the disk with each file and package: a staged tree is written to the disk as a whole before it is published.",
-    systemd: 250,
-    source: "https://www.freedesktop.org/software/systemd/man/systemd-nspawn.html#--suppress-sync=",
+    why: "dpkg does not wait for the disk: a staged tree is written to it as a whole before it is published. The first two words are dpkg's own default, which the variable replaces.",
+    systemd: 209,
+    source: "https://manpages.debian.org/bookworm/dpkg/dpkg.1.en.html#DPKG_FORCE",
   },
   {
     flag: "--bind-ro={value}",

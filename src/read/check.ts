@@ -77,8 +77,8 @@ function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly st
   const form = flag.environment ? /^[A-Z][A-Z0-9_]*=/ : /^--[a-z]/;
   if (!form.test(flag.flag))
     problems.push(`${flag.flag} is not written as ${flag.environment ? "NAME=VALUE" : "--flag"}.`);
-  if (flag.staged && (!flag.environment || flag.variable !== null))
-    problems.push(`${flag.flag} is for staged trees: it must be in the environment, and of no variable.`);
+  if (flag.staged && (flag.environment || flag.variable !== null))
+    problems.push(`${flag.flag} is for staged trees: it must be an argument, and of no variable.`);
   const each = flag.variable !== null && flag.when === null;
   const placeholders = each ? ["name", "machine", "value"] : ["name", "machine"];
   problems.push(...placeholderProblems(flag.flag, placeholders));

@@ -26,9 +26,13 @@ export function nspawnFlagsPython(spec: Spec): string {
       "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
       assignment("FLAGS", "tuple[str, ...]", tuple(flags.map(({ flag }) => flag))),
       "\n# systemd-nspawn's own environment in every call.\n",
-      assignment("ENVIRONMENT", "dict[str, str]", dictionary(environment)),
-      "\n# The same, besides, in a tree that nobody uses until it is published.\n",
-      assignment("STAGED_ENVIRONMENT", "dict[str, str]", dictionary(staged)),
+      assignment(
+        "ENVIRONMENT",
+        "dict[str, str]",
+        Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag))),
+      ),
+      "\n# Arguments besides in a tree that nobody uses until it is published.\n",
+      assignment("STAGED_FLAGS", "tuple[str, ...]", tuple(staged.map(({ flag }) => flag))),
       "\n# Lowest version of systemd that has all of these.\n",
       assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
       "\n# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.\n",
@@ -49,25 +53,18 @@ export function nspawnFlagsSh(spec: Spec): string {
     ...assignments,
     "# Lowest version of systemd that has all that is used here.\n",
     `nspawn_minimum=${minimumSystemd(spec)}\n\n`,
-    ...exports(environment),
-    "\n# nspawn_staged: sets what a tree has besides that nobody uses until it is published.\n",
-    "nspawn_staged() {\n",
-    ...exports(staged).map((line) => `  ${line}`),
-    // A function needs a command.
-    staged.length > 0 ? "}\n" : "  :\n}\n",
+    ...environment.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]),
     "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
     "# Needs $name (the image) and $machine (a unique name).\n",
-    'nspawn_flags() {\n  nspawn_command=$1\n  shift\n  "$nspawn_command" \\\n',
-    ...flags.map(({ flag }) => `    ${shTemplate(flag)} \\\n`),
-    '    "$@"\n}\n',
+    ...shFunction("nspawn_flags", flags),
+    "\n# The same with those of a tree that nobody uses until it is published.\n",
+    ...shFunction("nspawn_staged_flags", staged),
   ].join("");
 }
 
 /** Lowest version of systemd that has every flag of every call. */
-export function minimumSystemd(spec: Spec): number {
-  const { flags, environment } = split(spec.nspawn_flags.rows);
-  return Math.max(0, ...[...flags, ...environment].map(({ systemd }) => systemd));
-}
+export const minimumSystemd = (spec: Spec): number =>
+  Math.max(0, ...spec.nspawn_flags.rows.filter(({ variable }) => variable === null).map(({ systemd }) => systemd));
 
 function split(rows: readonly NspawnFlag[]) {
   const always = rows.filter(({ variable, staged }) => variable === null && !staged);
@@ -79,11 +76,11 @@ function split(rows: readonly NspawnFlag[]) {
   };
 }
 
-const exports = (rows: readonly NspawnFlag[]): readonly string[] =>
-  rows.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]);
-
-const dictionary = (rows: readonly NspawnFlag[]): Readonly<Record<string, string>> =>
-  Object.fromEntries(rows.map(({ flag }) => nameAndValue(flag)));
+const shFunction = (name: string, rows: readonly NspawnFlag[]): readonly string[] => [
+  `${name}() {\n  nspawn_command=$1\n  shift\n  "$nspawn_command" \\\n`,
+  ...rows.map(({ flag }) => `    ${shTemplate(flag)} \\\n`),
+  '    "$@"\n}\n',
+];
 
 function assignmentOf({ flag }: NspawnFlag): string {
   const [name, value] = nameAndValue(flag);

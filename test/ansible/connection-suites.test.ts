@@ -23,6 +23,7 @@ test.each(suites)(
 - ansible.builtin.copy: {content: "hällo\\n", dest: /root/copied}
 - ansible.builtin.fetch: {src: /root/copied, dest: ./, flat: true}
 - {ansible.builtin.apt: {name: hello, update_cache: true}, register: apt}
+- {ansible.builtin.command: dpkg --force-help, register: force}
 - ansible.builtin.user: {name: joe}
 - {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
 - ansible.builtin.raw: touch /usr/lib/*/libc.so.6
@@ -34,8 +35,10 @@ test.each(suites)(
       - facts.ansible_facts.ansible_distribution == 'Debian'
       - name.stdout == 'tree'
       - apt is changed
+      # What DPKG_FORCE replaces in a staged tree.
+      - force.stdout | regex_findall('[[][*][]] ([a-z-]+)  ') == ['security-mac', 'downgrade']
       - joe.stdout == 'joe'`);
-    expect(stdout).toMatch(/ok=11 .*failed=0/);
+    expect(stdout).toMatch(/ok=12 .*failed=0/);
     expect(await readFile(join(directory, "copied"), "utf8")).toBe("hällo\n");
   },
 );

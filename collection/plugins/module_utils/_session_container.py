@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name, read_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, plain_text
-from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, STAGED_ENVIRONMENT
+from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
 
 # Seconds in which a container starts, and in which it ends when it is asked to.
@@ -91,11 +91,9 @@ def request(content: dict[str, Any]) -> bytes:
 def container(tree: str, name: str, state: str, in_place: bool, module_utils: str, agent: str) -> Iterator[Container]:
     """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`."""
     arguments, environment = read_container_file(state)
-    if not in_place:
-        environment = {**STAGED_ENVIRONMENT, **environment}
     machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
-    argv = [*flags, *arguments, f"--directory={tree}", "--", *_payload()]
+    argv = [*flags, *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
     os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
         with suppress(FileNotFoundError):

@@ -293,9 +293,9 @@ const literals: Record<string, Row> = {
     given: tables("when: false", 'when: "never"'),
     want: ["tables.ts:46:3 - error: box_online is never never."],
   },
-  "an argument for staged trees": {
-    given: tables('{ flag: "--quiet",', '{ flag: "--quiet", staged: true,'),
-    want: ["tables.ts:42:3 - error: --quiet is for staged trees: it must be in the environment, and of no variable."],
+  "an environment variable for staged trees": {
+    given: tables('{ flag: "SYSTEMD_LOG=none",', '{ flag: "SYSTEMD_LOG=none", staged: true,'),
+    want: ["tables.ts:44:3 - error: SYSTEMD_LOG=none is for staged trees: it must be an argument, and of no variable."],
   },
   "a placeholder that nothing replaces": {
     given: tables("--machine={machine}", "--machine={maschine}"),

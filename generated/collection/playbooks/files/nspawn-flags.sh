@@ -16,12 +16,6 @@ export SYSTEMD_NSPAWN_TMPFS_TMP=0
 # As the first process of a PID namespace it would tell the host's journal alone why it does not start.
 export SYSTEMD_LOG_TARGET=console
 
-# nspawn_staged: sets what a tree has besides that nobody uses until it is published.
-nspawn_staged() {
-  # dpkg waits for the disk with each file and package: a staged tree is written to the disk as a whole before it is published.
-  export SYSTEMD_SUPPRESS_SYNC=1
-}
-
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
 nspawn_flags() {
@@ -41,5 +35,14 @@ nspawn_flags() {
     --hostname="${name:?}" \
     --drop-capability=CAP_MKNOD \
     --setenv=SYSTEMD_OFFLINE=1 \
+    "$@"
+}
+
+# The same with those of a tree that nobody uses until it is published.
+nspawn_staged_flags() {
+  nspawn_command=$1
+  shift
+  "$nspawn_command" \
+    --setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io \
     "$@"
 }

@@ -31,8 +31,8 @@ FLAGS: tuple[str, ...] = (
 # systemd-nspawn's own environment in every call.
 ENVIRONMENT: dict[str, str] = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0", "SYSTEMD_LOG_TARGET": "console"}
 
-# The same, besides, in a tree that nobody uses until it is published.
-STAGED_ENVIRONMENT: dict[str, str] = {"SYSTEMD_SUPPRESS_SYNC": "1"}
+# Arguments besides in a tree that nobody uses until it is published.
+STAGED_FLAGS: tuple[str, ...] = ("--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",)
 
 # Lowest version of systemd that has all of these.
 MINIMUM_SYSTEMD: int = 248

@@ -30,7 +30,7 @@ export const layout = {
 export const nspawnFlags = [
   { flag: "--setenv=A={name} it's $(id)", why: "A pipe | in a table, <b>html</b> and *stars*.", systemd: 232 },
   { flag: "X=a b{machine}c", environment: true, why: "Words.", systemd: 1 },
-  { flag: "Y=it's $HOME", environment: true, staged: true, why: "Of no minimum.", systemd: 999 },
+  { flag: "--y=it's $HOME", staged: true, why: "In a staged tree.", systemd: 2 },
   { flag: "--x=y", variable: "n_text", when: "off", pattern: "^(\\d+|\"x\")$", why: "Never.", systemd: 9 },
 ] as const;
 

@@ -13,11 +13,6 @@ nspawn_minimum=240
 # The log is loud too.
 export SYSTEMD_LOG=none
 
-# nspawn_staged: sets what a tree has besides that nobody uses until it is published.
-nspawn_staged() {
-  :
-}
-
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
 nspawn_flags() {
@@ -26,5 +21,13 @@ nspawn_flags() {
   "$nspawn_command" \
     --quiet \
     --machine="${machine:?}" \
+    "$@"
+}
+
+# The same with those of a tree that nobody uses until it is published.
+nspawn_staged_flags() {
+  nspawn_command=$1
+  shift
+  "$nspawn_command" \
     "$@"
 }

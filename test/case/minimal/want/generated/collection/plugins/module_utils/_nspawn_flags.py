@@ -17,8 +17,8 @@ FLAGS: tuple[str, ...] = ("--quiet", "--machine={machine}")
 # systemd-nspawn's own environment in every call.
 ENVIRONMENT: dict[str, str] = {"SYSTEMD_LOG": "none"}
 
-# The same, besides, in a tree that nobody uses until it is published.
-STAGED_ENVIRONMENT: dict[str, str] = {}
+# Arguments besides in a tree that nobody uses until it is published.
+STAGED_FLAGS: tuple[str, ...] = ()
 
 # Lowest version of systemd that has all of these.
 MINIMUM_SYSTEMD: int = 240

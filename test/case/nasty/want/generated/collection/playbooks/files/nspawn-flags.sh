@@ -13,12 +13,6 @@ nspawn_minimum=232
 # Words.
 export X='a b'"${machine:?}"c
 
-# nspawn_staged: sets what a tree has besides that nobody uses until it is published.
-nspawn_staged() {
-  # Of no minimum.
-  export Y='it'\''s $HOME'
-}
-
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
 nspawn_flags() {
@@ -26,5 +20,14 @@ nspawn_flags() {
   shift
   "$nspawn_command" \
     --setenv=A="${name:?}"' it'\''s $(id)' \
+    "$@"
+}
+
+# The same with those of a tree that nobody uses until it is published.
+nspawn_staged_flags() {
+  nspawn_command=$1
+  shift
+  "$nspawn_command" \
+    '--y=it'\''s $HOME' \
     "$@"
 }

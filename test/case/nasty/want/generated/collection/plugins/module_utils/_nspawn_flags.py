@@ -17,8 +17,8 @@ FLAGS: tuple[str, ...] = ("--setenv=A={name} it's $(id)",)
 # systemd-nspawn's own environment in every call.
 ENVIRONMENT: dict[str, str] = {"X": "a b{machine}c"}
 
-# The same, besides, in a tree that nobody uses until it is published.
-STAGED_ENVIRONMENT: dict[str, str] = {"Y": "it's $HOME"}
+# Arguments besides in a tree that nobody uses until it is published.
+STAGED_FLAGS: tuple[str, ...] = ("--y=it's $HOME",)
 
 # Lowest version of systemd that has all of these.
 MINIMUM_SYSTEMD: int = 232
