@@ -74,7 +74,7 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   {
     flag: "--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",
     staged: true,
-    why: "dpkg does not wait for the disk: a staged tree is written to it as a whole before it is published. The first two words are dpkg's own default, which the variable replaces.",
+    why: "dpkg does not wait for the disk with each file that it unpacks: a staged tree is written to it as a whole before it is published. The first two words are dpkg's own default, which the variable replaces.",
     systemd: 209,
     source: "https://manpages.debian.org/bookworm/dpkg/dpkg.1.en.html#DPKG_FORCE",
   },

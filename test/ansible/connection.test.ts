@@ -34,7 +34,7 @@ test("tasks share one container, which ends soon after the run and leaves nothin
   expect(left.stdout).toBe("");
 });
 
-test("dpkg waits for the disk in a published tree alone: a staged one is written as a whole at its end", async () => {
+test("dpkg waits for the disk with each file in a published tree alone: a staged one is written as a whole at its end", async () => {
   const image = await connectionHost((tree) => debianTree(join(tree, "../.nspawn-runner/img/staged")));
   const tell = `
 - {ansible.builtin.command: printenv DPKG_FORCE, register: force, failed_when: false}

@@ -278,7 +278,7 @@ test("the image's options reach its container, for the tree and for the staged o
   }
 });
 
-test("dpkg waits for the disk in a published tree, in a staged one only when the image wants it", async () => {
+test("dpkg waits for the disk with each file in a published tree, in a staged one only when the image wants it", async () => {
   const root = scratch();
   const published = await busyboxTree(join(root, "img"));
   const staged = await busyboxTree(join(root, ".nspawn-runner/img/staged"));
