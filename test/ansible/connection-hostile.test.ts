@@ -156,6 +156,7 @@ test.each([
 });
 
 test("an agent's descriptors are not taken, and a long line or a deep answer of its own costs no memory and no run", async () => {
+  // One descriptor less is left than there was: that of the connection which was made early.
   const { directory, tree, run } = await withHostileAgent(host, "descriptors");
   await mkdir(join(directory, "action_plugins"), { recursive: true });
   await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));

@@ -152,7 +152,7 @@ class Connection(ConnectionBase):
                 early, self._early = self._early, None
                 with suppress(_exchange.NotBegun), _exchange.in_session(early or self._reach(), request) as running:
                     return _exchange.exchange(running, claim.run, source, sink, _LIMIT)
-                # Nothing of this command has happened. The early connection was to an agent that ended since, or the session's has.
+                # Nothing of this command has happened. At first that can be the early connection's fault, whose agent another session had.
                 if attempt:
                     self._end_session()
             failure = f"the agent in the container on {self._tree} takes no commands; see whether /usr/bin/python3 works in this tree"

@@ -114,7 +114,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         connection = self.get_option("connection")
         collection, _dot, _name = connection.rpartition(".")
         if connection == _CONNECTION:
-            # Tasks run in forks of this process: what it has loaded, no task has to load, and where it has looked for modules.
+            # Tasks run in forks of this process: what it has loaded and looked up, no task has to, neither plugins nor the places of modules.
             connection_loader.get(connection, class_only=True)
             shell_loader.get("sh", class_only=True)
             module_loader.find_plugin("command")

@@ -89,7 +89,10 @@ def request(content: dict[str, Any]) -> bytes:
 
 @contextmanager
 def container(tree: str, name: str, state: str, in_place: bool, module_utils: str, agent: str) -> Iterator[Container]:
-    """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`."""
+    """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`.
+
+    `in_place`: jobs use the tree, or nobody knows of it; else it is a staged one.
+    """
     arguments, environment = read_container_file(state)
     machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
