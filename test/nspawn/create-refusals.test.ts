@@ -24,10 +24,8 @@ beforeAll(async () => {
 /** Both removal and making anew are refused, and the tree stays. */
 async function expectRefused(message: RegExp): Promise<void> {
   const inode = statSync(tree).ino;
-  const [removed, anew] = await Promise.all([
-    chroot({ name: "used", root, state: "absent" }),
-    chroot({ name: "used", root, tarball: archive, recreate: true }),
-  ]);
+  const removed = await chroot({ name: "used", root, state: "absent" });
+  const anew = await chroot({ name: "used", root, tarball: archive, recreate: true });
   expect(removed.msg).toMatch(message);
   expect(anew.msg).toMatch(message);
   expect([removed.exitCode, anew.exitCode]).toEqual([2, 2]);
@@ -146,6 +144,28 @@ test("two at once: the second names the first", async () => {
   const holder = readFileSync(join(root, ".nspawn-runner/two/lock"), "utf8").trim();
   expect(second.msg).toBe(`image two is in the hands of another run (process ${holder}): wait until it ends`);
   expect(holder).toMatch(/^\d+, creation$/);
+});
+
+test("two that make a tree anew: the second asks for the image before it looks who is in the tree", async () => {
+  const [waiting, again] = [join(directory, "waiting-anew"), join(root, "again")];
+  await busyboxTree(again);
+  const command = ["/bin/sh", "-c", `touch ${waiting}; sleep 60`];
+  const first = startCreation({ name: "again", root, recreate: true, command });
+  onTestFinished(async () => {
+    first.kill("SIGKILL");
+    await first;
+    await until("the first ends", () => processesWith(waiting).length === 0);
+  });
+  await until("the first is at work", () => existsSync(waiting));
+  const inside = execa("sleep", ["60"], { cwd: again, reject: false });
+  onTestFinished(async () => {
+    inside.kill("SIGKILL");
+    await inside;
+  });
+  const second = await chroot({ name: "again", root, recreate: true, tarball: archive });
+  expect(second.msg).toMatch(
+    /^image again is in the hands of another run \(process \d+, creation\): wait until it ends$/,
+  );
 });
 
 test.each([

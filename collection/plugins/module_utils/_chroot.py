@@ -37,16 +37,18 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
         _clean_idle(place, check)
         return {"changed": False, "path": path, "msg": f"{path} exists"}
     planned = checked_plan(params)
-    if exists:
-        with _in_use.unused(path):
-            pass
-    if not check:
-        state = _state.make_state(place.root, place.image)
-        with _state.lock(state, "creation"):
+    with ExitStack() as stack:
+        if not check:
+            # First, as of two runs that look at once whether the tree is in use each would find the other.
+            stack.enter_context(_state.lock(_state.make_state(place.root, place.image), "creation"))
             _generations.recover(place)
             # Another run may have made it since.
             if _exists(path) and not exists:
                 return {"changed": False, "path": path, "msg": f"{path} exists"}
+        if exists:
+            with _in_use.unused(path):
+                pass
+        if not check:
             _create(params, planned, place, log)
     return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **told(path, planned, exists, check)}
 
