@@ -39,7 +39,7 @@ export async function benchConnection(collections: string, print: Print): Promis
     // What fills the caches does not count.
     for (const way of all.all) await measure(way, oneTask, true);
     const rounds: Rounds = new Map();
-    for (const work of works)
+    for (const work of works) {
       for (let round = 1; round <= ROUNDS; round++) {
         print(`connection: ${work.name}, round ${round} of ${ROUNDS}`);
         // Another one first in each round.
@@ -49,6 +49,10 @@ export async function benchConnection(collections: string, print: Print): Promis
         if (work === command)
           for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
       }
+      // The whole takes most of an hour: what is known so far is shown.
+      print(`connection: ${work.name}, without pipelining and with it, as ratios to local`);
+      for (const way of all.all) print(`  ${way.name}: ${cells(all, rounds, way, work).join(", ")}`);
+    }
     const cold: number[] = [];
     const warm: number[] = [];
     const costs: SessionCosts[] = [];
@@ -86,18 +90,25 @@ const of = (rounds: Rounds, way: Way, work: Work, pipelining: boolean): number =
 const ofLocal = ({ local }: Ways, rounds: Rounds, work: Work): number =>
   Math.min(of(rounds, local, work, false), of(rounds, local, work, true));
 
-function ratios({ local, all }: Ways, rounds: Rounds): Table {
-  const cells = (way: Way, pipelining: boolean): string[] =>
-    works.map((work) => {
-      const spent = of(rounds, way, work, pipelining);
-      const ratio = (spent / of(rounds, local, work, pipelining)).toFixed(2);
-      return way === local ? `${ratio} (${spent.toFixed(1)} s)` : ratio;
-    });
-  const rows = (pipelining: boolean) =>
-    all.map((way) => [`${way.name}, with${pipelining ? "" : "out"} pipelining`, ...cells(way, pipelining)]);
+/** Ratios of a way to `local` with the same pipelining: without it, and with it. */
+const cells = ({ local }: Ways, rounds: Rounds, way: Way, work: Work): readonly [string, string] => {
+  const cell = (pipelining: boolean): string => {
+    const spent = of(rounds, way, work, pipelining);
+    const ratio = (spent / of(rounds, local, work, pipelining)).toFixed(2);
+    return way === local ? `${ratio} (${spent.toFixed(1)} s)` : ratio;
+  };
+  return [cell(false), cell(true)];
+};
+
+function ratios(all: Ways, rounds: Rounds): Table {
+  const rows = (pipelining: 0 | 1) =>
+    all.all.map((way) => [
+      `${way.name}, with${pipelining ? "" : "out"} pipelining`,
+      ...works.map((work) => cells(all, rounds, way, work)[pipelining]),
+    ]);
   return {
     head: ["way in", ...works.map(({ name }) => name)],
-    rows: [...rows(false), ...rows(true)],
+    rows: [...rows(0), ...rows(1)],
     note: `Whole runs of ansible-playbook, as ratios to local with the same pipelining: medians of ${ROUNDS} rounds in turns.`,
   };
 }
