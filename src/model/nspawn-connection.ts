@@ -18,6 +18,9 @@ import type { Path } from "./types.ts";
  *
  * Binds, environment, network, system call filter and capabilities of the container are those of the image's last maintenance.
  *
+ * On the copy that a maintenance works on, `fsync` and its like return at once, since the copy is written to the disk as a whole before it
+ * is published. They wait as ever where the image has a bind that can be written, or no system call filter.
+ *
  * A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that `raw` can install Python,
  * and `async` is refused.
  *

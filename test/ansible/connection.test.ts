@@ -34,7 +34,7 @@ test("tasks share one container, which ends soon after the run and leaves nothin
   expect(left.stdout).toBe("");
 });
 
-test("dpkg waits for the disk with each file in a published tree alone: a staged one is written as a whole at its end", async () => {
+test("tasks wait for the disk in a published tree alone: a staged one is written as a whole at its end", async () => {
   const image = await connectionHost((tree) => debianTree(join(tree, "../.nspawn-runner/img/staged")));
   const tell = `
 - {ansible.builtin.command: printenv DPKG_FORCE, register: force, failed_when: false}
@@ -45,6 +45,18 @@ test("dpkg waits for the disk with each file in a published tree alone: a staged
   const defaults = "help.stdout | regex_findall('[[][*][]] ([a-z-]+)  ')";
   const staged = await image.run(`${tell} {that: "force.stdout.split(',') == ${defaults} + ['unsafe-io']"}`);
   expect(staged.stdout).toMatch(succeeded);
+  // Of a pipe there is nothing to be written: who is told that it was, did not ask the kernel.
+  const wait = "python3 -c 'import os, sys; getattr(os, sys.argv[1])(os.pipe()[0])'";
+  const waits = (expected: boolean) => `
+- {ansible.builtin.command: "${wait} {{ item }}", loop: [fsync, fdatasync], register: wait, failed_when: wait.rc != ${expected ? 1 : 0}}
+- {ansible.builtin.command: grep NoNewPrivs:.0 /proc/self/status}
+- ansible.builtin.meta: reset_connection`;
+  expect((await host.run(waits(true))).stdout).toMatch(succeeded);
+  expect((await image.run(waits(false))).stdout).toMatch(succeeded);
+  for (const option of ["--bind=/srv:/srv", "SYSTEMD_SECCOMP=0"]) {
+    await files(join(image.tree, ".."), { container: `${option}\n` });
+    expect((await image.run(waits(true))).stdout, option).toMatch(succeeded);
+  }
 });
 
 test("trees that a run works in at once have a session each, and their tasks run side by side", async () => {

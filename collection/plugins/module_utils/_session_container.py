@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._disk_waits import answer_disk_waits
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, plain_text
 from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
@@ -96,6 +97,8 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
     arguments, environment = read_container_file(state)
     machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
+    if not in_place and _may_filter(arguments, environment):
+        answer_disk_waits()
     argv = [*flags, *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
     os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
@@ -121,6 +124,11 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
         running.end()
         with suppress(FileNotFoundError):
             os.unlink(agent)
+
+
+def _may_filter(arguments: Sequence[str], environment: dict[str, str]) -> bool:
+    """Whether the image wants filters of system calls, and nothing of the host's is written that a publish does not write to the disk."""
+    return environment.get("SYSTEMD_SECCOMP") != "0" and not any(argument.startswith("--bind=") for argument in arguments)
 
 
 def _payload() -> list[str]:
