@@ -22,6 +22,9 @@ const ansibleLint = "ansible-lint==26.10.1";
 const docs = "antsibull-docs==2.28.0";
 const ruff = "ruff==0.17.6";
 
+/** By path in the collection: of the host, and of the images, in which a session's agent runs. */
+const oldestPython = { plugins: "3.9", "plugins/module_utils/_session_agent.py": "3.7" };
+
 /** The name of the gate of one version. */
 export const sanityGate = (version: string): string => `ansible-test sanity ${version}`;
 
@@ -111,6 +114,15 @@ export const gates: readonly Gate[] = [
           "ansible_collections/nspawn/runner/plugins",
         ],
         { cwd: collections, env: { MYPYPATH: collections } },
+      ),
+  },
+  {
+    // ruff knows the syntax of old versions of Python, this one what their standard library lacks.
+    name: "vermin",
+    requirements: ["vermin==1.9.2"],
+    check: ({ collection }, command) =>
+      oneByOne(Object.entries(oldestPython), ([path, version]) =>
+        command(["vermin", `--target=${version}-`, "--violations", "--no-tips", path], { cwd: collection }),
       ),
   },
 ];
