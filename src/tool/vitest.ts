@@ -71,13 +71,22 @@ function failures({ testResults }: JsonTestResults): string[] {
     const file = relative(process.cwd(), name);
     const tests = assertionResults
       .filter((test) => test.status === "failed")
-      .map((test) => failureLine(`${file} > ${test.fullName}`, test.failureMessages?.join("\n") ?? ""));
+      .map(({ fullName, failureMessages }) => {
+        const message = failureMessages?.join("\n") ?? "";
+        return failureLine(`${file}${lineIn(name, message)} > ${fullName}`, message);
+      });
     return tests.length === 0 && status === "failed" ? [failureLine(file, message)] : tests;
   });
 }
 
 const failureLine = (what: string, message: string): string =>
   `${what}: ${stripVTControlCharacters(withoutStack(message)).replace(/\s+/g, " ").trim().slice(0, messageLength)}`;
+
+/** `:` and the line of a test's file that a failure's stack begins at, if it passes that file. */
+const lineIn = (file: string, message: string): string => {
+  const line = /^\d+/.exec(message.split(`${file}:`)[1] ?? "");
+  return line ? `:${line[0]}` : "";
+};
 
 const withoutStack = (message: string): string => message.split(/\n\s+at /)[0] ?? "";
 
