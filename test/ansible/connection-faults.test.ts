@@ -5,10 +5,11 @@
 
 import { chown, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { ansible, asNobody } from "../support/ansible.ts";
-import { scratch } from "../support/scratch.ts";
+import { files, scratch } from "../support/scratch.ts";
 import { busyboxTree, debianSource } from "../support/trees.ts";
 import {
   connectionHost,
@@ -22,6 +23,9 @@ import {
 
 const host = await connectionHost(undefined, "file");
 
+/** A command that waits for a process on this machine. */
+const until = (pattern: string): string => `until pgrep --full '${pattern}'; do sleep 0.1; done`;
+
 describe("SIGKILL before, during and after a task", () => {
   test.each([
     ["the container", containerOf, "the container on .* ended under this task"],
@@ -33,8 +37,8 @@ describe("SIGKILL before, during and after a task", () => {
 - ansible.builtin.ping:
 - ${onThisHost(kill)}
 - ansible.builtin.ping:
-- ${onThisHost(`(sleep 1; ${kill}) >/dev/null 2>&1 &`)}
-- {ansible.builtin.command: sleep 60, register: under, ignore_unreachable: true}
+- ${onThisHost(`(${until("^sleep 4716$")}; ${kill}) >/dev/null 2>&1 &`)}
+- {ansible.builtin.command: sleep 4716, register: under, ignore_unreachable: true}
 - ansible.builtin.assert: {that: under.msg is search(${JSON.stringify(message)}), quiet: true}
 - ansible.builtin.ping:`);
     expect(result.stdout).toMatch(succeeded);
@@ -61,13 +65,13 @@ describe("SIGKILL before, during and after a task", () => {
     // The process above a worker; its workers live on.
     const main = `{{ lookup('pipe', "cut -d' ' -f4 /proc/$PPID/stat") }}`;
     const result = await run(`
-- ${onThisHost(`(sleep 2; kill -9 ${main}) >/dev/null 2>&1 &`)}
+- ${onThisHost(`(${until("^sleep 4714$")}; kill -9 ${main}) >/dev/null 2>&1 &`)}
 - ansible.builtin.raw: exec sleep 4714`);
     expect(result.stdout).toContain("TASK [ansible.builtin.raw]");
     expect(result.stdout).not.toContain("PLAY RECAP");
     // The program of the session ends last, where there is one.
     for (const pattern of [containerOf(tree), "^sleep 4714$", sessionOf(tree)]) {
-      await expect.poll(() => processes(pattern), { timeout: 20_000 }).toEqual([]);
+      await expect.poll(() => processes(pattern), { timeout: 30_000 }).toEqual([]);
     }
   });
 });
@@ -79,6 +83,36 @@ test("a command that has ended before this side of the connection looks at it ha
   const result = await run("- {ansible.builtin.raw: echo once >>/root/runs}", { under });
   expect(result.stdout).toMatch(succeeded);
   expect(await readFile(join(tree, "root/runs"), "utf8")).toBe("once\n");
+});
+
+test("a run that is killed before it has read the session's answer takes nothing from the run that has the tree", async () => {
+  const { directory, tree, run } = host;
+  await files(directory, {
+    "ask.py": `import json, select, socket, sys
+with open(f"/proc/{sys.argv[1]}/cmdline") as file:
+    options = json.loads(file.read().split("\\0")[-2])
+session = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+session.connect(options["directory"] + "/control")
+session.sendall(json.dumps({"run": "another"}).encode())
+select.select([session], [], [])
+`,
+  });
+  const result = await run(`
+- {ansible.builtin.command: ${whichContainer}, register: before}
+- ${onThisHost(`/usr/bin/python3 ${directory}/ask.py $(pgrep --full '${sessionOf(tree)}')`)}
+- {ansible.builtin.command: ${whichContainer}, register: after}
+- ansible.builtin.assert: {that: before.stdout == after.stdout}`);
+  expect(result.stdout).toMatch(succeeded);
+});
+
+test("a session that is about to end is waited for, by a run that waits for nobody else", async () => {
+  const { run } = host;
+  // Without its agent a container is ended by force, which takes a while.
+  const stop = await run("- ansible.builtin.raw: kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat)");
+  expect(stop.stdout).toMatch(succeeded);
+  await sleep(3000);
+  const result = await run("- ansible.builtin.ping:", { env: { ANSIBLE_NSPAWN_BUSY_TIMEOUT: "0" } });
+  expect(result.stdout).toMatch(succeeded);
 });
 
 describe("a tree", () => {
@@ -110,7 +144,7 @@ describe("a tree", () => {
 - {ansible.builtin.ping: , register: removed, ignore_unreachable: true}
 - ansible.builtin.assert: {that: removed.msg is search('create the image first')}`);
     expect(result.stdout).toMatch(succeeded);
-    await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
   });
 
   test("with a full disk makes the task fail that needs room, not the next one", async () => {
@@ -133,7 +167,7 @@ describe("a tree", () => {
     that: ["copy.msg is search('cannot be copied to .*: No space left on device')", raw.stdout is search('room for this')]`);
     expect(result.stdout).toMatch(succeeded);
     // It holds the mount.
-    await expect.poll(() => processes(containerOf(tree)), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => processes(sessionOf(tree)), { timeout: 30_000 }).toEqual([]);
   });
 });
 

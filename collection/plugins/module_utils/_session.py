@@ -62,7 +62,8 @@ def _run(options: dict[str, Any]) -> None:
     tree = options["tree"]
     status = os.lstat(tree)
     name, state, in_place = _find_image(tree)
-    with ExitStack() as stack:
+    # Clients wait at an ending session's socket: it goes last, when the container, the tree and the image are free.
+    with ExitStack() as last, ExitStack() as stack:
         if in_place:
             stack.enter_context(_published(tree, name))
         stack.enter_context(_alone(tree))
@@ -70,16 +71,16 @@ def _run(options: dict[str, Any]) -> None:
         if not has_python(tree):
             _check_usr(tree)
             raise NoAgent("it has no /usr/bin/python3")
-        control = stack.enter_context(_listener(os.path.join(options["directory"], "control")))
+        control = last.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
         running = stack.enter_context(container(tree, name, state, in_place, options["module_utils"], agent))
         _say({"ready": True})
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (1, 2):
             os.dup2(null, descriptor)
-        _Server(control, running, options["key"], [status.st_dev, status.st_ino]).serve()
-        # From here on nobody connects any more, while the container ends.
-        control.close()
+        # Until the end it keeps the sockets of those that wait for that.
+        server = _Server(control, running, options["key"], [status.st_dev, status.st_ino])
+        server.serve()
 
 
 def _check_usr(tree: str) -> None:
@@ -195,7 +196,11 @@ class _Server:
 
     def _answer(self, connection: socket.socket) -> None:
         descriptors = array.array("i")
-        data, ancillary, _flags, _address = connection.recvmsg(65536, socket.CMSG_SPACE(descriptors.itemsize))
+        try:
+            data, ancillary, _flags, _address = connection.recvmsg(65536, socket.CMSG_SPACE(descriptors.itemsize))
+        except ConnectionError:
+            # Killed before it read its answer.
+            data, ancillary = b"", []
         for _level, _kind, content in ancillary:
             descriptors.frombytes(content)
         if data:

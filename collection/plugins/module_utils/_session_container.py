@@ -80,6 +80,10 @@ class Container:
             self.process.wait(_END)
         self.process.kill()
         self.process.wait()
+        # What it ran dies after it, by the signal of its parent's death, and holds the pipe until then.
+        deadline = time.monotonic() + _END
+        while (left := deadline - time.monotonic()) > 0 and select.select([self.output], [], [], left)[0] and self.lines() is not None:
+            pass
 
 
 def request(content: dict[str, Any]) -> bytes:
