@@ -161,7 +161,8 @@ class Connection(ConnectionBase):
         except _exchange.RunEnded:
             failure = "the run of Ansible that this task belongs to has ended"
         except _exchange.Died:
-            failure = f"{_session_client.what_died(claim, self._tree)}; the next task starts what it needs"
+            self._early = self._reach()
+            failure = f"{_session_client.what_died(claim, self._tree, self._early is not None)}; the next task starts what it needs"
         raise AnsibleConnectionFailure(failure)
 
     def _run_alone(self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None") -> tuple[int, bytes, bytes]:

@@ -165,7 +165,8 @@ def _learn(words: bytes, agent: Agent) -> None:
         if word.isdigit():
             agent.same.add(int(word))
         elif f"{path}.py" in agent.checksums or f"{path}/__init__.py" in agent.checksums:
-            with suppress(ImportError):
+            # Whatever an upgrade that is under way makes of it.
+            with suppress(Exception):
                 importlib.import_module(word)
 
 

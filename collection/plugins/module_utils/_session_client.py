@@ -23,8 +23,8 @@ RUN_DIRECTORY = "/run/nspawn-runner"
 # Seconds; longer than a session takes to end its container by force.
 _TIMEOUT = 90
 _PAUSE = 0.1
-# In which the host side tells of a container that has ended.
-_GRACE = 2
+# In which the host side tells of a container that has ended: where its agent still listens, and where it does not.
+_GRACE, _LONG_GRACE = 2, 30
 _COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session import main; main()"
 
@@ -115,9 +115,10 @@ def end(tree: str, only_idle: bool = False) -> None:
                 _await_end(connection)
 
 
-def what_died(claim: Claim, tree: str) -> str:
+def what_died(claim: Claim, tree: str, agent_lives: bool) -> str:
     """What of the session is not there any more, when a command in it did not come to its end."""
-    if claim.connection is None or not select.select([claim.connection], [], [], _GRACE)[0]:
+    grace = _GRACE if agent_lives else _LONG_GRACE
+    if claim.connection is None or not select.select([claim.connection], [], [], grace)[0]:
         return f"the process that ran this task in the container on {tree} was killed"
     with suppress(OSError, ValueError):
         return f"the container on {tree} ended under this task{json.loads(claim.connection.recv(65536))['said']}"
