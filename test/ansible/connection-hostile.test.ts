@@ -60,7 +60,7 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
 test("a link in the place of a directory that systemd-nspawn uses before it is in the tree is refused", async () => {
   const { tree, run } = host;
   // A session that began before goes on.
-  await expect.poll(() => processes(containerOf(tree)), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
   const before = await contents(outside);
   const directories = ["dev", "etc", "proc", "run", "sys"];
   const tasks = directories.map((name) => {
@@ -137,7 +137,7 @@ module.exit_json(ansible_facts=module.params["facts"])
   const first = await run(`- lie: {facts: ${JSON.stringify(lies)}}${look}`, { env });
   expect(first.stdout).toMatch(succeeded);
   // The first task that ran in the tree came later than the idle time.
-  await expect.poll(() => processes(containerOf(tree)), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
   const second = await run(`${look}\n- ansible.builtin.meta: reset_connection`, { env });
   expect(second.stdout).toMatch(succeeded);
   expect(await contents(outside)).not.toContain("executed");
@@ -175,6 +175,8 @@ test("an agent's descriptors are not taken, and a long line or a deep answer of 
 
 /** Puts the program in the place of the tree's Python. */
 async function withHostileAgent(at: ConnectionHost, answer: string): Promise<ConnectionHost> {
+  // The one before answers nobody while a connection is open, not even who wants it to end.
+  await expect.poll(() => processes(sessionOf(at.tree)), { timeout: 30_000 }).toEqual([]);
   const python = join(at.tree, "usr/bin/python3");
   await rm(python);
   await copyFile(join(import.meta.dirname, "hostile.py"), python);

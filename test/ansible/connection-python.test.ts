@@ -4,9 +4,8 @@
 // The Pythons of a tree: another one than the agent's, one that is being replaced, one that is too old for the agent.
 
 import { existsSync } from "node:fs";
-import { chmod, cp, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
 import { files } from "../support/scratch.ts";
@@ -127,18 +126,20 @@ test("what a task installs for Python is there for the next one's module", async
 
 test("a run that waited while another one replaced Python has nothing to do with what was there before", async () => {
   const { directory, tree, run } = host;
-  const [there, go] = [join(tree, "root/there"), join(tree, "root/go")];
+  const there = join(tree, "root/there");
   const replace =
     "cp --archive /usr/bin/python3.11 /usr/bin/python3.new && mv /usr/bin/python3.new /usr/bin/python3.11";
-  const first = run(`- raw: touch /root/there; until [ -e /root/go ]; do sleep 0.1; done; ${replace}`);
+  // The agent, and what it forked for either run.
+  const waits = "[ $(grep -lsz '^/proc/self/fd/4$' /proc/[0-9]*/cmdline | wc --lines) -ge 3 ]";
+  const first = run(`
+- raw: touch /root/there; until ${waits}; do sleep 0.1; done; ${replace}
+  vars: {ansible_nspawn_idle_time: 60}`);
   await expect.poll(() => existsSync(there), { timeout: 60_000 }).toBe(true);
   const agent = "tr '\\0' ' ' </proc/$PPID/cmdline";
   const second = ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ansible.builtin.shell", "-a", agent], {
     cwd: directory,
     env: { ANSIBLE_NSPAWN_BUSY_TIMEOUT: "60" },
   });
-  await sleep(2000);
-  await writeFile(go, "");
   expect((await first).stdout).toMatch(succeeded);
   const { exitCode, stdout } = await second;
   expect([exitCode, stdout]).toEqual([0, expect.stringContaining("python3")]);
@@ -160,7 +161,7 @@ test("a Python that is too old for the agent runs modules with the same results,
 - {ansible.builtin.command: id -un, become: true, become_user: joe, become_method: su, register: joe}
 - {ansible.builtin.copy: {content: kept, dest: /root/kept}}
 - {ansible.builtin.slurp: {src: /root/kept}, register: kept}
-- {ansible.builtin.shell: sleep 4715, timeout: 3, register: late, ignore_errors: true}
+- {ansible.builtin.shell: sleep 4715, timeout: 9, register: late, ignore_errors: true}
 - {ansible.builtin.command: sleep 1, async: 9, register: background, ignore_errors: true}
 - ansible.builtin.assert:
     that:
