@@ -3,7 +3,8 @@
 //
 // Maintenance of images that are missing. A command makes their trees: a copy of a Busybox.
 
-import { appendFile, readFile, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { mountsBeneath } from "../support/scratch.ts";
@@ -71,11 +72,29 @@ describe("a missing image", () => {
     expect(second.exitCode).toBe(0);
   });
 
+  test.each([
+    ["nspawn.runner.create", "unchanged"],
+    ["site.yml", "unchanged"],
+  ])("that another run makes before this one has the lock is not made again by %s", async (name, expected) => {
+    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", copy) });
+    await busyboxTree(join(host.directory, "other"));
+    await writeFile(join(host.directory, "other/by-another-run"), "");
+    const lock = host.state("aa", "lock");
+    const late = ["-P", lock, "-e", "trace=flock", "-e", "inject=flock:delay_enter=15000000:when=1"];
+    const under = ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...late];
+    const run = host.run([name], { under });
+    await until(() => existsSync(lock));
+    await rename(join(host.directory, "other"), join(host.root, "aa"));
+    expect(summary(await run, "aa")[0]).toBe(expected);
+    expect((await stat(join(host.root, "aa/by-another-run"))).isFile()).toBe(true);
+  });
+
   test("that a killed run left half made is made by the next one", async () => {
-    const slow = `nspawn_runner_create_command: [sh, -c, 'mkdir "$0/half" && sleep 4194299', '{{ nspawn_runner_tree }}']`;
+    const marker = `sleep 42${process.pid}`;
+    const slow = `nspawn_runner_create_command: [sh, -c, 'mkdir "$0/half" && ${marker}', '{{ nspawn_runner_tree }}']`;
     const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", slow) });
-    await killed(host, () => processes("4194299").some(({ command }) => command.startsWith("sleep ")));
-    await until(() => processes(host.directory).length === 0 && processes("4194299").length === 0);
+    await killed(host, () => processes(marker).some(({ command }) => command.startsWith("sleep ")));
+    await until(() => processes(host.directory).length === 0 && processes(marker).length === 0);
     expect(mountsBeneath(host.directory)).toEqual([]);
     await expect(stat(join(host.root, "aa"))).rejects.toThrow();
     await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- debug:", copy));

@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import struct
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from typing import NamedTuple
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
 
 LOCKS = "/run/systemd/nspawn/locks"
+# Seconds. A container that ends takes the lock of all that share it, to remove the file; one that is killed ends a little later.
+_PATIENCE = 0.5
 
 
 class Mount(NamedTuple):
@@ -100,14 +103,17 @@ def _busy(tree: str, by: str) -> Busy:
 def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[None]:
     """The lock that each container on the tree holds, shared or not; who had it alone removes the file, as systemd-nspawn does."""
     os.makedirs(LOCKS, mode=0o700, exist_ok=True)
+    deadline = time.monotonic() + _PATIENCE
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        if not _try_lock(descriptor, kind):
-            os.close(descriptor)
-            raise _busy(tree, "a container of systemd-nspawn")
-        if os.fstat(descriptor).st_nlink:
+        locked = _try_lock(descriptor, kind)
+        if locked and os.fstat(descriptor).st_nlink:
             break
         os.close(descriptor)
+        if not locked:
+            if time.monotonic() >= deadline:
+                raise _busy(tree, "a container of systemd-nspawn")
+            time.sleep(0.01)
     try:
         yield
     finally:

@@ -34,7 +34,8 @@ def publish(place: Place, record: dict[str, Any], tell: Tell = lambda line: None
     with _in_use.unused(place.staged):
         pass
     content, old = retire(place)
-    new = {"id": _record.new_id(_record.ids(place, content)), "published": _record.now(), **record}
+    now = old["retired"] if old else _record.now()
+    new = {"id": _record.new_id(_record.ids(place, content)), "published": now, **record}
     content["published"] = new
     content.pop("hold", None)
     swap(place, place.staged, content, old, tell)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _layout
 from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, run
@@ -52,6 +53,10 @@ def tree(path: str, wait: bool = True) -> None:
         _each(path, "(", "-type", "f", "-o", "-type", "d", ")", "-execdir", "chattr", "-f", "-i", "-a", "--", "{}", "+")
         if subvolumes:
             _delete_subvolumes(path, wait)
+        status, tail = _rm(path)
+    if status != 0:
+        # A container of a run that was killed ends a little later, and may have written there meanwhile.
+        time.sleep(1)
         status, tail = _rm(path)
     if status != 0:
         raise ChrootError(f"{path} cannot be removed:\n" + "\n".join(tail))

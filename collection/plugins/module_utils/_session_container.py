@@ -27,8 +27,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM
 from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
 from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
 
-# Seconds in which a container starts, and in which it ends when it is asked to.
-_START, _END = 60, 10
+# Seconds in which a container starts, and in which it ends when it is asked to: a staged one longer, since nobody else tidies its tree.
+_START, _END, _STAGED_END = 60, 10, 60
 # Bytes of a line, however long the container makes it.
 _LINE = 8192
 _FILES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files"))
@@ -70,14 +70,14 @@ class Container:
         self.tail.extend(lines)
         return lines if data else None
 
-    def end(self) -> None:
+    def end(self, patience: float) -> None:
         """Has the agent end, so that what was put into the tree for the session is taken out again; by force when it does not."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_END)
             connection.connect(self.agent)
             connection.sendall(request({"end": True}))
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_END)
+            self.process.wait(patience)
         self.process.kill()
         self.process.wait()
         # What it ran dies after it, by the signal of its parent's death, and holds the pipe until then.
@@ -126,7 +126,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
         _wait(running, tree)
         yield running
     finally:
-        running.end()
+        running.end(_END if in_place else _STAGED_END)
         with suppress(FileNotFoundError):
             os.unlink(agent)
 

@@ -89,8 +89,9 @@ def failure(result: str, problem: object) -> Result:
 def _maintain(job: Job) -> Result:
     image, place = job.image, job.place
     missing = not os.path.lexists(image.path)
+    there = {"changed": False, "result": "unchanged", "msg": f"{image.path} exists"}
     if job.create_only and not missing:
-        return {"changed": False, "result": "unchanged", "msg": f"{image.path} exists"}
+        return there
     creation = _creation(job, missing)
     if job.check and creation:
         # There is nothing to run the playbook in.
@@ -98,6 +99,11 @@ def _maintain(job: Job) -> Result:
     _state.make_state(image.root, image.name)
     with _state.lock(place.state, "maintenance"):
         _generations.recover(place)
+        if missing and os.path.lexists(image.path):
+            # Another run has made it since.
+            if job.create_only:
+                return there
+            creation = None
         content = _record.load(place)
         if "hold" in content:
             return _held(image, content)
