@@ -21,9 +21,9 @@ export default defineConfig({
     // They need systemd as PID 1.
     exclude: process.env["NSPAWN_RUNNER_LAB"] ? [] : ["test/lab/**"],
     globalSetup: ["test/support/setup.ts"],
-    // Real containers and real package installations.
-    testTimeout: 300_000,
-    hookTimeout: 600_000,
+    // For what hangs: with real containers and package installations, a busy machine needs minutes for what a quiet one does in one.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
   },

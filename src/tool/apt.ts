@@ -51,7 +51,8 @@ async function isInstalled(name: string): Promise<boolean> {
 }
 
 async function aptGet(args: readonly string[]): Promise<void> {
-  await asRoot("apt-get", args, { DEBIAN_FRONTEND: "noninteractive" });
+  // A machine that has just been started may be at its own upgrades.
+  await asRoot("apt-get", ["-o", "DPkg::Lock::Timeout=600", ...args], { DEBIAN_FRONTEND: "noninteractive" });
 }
 
 /** Runs a program as root on the terminal: as it is for root, else by sudo. */

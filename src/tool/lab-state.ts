@@ -27,8 +27,14 @@ export async function removeLeftovers(): Promise<void> {
 }
 
 export async function removeState(state: string): Promise<void> {
+  // systemd-nspawn, the first process of their PID namespace, is the last of a killed lab's processes to end.
+  const nspawn = ["--full", `^systemd-nspawn .*--machine=${basename(state)} `];
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if ((await execa("pgrep", nspawn, { reject: false })).exitCode !== 0) break;
+    await sleep(50);
+  }
   await detachLoopDevices(state);
-  // The processes of a lab that was killed take a moment to end; until then their groups are busy.
+  // A group is busy for a moment after its last process.
   const groups = controlGroups
     .map((hierarchy) => join(hierarchy, basename(state)))
     .filter((group) => existsSync(group));

@@ -154,7 +154,7 @@ type Host = ReturnType<typeof boot>;
 
 /** The process that is PID 1 in the lab. */
 async function findLeader(host: Host): Promise<number> {
-  for (let attempt = 0; attempt < 200 && host.exitCode === null; attempt++) {
+  for (let attempt = 0; attempt < 1200 && host.exitCode === null; attempt++) {
     // The outer child is nspawn, the first process of our PID namespace; the inner one is the lab's.
     for (const nspawn of children(host.pid)) {
       for (const child of children(nspawn)) {

@@ -3,9 +3,9 @@
 //
 // Ansible's own programs on a published image, in place, while somebody else holds it.
 
+import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible, withChrootConnection } from "../support/ansible.ts";
@@ -50,7 +50,8 @@ test.each([
       expect.soft(stdout).toContain(sentence);
     };
 
-    await whileRunning(["flock", lock, "sh", "-c", 'echo "$$, maintenance" >"$0"; exec sleep 600', lock], async () => {
+    const holds = 'echo "$$, maintenance" >"$0"; echo started; exec sleep 600';
+    await whileRunning(["flock", lock, "sh", "-c", holds, lock], async () => {
       const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
       await said(`image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`);
     });
@@ -72,10 +73,11 @@ test.each([
   },
 );
 
+/** From when the command says something. */
 async function whileRunning(command: readonly string[], body: () => Promise<unknown>): Promise<void> {
   const holder = execa("setsid", ["--wait", ...command], { reject: false, stdin: "ignore", cleanup: true });
-  const started = Promise.race([holder, sleep(1500)]);
-  expect(await started).toBeUndefined();
+  const [started] = await Promise.race([once(holder.stdout, "data"), holder.then(({ stderr }) => [stderr])]);
+  expect(String(started)).toBe("started\n");
   try {
     await body();
   } finally {

@@ -62,8 +62,8 @@ export function processes(text: string): Process[] {
 }
 
 export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 30_000; !condition(); ) {
-    if (Date.now() > end) throw new Error("This did not happen within 30 seconds");
+  for (const end = Date.now() + 120_000; !condition(); ) {
+    if (Date.now() > end) throw new Error("This did not happen within two minutes");
     await new Promise((done) => setTimeout(done, 50));
   }
 }

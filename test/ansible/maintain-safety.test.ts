@@ -11,7 +11,7 @@ import { describe, expect, inject, test } from "vitest";
 import { withChrootConnection } from "../support/ansible.ts";
 import { files, mountsBeneath } from "../support/scratch.ts";
 import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
-import { killed, processes, started, until } from "./maintain-kill.ts";
+import { killed, type Process, processes, started, until } from "./maintain-kill.ts";
 
 const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };
 
@@ -75,12 +75,13 @@ describe("a tree whose Python answers with facts of its choice", () => {
 });
 
 describe("SIGKILL", () => {
-  const sleeper = (seconds: string) => processes(seconds).some(({ command }) => /^(\S*busybox )?sleep /.test(command));
+  const marker = `sleep 41${process.pid}`;
+  const sleeper = () => processes(marker).some(({ command }) => /^(\S*busybox )?sleep /.test(command));
 
   test("of the outer run ends all that it started", async () => {
-    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: sleep 4194301") }, ["aa"]);
-    await killed(host, () => sleeper("4194301"));
-    await until(() => processes(host.directory).length === 0 && processes("4194301").length === 0);
+    const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
+    await killed(host, () => sleeper());
+    await until(() => processes(host.directory).length === 0 && processes(marker).length === 0);
     expect(mountsBeneath(host.directory)).toEqual([]);
     // Nothing holds the image.
     await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- raw: 'true'\n  changed_when: false"));
@@ -88,15 +89,17 @@ describe("SIGKILL", () => {
   });
 
   test("of one image's run fails this image, and says so", async () => {
-    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: sleep 4194303") }, ["aa"]);
-    const { result } = await started(host, () => sleeper("4194303"));
+    const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
+    const { result } = await started(host, () => sleeper());
     const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) =>
       /^\S*python\S* \S*ansible-playbook /.test(command),
     );
-    process.kill(Math.min(...inner.map(({ pid }) => pid)), "SIGKILL");
+    // Its first process, which no other of it has started.
+    const [first] = inner.filter(({ parent }) => !inner.some(({ pid }) => pid === parent));
+    process.kill((first as Process).pid, "SIGKILL");
     expect((await result).exitCode).toBe(2);
     expect(sentence(await result, "aa")).toMatch(/was ended by signal SIGKILL before its end .*last\.log/);
-    await until(() => processes("4194303").length === 0);
+    await until(() => processes(marker).length === 0);
   });
 });
 

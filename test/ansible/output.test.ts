@@ -11,9 +11,9 @@ import { expect, test } from "vitest";
 import { ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
 import { playbook, type RunnerHost, runnerHost } from "./maintain-host.ts";
 
-/** The exit status of ansible-playbook at the head of a pipeline; 137 when it had not ended after a minute. */
+/** The exit status of ansible-playbook at the head of a pipeline; 137 when it had not ended after three minutes. */
 async function piped(host: RunnerHost, playbook: string, reader: string): Promise<number> {
-  const script = `timeout --signal=KILL 60 "$0" -i nspawn_runner.yml "$1" ${reader}; exit "\${PIPESTATUS[0]}"`;
+  const script = `timeout --signal=KILL 180 "$0" -i nspawn_runner.yml "$1" ${reader}; exit "\${PIPESTATUS[0]}"`;
   const { exitCode } = await execa("/bin/bash", ["-c", script, ansibleProgram("ansible-playbook"), playbook], {
     cwd: host.directory,
     env: ansibleEnvironment(),

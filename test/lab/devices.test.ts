@@ -6,7 +6,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { sessionOf } from "../ansible/connection-host.ts";
 import { ansible } from "../support/ansible.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
@@ -19,11 +20,17 @@ beforeAll(async () => {
   await files(directory, {
     "hosts.yml": JSON.stringify({
       all: {
-        hosts: { img: { ansible_host: tree, ansible_connection: "nspawn.runner.nspawn", ansible_nspawn_idle_time: 3 } },
+        hosts: {
+          img: { ansible_host: tree, ansible_connection: "nspawn.runner.nspawn", ansible_nspawn_idle_time: 60 },
+        },
       },
     }),
   });
 });
+
+// It would keep its tree for longer than the tests last.
+const end = 'pkill --full "$0"; while pgrep --full "$0"; do sleep 0.1; done';
+afterAll(() => execa("sh", ["-c", end, sessionOf(tree)]));
 
 const raw = async (command: string) => {
   const { exitCode, stdout } = await ansible("ansible", ["-i", "hosts.yml", "img", "-m", "raw", "-a", command], {

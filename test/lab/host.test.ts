@@ -69,7 +69,7 @@ const boots = async (directory: string) => {
     systemctl is-active job
     machinectl show --property=State run-1
     machinectl terminate run-1
-    while systemctl is-active --quiet job; do sleep 0.1; done`);
+    until systemctl show --property=ActiveState job | grep -qE '=(inactive|failed)$'; do sleep 0.1; done`);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(stdout).toBe("active\nState=running");
 };

@@ -200,7 +200,7 @@ describe("a change is seen where it counts", () => {
     const before = `
 _stage.stage(p, log.append)
 since = later()
-shell("echo new > etc/lonely", p.staged)
+shell("sleep 0.02; echo new > etc/lonely", p.staged)
 tick = since._replace(change_time=os.lstat(p.staged + "/etc/lonely").st_ctime_ns)
 back = since._replace(change_time=since.change_time + 700000000, offset=since.offset + 0.7)
 forth = since._replace(offset=since.offset - 0.7)

@@ -41,7 +41,7 @@ describe("a tree in use is neither removed nor made anew", () => {
     const argv = ["--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2", ...flags];
     // All of the container dies with unshare.
     const under = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"];
-    const payload = ["-D", tree, "/bin/sh", "-c", "echo up; exec sleep 60"];
+    const payload = ["-D", tree, "/bin/sh", "-c", "echo up; exec sleep 600"];
     const container = execa("unshare", [...under, ...argv, ...payload], { reject: false, cwd: "/" });
     onTestFinished(async () => {
       container.kill("SIGKILL");
@@ -64,7 +64,7 @@ describe("a tree in use is neither removed nor made anew", () => {
   test("by an overlay of another mount namespace", async () => {
     for (const name of ["upper", "work", "merged"]) await mkdir(join(directory, name));
     const options = `lowerdir=${tree},upperdir=${directory}/upper,workdir=${directory}/work`;
-    const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 60`;
+    const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
     const process = execa("unshare", ["--mount", "/bin/sh", "-c", script], { reject: false, cwd: "/" });
     onTestFinished(async () => {
       process.kill("SIGKILL");
@@ -133,7 +133,7 @@ test("bad names and bad root directories", async () => {
 
 test("two at once: the second names the first", async () => {
   const waiting = join(directory, "waiting");
-  const first = startCreation({ name: "two", root, command: ["/bin/sh", "-c", `touch ${waiting}; sleep 60`] });
+  const first = startCreation({ name: "two", root, command: ["/bin/sh", "-c", `touch ${waiting}; sleep 600`] });
   onTestFinished(async () => {
     first.kill("SIGKILL");
     await first;
@@ -149,7 +149,7 @@ test("two at once: the second names the first", async () => {
 test("two that make a tree anew: the second asks for the image before it looks who is in the tree", async () => {
   const [waiting, again] = [join(directory, "waiting-anew"), join(root, "again")];
   await busyboxTree(again);
-  const command = ["/bin/sh", "-c", `touch ${waiting}; sleep 60`];
+  const command = ["/bin/sh", "-c", `touch ${waiting}; sleep 600`];
   const first = startCreation({ name: "again", root, recreate: true, command });
   onTestFinished(async () => {
     first.kill("SIGKILL");

@@ -125,8 +125,8 @@ describe.each([
     expect(existsSync(proc)).toBe(true);
     process.kill(run.pid as number, "SIGKILL");
     await run;
-    await until("all that was started ends", () => processesWith(join(root, ".nspawn-runner", name)).length === 0, 5);
-    await until("its mounts vanish", () => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0, 5);
+    await until("all that was started ends", () => processesWith(join(root, ".nspawn-runner", name)).length === 0);
+    await until("its mounts vanish", () => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0);
     expect(existsSync(join(root, name))).toBe(false);
     expect(stateOf(root, name)).toContain("staged");
     const next = await chroot({
@@ -141,7 +141,8 @@ describe.each([
 
 test("a package script cannot leave a daemon behind, whoever runs it", async () => {
   const directory = scratch();
-  const script = "#!/bin/sh\nsetsid sleep 4567 </dev/null >/dev/null 2>&1 &\necho $! >/started\n";
+  const marker = `sleep 45${process.pid}`;
+  const script = `#!/bin/sh\nsetsid ${marker} </dev/null >/dev/null 2>&1 &\necho $! >/started\n`;
   await execa("mkdir", ["-p", join(directory, "deb/DEBIAN")]);
   await execa("tee", [join(directory, "deb/DEBIAN/postinst")], { input: script });
   await execa("chmod", ["755", join(directory, "deb/DEBIAN/postinst")]);
@@ -154,7 +155,7 @@ test("a package script cannot leave a daemon behind, whoever runs it", async () 
   expect(result).toMatchObject({ exitCode: 0, changed: true });
   // It did run.
   expect(readFileSync(join(root, "starter/started"), "utf8")).toMatch(/^\d+/);
-  expect(processesWith("sleep 4567")).toEqual([]);
+  expect(processesWith(marker)).toEqual([]);
 });
 
 test("a mirror that does not answer is given up, by either tool", async () => {

@@ -117,13 +117,13 @@ describe("a generation in use is not pruned", () => {
 
   test("by a container", () =>
     expectKept(
-      (host) => running(container(host.tree, "/bin/sh", "-c", "echo up; exec sleep 60")),
+      (host) => running(container(host.tree, "/bin/sh", "-c", "echo up; exec sleep 600")),
       /a container of systemd-nspawn/,
     ));
 
   test("by a process in it", () =>
     expectKept(
-      (host) => running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.tree, "root")),
+      (host) => running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.tree, "root")),
       /process \d+ \(\w+\)/,
     ));
 
@@ -132,7 +132,7 @@ describe("a generation in use is not pruned", () => {
       const directory = scratch();
       for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
       const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
-      const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 60`;
+      const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
       return running(["unshare", "--mount", "/bin/sh", "-c", script]);
     }, /the mount \S+\/merged, which was made of it when it was at \S+\/img/));
 
@@ -317,7 +317,7 @@ test("the tree of a failed maintenance is kept, in the place of the one before",
     expect((await host.call("g.keep_failed(p)")).value).toBe(join(host.state, "failed"));
     expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe(content);
   }
-  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.state, "failed"));
+  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.state, "failed"));
   host.stage("z");
   expect((await host.call("g.keep_failed(p)")).error).toMatch(/failed is in use by process \d+ /);
   expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe("y");
@@ -334,7 +334,7 @@ describe("nspawn.runner.chroot", () => {
     host.stage("x");
     await host.call("g.keep_failed(p)");
     const generation = join(host.state, "generations", host.ids()[0] as string);
-    const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], generation);
+    const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], generation);
     for (const check of [true, false]) {
       const refused = await chroot(params, { check });
       expect(refused.msg).toMatch(new RegExp(`^${generation} is in use by process \\d+ `));

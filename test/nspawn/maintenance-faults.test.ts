@@ -100,7 +100,7 @@ describe("a disk", () => {
     expect((await run(write("one"))).exitCode).toBe(0);
 
     // It goes on as if nothing had happened.
-    const fill = "dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/rest bs=512; echo two >/etc/word; true";
+    const fill = "echo two >/etc/word; dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/rest bs=512; true";
     const trees = disks.map(({ tree }) => fingerprint(tree));
     const filled = await run(`- raw: "${fill}"`);
     for (const [index, { kind, tree, staged }] of disks.entries()) {

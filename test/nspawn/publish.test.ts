@@ -63,7 +63,7 @@ test("immutable and append-only root directories are replaced too", async () => 
 test("a staged tree that is in use is not published", async () => {
   const host = new ImageHost(scratch());
   host.stage("new");
-  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 60"], join(host.state, "staged"));
+  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.state, "staged"));
   expect((await publish(host)).error).toMatch(/staged is in use by process \d+ \(\w+\): wait until that ends$/);
   expect(existsSync(host.tree)).toBe(false);
   await end();

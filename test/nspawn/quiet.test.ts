@@ -52,14 +52,14 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
   expect(problems.join("\n")).toBe("");
   // Many jobs met an exchange, and no exchange waited long for a gap between them.
   expect(measured.swaps).toBeGreaterThan(JOBS);
-  expect(measured.wait).toBeLessThan(5000);
+  expect(measured.wait).toBeLessThan(30_000);
   expect(measured.exchange).toBeLessThan(10);
 });
 
 test("a container that runs is no reason to wait, however it holds the tree", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
   for (const flags of [[], ["--private-users=pick", "--private-users-ownership=map"]]) {
-    const argv = container(tree, ...flags, "/bin/sh", "-c", "echo up; exec sleep 60");
+    const argv = container(tree, ...flags, "/bin/sh", "-c", "echo up; exec sleep 600");
     const end = await running(argv).catch((reason) => {
       // Not every kernel and file system can map the owners of a tree.
       if (flags.length === 0) throw reason;
@@ -67,10 +67,10 @@ test("a container that runs is no reason to wait, however it holds the tree", as
     });
     if (!end) continue;
     const { stdout } = await python(
-      "start = time.monotonic()\nwith _quiet.quiet(sys.argv[1], 2):\n    print(time.monotonic() - start)",
+      "start = time.monotonic()\nwith _quiet.quiet(sys.argv[1]):\n    print(time.monotonic() - start)",
       [tree],
     );
-    expect(Number(stdout)).toBeLessThan(1);
+    expect(Number(stdout)).toBeLessThan(10);
     await end();
   }
 });
@@ -117,7 +117,7 @@ test("a container that never gets under way: the image is busy, and its tree sta
 // Starts containers until one can be stopped between its lock on the tree and its first process.
 const STOPPED_STARTER = `
 import subprocess
-lock = _in_use.lock_file(os.stat(sys.argv[1]))
+lock = {_in_use.lock_file(os.stat(sys.argv[1]))}
 argv = "systemd-nspawn --register=no --keep-unit --quiet --settings=no --console=pipe --as-pid2 --read-only -D".split()
 for attempt in range(50):
     process = subprocess.Popen([*argv, sys.argv[1], "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -126,7 +126,7 @@ for attempt in range(50):
         pass
     process.send_signal(19)
     time.sleep(0.01)
-    if process.poll() is None and not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
+    if process.poll() is None and _quiet._held(lock) and not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
         print(pid)
         sys.stdout.flush()
         os._exit(0)

@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, onTestFinished } from "vitest";
 
@@ -43,9 +44,12 @@ export function mountsBeneath(directory: string): string[] {
 }
 
 async function removeScratch(directory: string): Promise<void> {
-  for (const mount of mountsBeneath(directory)) await execa("umount", ["--detach-loop", mount], { reject: false });
-  const left = mountsBeneath(directory);
-  if (left.length > 0) throw new Error(`Still mounted after the test: ${left.join(", ")}`);
+  // Whoever has just been killed may hold something there for a moment.
+  for (const end = Date.now() + 10_000; mountsBeneath(directory).length > 0; await sleep(100)) {
+    for (const mount of mountsBeneath(directory)) await execa("umount", ["--detach-loop", mount], { reject: false });
+    const left = mountsBeneath(directory);
+    if (left.length > 0 && Date.now() > end) throw new Error(`Still mounted after the test: ${left.join(", ")}`);
+  }
   await execa("chattr", ["-R", "-f", "-i", directory], { reject: false });
   await execa("rm", ["--recursive", "--force", "--one-file-system", directory]);
 }
