@@ -24,7 +24,7 @@ import {
 const host = await connectionHost(undefined, "file");
 
 /** A command that waits for a process on this machine. */
-const until = (pattern: string): string => `until pgrep --full '${pattern}'; do sleep 0.1; done`;
+const until = (pattern: string): string => `timeout 120 sh -c "until pgrep --full '${pattern}'; do sleep 0.1; done"`;
 
 describe("SIGKILL before, during and after a task", () => {
   test.each([

@@ -45,10 +45,10 @@ test("tasks wait for the disk in a published tree alone: a staged one is written
   const defaults = "help.stdout | regex_findall('[[][*][]] ([a-z-]+)  ')";
   const staged = await image.run(`${tell} {that: "force.stdout.split(',') == ${defaults} + ['unsafe-io']"}`);
   expect(staged.stdout).toMatch(succeeded);
-  // Of a pipe there is nothing to be written: who is told that it was, did not ask the kernel.
-  const wait = "python3 -c 'import os, sys; getattr(os, sys.argv[1])(os.pipe()[0])'";
+  // What is not open cannot be written: who is told that it was, did not ask the kernel.
+  const wait = "python3 -c 'import ctypes, sys; sys.exit(getattr(ctypes.CDLL(None), sys.argv[1])(-1) != 0)'";
   const waits = (expected: boolean) => `
-- {ansible.builtin.command: "${wait} {{ item }}", loop: [fsync, fdatasync], register: wait, failed_when: wait.rc != ${expected ? 1 : 0}}
+- {ansible.builtin.command: "${wait} {{ item }}", loop: [fsync, fdatasync, syncfs], register: wait, failed_when: wait.rc != ${expected ? 1 : 0}}
 - {ansible.builtin.command: grep NoNewPrivs:.0 /proc/self/status}
 - ansible.builtin.meta: reset_connection`;
   expect((await host.run(waits(true))).stdout).toMatch(succeeded);

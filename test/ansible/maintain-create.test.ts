@@ -72,22 +72,22 @@ describe("a missing image", () => {
     expect(second.exitCode).toBe(0);
   });
 
-  test.each([
-    ["nspawn.runner.create", "unchanged"],
-    ["site.yml", "unchanged"],
-  ])("that another run makes before this one has the lock is not made again by %s", async (name, expected) => {
-    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", copy) });
-    await busyboxTree(join(host.directory, "other"));
-    await writeFile(join(host.directory, "other/by-another-run"), "");
-    const lock = host.state("aa", "lock");
-    const late = ["-P", lock, "-e", "trace=flock", "-e", "inject=flock:delay_enter=15000000:when=1"];
-    const under = ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...late];
-    const run = host.run([name], { under });
-    await until(() => existsSync(lock));
-    await rename(join(host.directory, "other"), join(host.root, "aa"));
-    expect(summary(await run, "aa")[0]).toBe(expected);
-    expect((await stat(join(host.root, "aa/by-another-run"))).isFile()).toBe(true);
-  });
+  test.each(["nspawn.runner.create", "site.yml"])(
+    "that another run makes before this one has the lock is not made again by %s",
+    async (name) => {
+      const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", copy) });
+      await busyboxTree(join(host.directory, "other"));
+      await writeFile(join(host.directory, "other/by-another-run"), "");
+      const lock = host.state("aa", "lock");
+      const late = ["-P", lock, "-e", "trace=flock", "-e", "inject=flock:delay_enter=15000000:when=1"];
+      const under = ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...late];
+      const run = host.run([name], { under });
+      await until(() => existsSync(lock));
+      await rename(join(host.directory, "other"), join(host.root, "aa"));
+      expect(summary(await run, "aa")[0]).toBe("unchanged");
+      expect((await stat(join(host.root, "aa/by-another-run"))).isFile()).toBe(true);
+    },
+  );
 
   test("that a killed run left half made is made by the next one", async () => {
     const marker = `sleep 42${process.pid}`;

@@ -50,7 +50,7 @@ test("a file of 2 GB and an output of 500 MB are in no process of ours as a whol
 - transfer: {do: fetch_file, with: [/root/large, ${directory}/fifo], room: 50000000}
 - transfer: {do: exec_command, with: [head -c 500000000 /dev/zero], room: 600000000}
   register: output
-- ${onThisHost(`until [ -s ${directory}/count ]; do sleep 0.1; done`)}
+- ${onThisHost(`timeout 120 sh -c 'until [ -s ${directory}/count ]; do sleep 0.1; done'`)}
 - ansible.builtin.assert:
     that:
     - put.stdout | trim == '2147483648'
