@@ -24,6 +24,15 @@ const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, im
 const generations = (host: RunnerHost, image = "aa") => readdirSync(host.state(image, "generations")).sort();
 const text = ({ stdout, stderr }: AnsibleResult) => stdout + stderr;
 
+/** Also while its parent has not asked for its exit status. */
+function isDead(pid: number | undefined): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return true;
+  }
+}
+
 /** Changes with any write, chmod, link or rename in the tree; with `read` "%A@" with reading of a file too. Of a large tree a checksum. */
 function fingerprint(tree: string, read = ""): string {
   const all = ["-printf", "%P %y %i %n %m %U %G %s %T@ %C@ %l\\n", "-type", "f", "-printf", `${read}\\n`];
@@ -598,8 +607,8 @@ describe("a power cut or a kill", () => {
     const [tracer] = processes(site).filter(({ parent }) => parent === process.pid);
     const [outer] = processes(site).filter(({ parent }) => parent === tracer?.pid);
     process.kill(outer?.pid as number, "SIGKILL");
-    await until(() => processes(site).every(({ pid }) => pid !== outer?.pid));
-    // Its worker is to die with it, and does when strace lets go.
+    // Its worker is to die with it, and does when strace lets go. The signal for that comes at the very end of the outer run.
+    await until(() => isDead(outer?.pid));
     process.kill(tracer?.pid as number, "SIGKILL");
     await run;
     await until(() => processes(host.directory).length === 0);
