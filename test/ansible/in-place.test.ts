@@ -73,7 +73,7 @@ test.each([
   },
 );
 
-/** From when the command says something. */
+/** Does it while the command runs, from when that says that it has started. */
 async function whileRunning(command: readonly string[], body: () => Promise<unknown>): Promise<void> {
   const holder = execa("setsid", ["--wait", ...command], { reject: false, stdin: "ignore", cleanup: true });
   const [started] = await Promise.race([once(holder.stdout, "data"), holder.then(({ stderr }) => [stderr])]);

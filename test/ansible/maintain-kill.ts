@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { expect, onTestFinished } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import { type AnsibleResult, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
 import type { RunnerHost } from "./maintain-host.ts";
 
@@ -61,9 +61,6 @@ export function processes(text: string): Process[] {
     });
 }
 
-export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 120_000; !condition(); ) {
-    if (Date.now() > end) throw new Error("This did not happen within two minutes");
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
+/** Waits until the condition holds. */
+export const until = (condition: () => boolean): Promise<true> =>
+  vi.waitUntil(condition, { timeout: 120_000, interval: 50 });

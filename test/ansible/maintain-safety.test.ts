@@ -80,7 +80,7 @@ describe("SIGKILL", () => {
 
   test("of the outer run ends all that it started", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
-    await killed(host, () => sleeper());
+    await killed(host, sleeper);
     await until(() => processes(host.directory).length === 0 && processes(marker).length === 0);
     expect(mountsBeneath(host.directory)).toEqual([]);
     // Nothing holds the image.
@@ -90,7 +90,7 @@ describe("SIGKILL", () => {
 
   test("of one image's run fails this image, and says so", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
-    const { result } = await started(host, () => sleeper());
+    const { result } = await started(host, sleeper);
     const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) =>
       /^\S*python\S* \S*ansible-playbook /.test(command),
     );

@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { ansible, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
@@ -57,11 +58,9 @@ export function startCreation(params: Record<string, unknown>, env: Record<strin
 }
 
 /** Waits until the condition holds. */
-export async function until(what: string, condition: () => boolean, seconds = 60): Promise<void> {
-  const end = Date.now() + seconds * 1000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`);
-    await new Promise((wake) => setTimeout(wake, 50));
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 60_000; !condition(); await sleep(50)) {
+    if (Date.now() > end) throw new Error(`waited a minute in vain: ${what}`);
   }
 }
 

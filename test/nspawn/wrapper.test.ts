@@ -8,9 +8,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { access, chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ansible, collectionPath, withChrootConnection } from "../support/ansible.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { archiveHost, busyboxTree, debianTree } from "../support/trees.ts";
@@ -709,9 +708,5 @@ async function running(command: string): Promise<boolean> {
   return stdout.split("\n").includes(command);
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50)) {
-    if (await condition()) return;
-  }
-  throw new Error("It did not happen within a minute.");
-}
+const until = (condition: () => Promise<boolean>): Promise<true> =>
+  vi.waitUntil(condition, { timeout: 60_000, interval: 50 });
