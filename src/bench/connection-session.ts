@@ -29,18 +29,17 @@ const FORKS = `
 import io, os, statistics, sys, time
 from ansible import module_utils
 from ansible.release import __version__
-from ansible_collections.nspawn.runner.plugins.module_utils import _session_client
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _exchange
+from ansible_collections.nspawn.runner.plugins.module_utils._session import client, exchange
 
 tree = sys.argv[1]
 code = os.path.dirname(module_utils.__file__)
-claim = _session_client.claim(tree, code, f"{__version__} {code}", 0, 60)
-agent = os.path.join(_session_client.directory(tree), "agent")
+claim = client.claim(tree, code, f"{__version__} {code}", 0, 60)
+agent = os.path.join(client.directory(tree), "agent")
 spent = []
 for _ in range(31):
     start = time.perf_counter()
-    with _exchange.in_session(_exchange.reach(agent), {"command": ["/bin/false"], "python": "/usr/bin/python3"}) as running:
-        status, _output, said = _exchange.exchange(running, claim.run, io.BytesIO(b"pass"), None, 1 << 20)
+    with exchange.in_session(exchange.reach(agent), {"command": ["/bin/false"], "python": "/usr/bin/python3"}) as running:
+        status, _output, said = exchange.exchange(running, claim.run, io.BytesIO(b"pass"), None, 1 << 20)
     spent.append(time.perf_counter() - start)
     assert status == 0, said
 claim.close()
@@ -56,7 +55,7 @@ function sessionMemory(tree: string): Pick<SessionCosts, "resident" | "proportio
       const stat = readFileSync(join("/proc", name, "stat"), "utf8");
       parents.set(pid, Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]));
       const line = readFileSync(join("/proc", name, "cmdline"), "utf8");
-      if (line.includes("_session import main") && line.includes(`"${tree}"`)) session.push(pid);
+      if (line.includes("_session.server import main") && line.includes(`"${tree}"`)) session.push(pid);
     } catch {
       // It has ended.
     }

@@ -72,32 +72,35 @@ async function swaps(mount: string, source: string, collections: string): Promis
 
 const SWAPS = `
 import json, os, shutil, subprocess, sys, time
-from ansible_collections.nspawn.runner.plugins.module_utils import _compare, _generations, _stage, _state, _swap
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._image import generations, publish, stage
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import compare
 
 root, image, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-place = _state.Place(root, image)
-_state.make_state(root, image)
-rename, swapped = _swap.rename, []
+place = Place(root, image)
+make_state(root, image)
+rename, swapped = files.rename, []
 
 
 def timed_rename(source, target, flags):
     start = time.perf_counter()
     rename(source, target, flags)
-    if flags == _swap.EXCHANGE:
+    if flags == files.EXCHANGE:
         swapped.append(time.perf_counter() - start)
 
 
 def own(number):
     start = time.perf_counter()
-    _, since = _stage.stage(place, lambda line: None)
+    _, since = stage.stage_tree(place, lambda line: None)
     spent = time.perf_counter() - start
     with open(os.path.join(place.staged, "etc/motd"), "w") as file:
         file.write(f"{number}\\n")
     start = time.perf_counter()
-    assert _compare.difference(place.staged, place.path, since) == "etc/motd"
-    _generations.publish(place, {})
+    assert compare.difference(place.staged, place.path, since) == "etc/motd"
+    publish.publish(place, {})
     spent += time.perf_counter() - start
-    _generations.prune(place, 0, 0, lambda line: sys.exit(line))
+    generations.prune(place, 0, 0, lambda line: sys.exit(line))
     return spent
 
 
@@ -117,7 +120,7 @@ def settled(work, *arguments):
     return work(*arguments)
 
 
-_swap.rename = timed_rename
+files.rename = timed_rename
 result = []
 # The first round fills the caches and does not count.
 for number in range(rounds + 1):

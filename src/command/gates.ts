@@ -23,7 +23,7 @@ const docs = "antsibull-docs==2.28.0";
 const ruff = "ruff==0.17.6";
 
 /** By path in the collection: of the host, and of the images, in which a session's agent runs. */
-const oldestPython = { plugins: "3.9", "plugins/module_utils/_session_agent.py": "3.7" };
+const oldestPython = { plugins: "3.9", "plugins/module_utils/_session/agent.py": "3.7" };
 
 /** The name of the gate of one version. */
 export const sanityGate = (version: string): string => `ansible-test sanity ${version}`;

@@ -2,17 +2,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // An argument spec: what Ansible's validator checks arguments and variables against.
 
-import type { Document, Option } from "../ir/document.ts";
+import type { Option } from "../ir/document.ts";
+import { ofKind, type Spec } from "../ir/spec.ts";
 import { assignment, type Python } from "./literal/python.ts";
 import { pythonModule } from "./python-module.ts";
 
-/** `module_utils/_NAME_spec.py`, of a module or an action. */
-export const argumentSpecFile = (document: Document): string =>
-  pythonModule(
-    [document.source],
-    `Arguments of ${document.name}.`,
-    assignment("ARGUMENT_SPEC", "dict[str, dict[str, Any]]", argumentSpec(document.options)),
+/** `module_utils/_spec/argument_specs.py`: one constant per module or action. */
+export function argumentSpecsFile(spec: Spec): string {
+  const documents = ofKind(spec, "module", "action");
+  return pythonModule(
+    [...new Set(documents.map(({ source }) => source))],
+    "Arguments of the modules and actions.",
+    documents
+      .map(({ name, options }) => assignment(name.toUpperCase(), "dict[str, dict[str, Any]]", argumentSpec(options)))
+      .join("\n"),
   );
+}
 
 export const argumentSpec = (options: readonly Option[]): Python =>
   Object.fromEntries(options.map((option) => [option.name, argument(option)]));

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_bootstrap_tools.py`: the programs that make a tree.
+// `module_utils/_spec/bootstrap_tools.py`: the programs that make a tree.
 
 import type { Spec } from "../ir/spec.ts";
 import { assignment, tuple } from "./literal/python.ts";

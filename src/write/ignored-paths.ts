@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_ignored.py`: what of a tree makes no maintenance worth publishing.
+// `module_utils/_spec/ignored.py`: what of a tree makes no maintenance worth publishing.
 
 import type { Spec } from "../ir/spec.ts";
 import type { IgnoredPath } from "../ir/tables.ts";

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_layout.py`: names in the file system.
+// `module_utils/_spec/layout.py`: names in the file system.
 
 import type { Spec } from "../ir/spec.ts";
 import { assignment } from "./literal/python.ts";

@@ -9,7 +9,7 @@ import { assignment, tuple } from "./literal/python.ts";
 import { shTemplate, shWord } from "./literal/sh.ts";
 import { pythonModule } from "./python-module.ts";
 
-/** `module_utils/_nspawn_flags.py`. */
+/** `module_utils/_spec/nspawn_flags.py`. */
 export function nspawnFlagsPython(spec: Spec): string {
   const { flags, environment, staged, ofVariables } = split(spec.nspawn_flags.rows);
   const variableFlags = ofVariables.map(({ variable, flag, environment, when, pattern }) => ({

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_variables.py`: what the values of an image's variables are checked against.
+// `module_utils/_spec/variables.py`: what the values of an image's variables are checked against.
 
 import { type Spec, variables } from "../ir/spec.ts";
 import { argumentSpec } from "./argument-spec.ts";

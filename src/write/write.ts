@@ -3,7 +3,7 @@
 // All outputs of the spec: path in the checkout -> text.
 
 import { ofKind, type Spec } from "../ir/spec.ts";
-import { argumentSpecFile } from "./argument-spec.ts";
+import { argumentSpecsFile } from "./argument-spec.ts";
 import { bootstrapToolsFile } from "./bootstrap-tools.ts";
 import { docFragmentFile } from "./doc-fragment.ts";
 import { galaxyFile, runtimeFile } from "./galaxy.ts";
@@ -38,14 +38,12 @@ function inventorySchemaOutput(spec: Spec, document: Parameters<typeof inventory
 
 function collectionOutputs(spec: Spec): readonly Output[] {
   const utils: Output[] = [
-    ["_layout.py", layoutFile(spec)],
-    ["_variables.py", variablesFile(spec)],
-    ["_ignored.py", ignoredFile(spec)],
-    ["_bootstrap_tools.py", bootstrapToolsFile(spec)],
-    ["_nspawn_flags.py", nspawnFlagsPython(spec)],
-    ...ofKind(spec, "module", "action").map(
-      (document): Output => [`_${document.name}_spec.py`, argumentSpecFile(document)],
-    ),
+    ["layout.py", layoutFile(spec)],
+    ["variables.py", variablesFile(spec)],
+    ["ignored.py", ignoredFile(spec)],
+    ["bootstrap_tools.py", bootstrapToolsFile(spec)],
+    ["nspawn_flags.py", nspawnFlagsPython(spec)],
+    ["argument_specs.py", argumentSpecsFile(spec)],
   ];
   const fragments = ofKind(spec, "inventory", "vars", "connection", "module", "action").map(
     (document): Output => [`_${document.name}.py`, docFragmentFile(document)],
@@ -54,7 +52,7 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["galaxy.yml", galaxyFile(spec)],
     ["meta/runtime.yml", runtimeFile(spec)],
     ["playbooks/files/nspawn-flags.sh", nspawnFlagsSh(spec)],
-    ...utils.map(([name, content]): Output => [`plugins/module_utils/${name}`, content]),
+    ...utils.map(([name, content]): Output => [`plugins/module_utils/_spec/${name}`, content]),
     ...fragments.map(([name, content]): Output => [`plugins/doc_fragments/${name}`, content]),
   ];
 }

@@ -173,7 +173,7 @@ describe("what is wrong with the host", () => {
     const { path, env } = await copiedCollection();
     await writeFile(join(path, "meta/runtime.yml"), "requires_ansible: '>=99'\n");
     const later = Date.now() / 1000 + 3 * 86400;
-    await utimes(join(path, "plugins/plugin_utils/_doctor_host.py"), later, later);
+    await utimes(join(path, "plugins/plugin_utils/_doctor/host.py"), later, later);
     expect(await wrong(await readyHost(), { env })).toEqual([
       [
         "ansible",

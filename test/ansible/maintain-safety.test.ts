@@ -105,7 +105,7 @@ describe("SIGKILL", () => {
 
 /** All variables of the specification, each with a value that would run the program or break the type. */
 async function everyVariable(program: string): Promise<Record<string, unknown>> {
-  const module = "ansible_collections.nspawn.runner.plugins.module_utils._variables";
+  const module = "ansible_collections.nspawn.runner.plugins.module_utils._spec.variables";
   const code = `import json\nfrom ${module} import DERIVED, VARIABLES\nprint(json.dumps([*DERIVED, *VARIABLES]))`;
   const { stdout } = await execa("python3", ["-c", code], { env: { PYTHONPATH: inject("collections") } });
   const names = JSON.parse(stdout) as string[];

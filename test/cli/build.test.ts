@@ -45,7 +45,7 @@ test("puts the two halves and the licence together, without leftovers, twice the
       "README.md",
       "meta/runtime.yml",
       "plugins/module_utils/_hand.py",
-      "plugins/module_utils/_layout.py",
+      "plugins/module_utils/_spec/layout.py",
     ]),
   );
   expect(Object.keys(sums).filter((name) => name.includes("pyc"))).toEqual([]);

@@ -9,7 +9,7 @@ import { cli } from "../support/cli.ts";
 import { modelCheckout } from "../support/model.ts";
 import { scratch } from "../support/scratch.ts";
 
-const layout = "generated/collection/plugins/module_utils/_layout.py";
+const layout = "generated/collection/plugins/module_utils/_spec/layout.py";
 
 test("what is committed is what the model says", async () => {
   expect(await cli(".", ["generate", "--check"])).toEqual({ exitCode: 0, stdout: "", stderr: "" });

@@ -12,25 +12,26 @@ import { debianSource } from "../support/trees.ts";
 import { ImageHost } from "./generations-host.ts";
 
 const IMPORT = `
-from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _compare, _packages, _remove
+from ansible_collections.nspawn.runner.plugins.module_utils._image import stage
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import compare, packages, remove
 import subprocess
 def shell(script, where):
     subprocess.run(["/bin/bash", "-ec", script], cwd=where, check=True, env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
 def later():
     # Else the copy and the change are in the same tick of the clock, and all of the tree is looked at.
     time.sleep(0.05)
-    return _stage.moment(p.state)
-def compare(rows, offset):
+    return stage.moment(p.state)
+def compare_rows(rows, offset):
     found = []
     for row in rows:
-        way, _moment = _stage.stage(p, log.append)
+        way, _moment = stage.stage_tree(p, log.append)
         since = later()
         try:
             for tree, script in row.items():
                 shell(script, getattr(p, "path" if tree == "published" else tree))
-            found.append(_compare.difference(p.staged, p.path, since._replace(offset=since.offset + offset)))
+            found.append(compare.difference(p.staged, p.path, since._replace(offset=since.offset + offset)))
         finally:
-            _remove.tree(p.staged, wait=False)
+            remove.remove_tree(p.staged, wait=False)
     return found
 `;
 
@@ -155,7 +156,7 @@ describe("a change is seen where it counts", () => {
   }
 
   const compare = (rows: Record<string, string>[], offset = 0) =>
-    run<(string | null)[]>(`compare(json.loads(${JSON.stringify(JSON.stringify(rows))}), ${offset})`);
+    run<(string | null)[]>(`compare_rows(json.loads(${JSON.stringify(JSON.stringify(rows))}), ${offset})`);
 
   async function expectFound(table: Record<string, readonly [script: string, path: string | null]>, offset = 0) {
     const rows = Object.entries(table);
@@ -191,14 +192,14 @@ describe("a change is seen where it counts", () => {
     expect(await compare([rows])).toEqual([null]);
     await run("shell('chmod 644 etc/lonely', p.path)");
     // By less than the copy is old: none of it was touched in that time.
-    const slowly = "later = lambda: (time.sleep(1.3), _stage.moment(p.state))[1]";
-    expect(await run(`compare([${JSON.stringify(rows)}], 1.1)`, slowly)).toEqual(["etc/lonely"]);
+    const slowly = "later = lambda: (time.sleep(1.3), stage.moment(p.state))[1]";
+    expect(await run(`compare_rows([${JSON.stringify(rows)}], 1.1)`, slowly)).toEqual(["etc/lonely"]);
     await run("shell('chmod 644 etc/lonely', p.path)");
   });
 
   test("a change within the same tick of the clock, and one after the clock was set back by less than a second", async () => {
     const before = `
-_stage.stage(p, log.append)
+stage.stage_tree(p, log.append)
 since = later()
 shell("sleep 0.02; echo new > etc/lonely", p.staged)
 tick = since._replace(change_time=os.lstat(p.staged + "/etc/lonely").st_ctime_ns)
@@ -206,11 +207,11 @@ back = since._replace(change_time=since.change_time + 700000000, offset=since.of
 forth = since._replace(offset=since.offset - 0.7)
 def at_once():
     # Two readings of the clocks are never quite the same.
-    _stage.clock_offset = lambda: since.offset
-    return _compare.difference(p.staged, p.path, tick)`;
-    const all = "[_compare.difference(p.staged, p.path, m) for m in (back, forth)] + [at_once()]";
+    compare.clock_offset = lambda: since.offset
+    return compare.difference(p.staged, p.path, tick)`;
+    const all = "[compare.difference(p.staged, p.path, m) for m in (back, forth)] + [at_once()]";
     expect(await run(all, before)).toEqual(["etc/lonely", "etc/lonely", "etc/lonely"]);
-    await run("_remove.tree(p.staged)");
+    await run("remove.remove_tree(p.staged)");
   });
 });
 
@@ -221,7 +222,7 @@ describe("packages", () => {
     const before = `${IMPORT}
 os.makedirs(p.path + "/var/lib/dpkg")
 open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JSON.stringify(status))}).encode())`;
-    return (await image.call<Record<string, string>>("_packages.packages(p.path)", before)).value;
+    return (await image.call<Record<string, string>>("packages.installed_packages(p.path)", before)).value;
   };
   const paragraph = (name: string, version: string, architecture = "amd64", state = "install ok installed") =>
     `Package: ${name}\nStatus: ${state}\nArchitecture: ${architecture}\nVersion: ${version}\nDescription: x\n Package: y\n\n`;
@@ -229,7 +230,10 @@ open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JS
   test("of a Debian tree are those that dpkg lists", async () => {
     const tree = await debianSource();
     const image = host();
-    const { value } = await image.call<Record<string, string>>(`_packages.packages(${JSON.stringify(tree)})`, IMPORT);
+    const { value } = await image.call<Record<string, string>>(
+      `packages.installed_packages(${JSON.stringify(tree)})`,
+      IMPORT,
+    );
     expect(Object.keys(value ?? {}).length).toBeGreaterThan(80);
     expect(value?.["dpkg"]).toMatch(/^1\.21\./);
   });
@@ -259,14 +263,14 @@ open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JS
   test("are unknown without dpkg, or behind a link", async () => {
     const image = host();
     const before = `${IMPORT}\nos.mkdir(p.path); os.symlink("/var", p.path + "/var")`;
-    expect((await image.call("_packages.packages(p.path)", before)).value).toBeNull();
-    expect((await image.call("_packages.packages(p.path + '/none')", IMPORT)).value).toBeNull();
+    expect((await image.call("packages.installed_packages(p.path)", before)).value).toBeNull();
+    expect((await image.call("packages.installed_packages(p.path + '/none')", IMPORT)).value).toBeNull();
   });
 
   test("change by what is added, removed and of another version", async () => {
     const image = host();
-    const all = `[_packages.changes({"b": "1", "a": "1", "same": "1"}, {"same": "1", "b": "2", "c": "3"}),
-      _packages.changes(None, {}), _packages.changes({}, None), _packages.changes({}, {})]`;
+    const all = `[packages.package_changes({"b": "1", "a": "1", "same": "1"}, {"same": "1", "b": "2", "c": "3"}),
+      packages.package_changes(None, {}), packages.package_changes({}, None), packages.package_changes({}, {})]`;
     expect((await image.call(all, IMPORT)).value).toEqual([
       [
         { name: "a", from: "1" },

@@ -16,10 +16,13 @@ import subprocess
 import sys
 from functools import partial
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _publish, _remove, _state, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import generations, publish, record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import is_btrfs
 
-SUBVOLUMES = _remove.is_btrfs(sys.argv[1])
+SUBVOLUMES = is_btrfs(sys.argv[1])
 READS, WRITES = ("open",), ("mkdir", "rmdir", "unlink", "rename", "replace", "fsync")
 
 
@@ -47,13 +50,13 @@ def trees(place: Place) -> dict[str, str]:
 
 def set_up(place: Place, scenario: str) -> None:
     os.mkdir(place.root, 0o700)
-    _state.make_state(place.root, place.image)
+    make_state(place.root, place.image)
     if scenario == "unrecorded":
         make(place.path, "old")
     elif scenario != "first":
         for content in ("older", "old"):
             make(place.staged, content)
-            _generations.publish(place, {"tasks_changed": 1})
+            publish.publish(place, {"tasks_changed": 1})
     if scenario != "rollback":
         make(place.staged, "new")
 
@@ -61,9 +64,9 @@ def set_up(place: Place, scenario: str) -> None:
 def act(place: Place, scenario: str) -> str:
     notes = []
     if scenario == "rollback":
-        _generations.roll_back(place, None, tell=notes.append)
+        generations.roll_back(place, None, tell=notes.append)
     else:
-        _generations.publish(place, {"tasks_changed": 2}, notes.append)
+        publish.publish(place, {"tasks_changed": 2}, notes.append)
     return "".join(f"It is published. {note}" for note in notes)
 
 
@@ -87,13 +90,13 @@ def fault(step: int, how: str) -> None:
 
     def full(args):
         if len(args) == 3 and isinstance(args[2], int) and isinstance(args[1], str):
-            return ChrootError(os.strerror(errno.ENOSPC))
+            return RunnerError(os.strerror(errno.ENOSPC))
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     system_open = os.open
     for name in (*READS, *WRITES):
         setattr(os, name, around(getattr(os, name)))
-    _swap.rename = around(_swap.rename)
+    files.rename = around(files.rename)
 
 
 def in_child(step: int, how: str, action) -> tuple[bool, str]:
@@ -105,7 +108,7 @@ def in_child(step: int, how: str, action) -> tuple[bool, str]:
         try:
             fault(step, how)
             said = action() or ""
-        except ChrootError as problem:
+        except RunnerError as problem:
             said = str(problem)
         except BaseException as problem:
             said = f"! {problem!r}"
@@ -130,7 +133,7 @@ def check_whole(place: Place, scenario: str) -> str | None:
 def check_settled(place: Place, scenario: str, now: str | None) -> None:
     assert value(place.path) == now, (value(place.path), now)
     assert not [name for name in os.listdir(place.state) if name not in ("generations", "state.json")], os.listdir(place.state)
-    content = _generations.load(place)
+    content = record.load(place)
     ids = [entry["id"] for entry in content["generations"]]
     kept = trees(place)
     assert sorted(ids, reverse=True) == ids == sorted(kept, reverse=True), (ids, kept)
@@ -153,14 +156,14 @@ def check_settled(place: Place, scenario: str, now: str | None) -> None:
     if swapped and expected:
         assert "mounts" in content["generations"][0]
     make(place.staged, "next")
-    new = _generations.publish(place, {})
+    new = publish.publish(place, {})
     assert value(place.path) == "next" and new["id"] > max(ids, default="")
     assert sorted(trees(place).values()) == sorted([*expected, *([now] if now else [])])
 
 
 def main(directory: str, scenario: str, how: str, stride: str) -> None:
     # The disk is not what dies here.
-    _publish._swap.sync_file_system = lambda path: None
+    publish.files.sync_file_system = lambda path: None
     os.fsync = lambda descriptor: None
     cases, ends = 0, set()
     for step in itertools.count():
@@ -173,9 +176,9 @@ def main(directory: str, scenario: str, how: str, stride: str) -> None:
             if how == "full" and disturbed:
                 # Failed and published is never both.
                 assert said.startswith("It is published.") == (now in ("new", "older")), (said, now)
-            recovery_disturbed, _said = in_child(again, how, partial(_generations.recover, place))
+            recovery_disturbed, _said = in_child(again, how, partial(publish.recover, place))
             assert check_whole(place, scenario) == now
-            _generations.recover(place)
+            publish.recover(place)
             check_settled(place, scenario, now)
             cases += 1
             ends.add((disturbed, now))

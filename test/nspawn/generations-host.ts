@@ -11,8 +11,13 @@ import { inject, onTestFinished } from "vitest";
 
 const PRELUDE = `
 import json, os, sys, time
-from ansible_collections.nspawn.runner.plugins.module_utils import _generations as g, _in_use, _publish, _quiet, _record, _state, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import generations, publish, record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._session import lock
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, quiet
 `;
 
 export interface Generation {
@@ -61,15 +66,15 @@ export class ImageHost {
     mkdirSync(this.state, { recursive: true, mode: 0o700 });
   }
 
-  /** The value of a Python expression, where `p` is the image's place and `log` a list; a ChrootError is `{error}`. */
+  /** The value of a Python expression, where `p` is the image's place and `log` a list; a RunnerError is `{error}`. */
   async call<T>(expression: string, before = ""): Promise<{ value?: T; error?: string; log: string[] }> {
     const body = [
       "p, log, value, error = Place(sys.argv[1], 'img'), [], None, None",
       before,
-      "with _state.lock(p.state, 'a test'):",
+      "with image_lock(p.state, 'a test'):",
       "    try:",
       `        value = ${expression}`,
-      "    except ChrootError as problem:",
+      "    except RunnerError as problem:",
       "        error = str(problem)",
       "print(json.dumps({'value': value, **({'error': error} if error else {}), 'log': log}))",
     ];
@@ -79,7 +84,7 @@ export class ImageHost {
   /** Stages a tree with this content and publishes it. */
   async publish(content: string): Promise<Generation> {
     this.stage(content);
-    const { value, error } = await this.call<Generation>("g.publish(p, {'tasks_changed': 1})");
+    const { value, error } = await this.call<Generation>("publish.publish(p, {'tasks_changed': 1})");
     if (!value) throw new Error(error);
     return value;
   }

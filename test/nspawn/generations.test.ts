@@ -18,10 +18,10 @@ async function imageWith(...contents: string[]): Promise<ImageHost> {
 }
 
 const prune = (host: ImageHost, keep: number, days: number) =>
-  host.call<string[]>(`g.prune(p, ${keep}, ${days}, log.append)`);
+  host.call<string[]>(`generations.prune(p, ${keep}, ${days}, log.append)`);
 const rollBack = (host: ImageHost, generation: string | null, check = false) =>
   host.call<[Generation, Generation]>(
-    `g.roll_back(p, ${generation === null ? "None" : `"${generation}"`}, ${check ? "True" : "False"})`,
+    `generations.roll_back(p, ${generation === null ? "None" : `"${generation}"`}, ${check ? "True" : "False"})`,
   );
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().replace(/\.\d+Z$/, "Z");
 
@@ -98,7 +98,7 @@ describe("a generation in use is not pruned", () => {
     const host = new ImageHost(scratch());
     await busyboxTree(join(host.state, "staged"));
     writeFileSync(join(host.state, "staged/v"), "old");
-    expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+    expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
     const end = await start(host);
     await host.publish("new");
     const [id] = host.ids();
@@ -175,7 +175,7 @@ describe("roll back", () => {
     const good = host.ids()[0] as string;
     await rollBack(host, null);
     expect(host.contents()[0]).toBe("good");
-    await host.call("g.release(p)");
+    await host.call("generations.release(p)");
     // Records count in seconds; runs of Ansible are further apart.
     await new Promise((done) => setTimeout(done, 1100));
     await host.publish("bad again");
@@ -199,7 +199,10 @@ describe("roll back", () => {
       `image img has no generation from before the present one; its generations are: ${c}, ${b}`,
     );
     expect(host.load().hold?.generation).toBe(a);
-    expect([(await host.call("g.release(p)")).value, (await host.call("g.release(p)")).value]).toEqual([true, false]);
+    expect([
+      (await host.call("generations.release(p)")).value,
+      (await host.call("generations.release(p)")).value,
+    ]).toEqual([true, false]);
     expect(host.load()).not.toHaveProperty("hold");
     // The next maintenance.
     const d = await host.publish("d");
@@ -214,7 +217,7 @@ describe("roll back", () => {
     await rollBack(host, a);
     expect((await rollBack(host, c)).value?.map(({ id }) => id)).toEqual([a, c]);
     expect(host.contents()).toEqual(["c", "b", "a"]);
-    await host.call("g.release(p)");
+    await host.call("generations.release(p)");
     expect((await rollBack(host, c, true)).value?.map(({ id }) => id)).toEqual([c, c]);
     expect(host.load()).not.toHaveProperty("hold");
     await rollBack(host, c);
@@ -261,7 +264,7 @@ test("ids go up, whatever the clock says", async () => {
   for (const clock of ["2026-05-05", "2026-05-05", "2025-01-01", "2027-01-01", "2020-01-01"]) {
     host.stage(clock);
     const before = `time.time = lambda: ${Date.parse(clock) / 1000}`;
-    ids.push((await host.call<Generation>("g.publish(p, {})", before)).value?.id as string);
+    ids.push((await host.call<Generation>("publish.publish(p, {})", before)).value?.id as string);
   }
   expect(ids).toEqual([
     "20260505T000000Z",
@@ -287,7 +290,12 @@ describe("a record that cannot be used is left as it is", () => {
     const host = new ImageHost(scratch());
     writeFileSync(join(host.state, "state.json"), text);
     host.stage("new");
-    for (const action of ["g.load(p)", "g.publish(p, {})", "g.roll_back(p, None)", "g.release(p)"]) {
+    for (const action of [
+      "record.load(p)",
+      "publish.publish(p, {})",
+      "generations.roll_back(p, None)",
+      "generations.release(p)",
+    ]) {
       expect((await host.call(action)).error).toBe(`${host.state}/state.json ${problem}`);
     }
     expect(readFileSync(join(host.state, "state.json"), "utf8")).toBe(text);
@@ -297,7 +305,7 @@ describe("a record that cannot be used is left as it is", () => {
   test("a link in its place", async () => {
     const host = new ImageHost(scratch());
     await execa("ln", ["-s", "/etc/hostname", join(host.state, "state.json")]);
-    expect((await host.call("g.load(p)")).error).toBe(
+    expect((await host.call("record.load(p)")).error).toBe(
       `${host.state}/state.json cannot be read: Too many levels of symbolic links`,
     );
   });
@@ -314,15 +322,15 @@ test("the tree of a failed maintenance is kept, in the place of the one before",
   for (const content of ["x", "y"]) {
     host.stage(content);
     await execa("chattr", ["+i", join(host.state, "staged")]);
-    expect((await host.call("g.keep_failed(p)")).value).toBe(join(host.state, "failed"));
+    expect((await host.call("generations.keep_failed(p)")).value).toBe(join(host.state, "failed"));
     expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe(content);
   }
   const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.state, "failed"));
   host.stage("z");
-  expect((await host.call("g.keep_failed(p)")).error).toMatch(/failed is in use by process \d+ /);
+  expect((await host.call("generations.keep_failed(p)")).error).toMatch(/failed is in use by process \d+ /);
   expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe("y");
   await end();
-  await host.call("g.recover(p)");
+  await host.call("publish.recover(p)");
   expect(readdirSync(host.state).sort()).toEqual(["failed", "generations", "lock", "state.json"]);
   expect(host.load().published).toBeDefined();
 });
@@ -332,7 +340,7 @@ describe("nspawn.runner.chroot", () => {
     const host = await imageWith("a", "b");
     const params = { name: "img", root: host.root, state: "absent" };
     host.stage("x");
-    await host.call("g.keep_failed(p)");
+    await host.call("generations.keep_failed(p)");
     const generation = join(host.state, "generations", host.ids()[0] as string);
     const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], generation);
     for (const check of [true, false]) {

@@ -29,7 +29,8 @@ describe.each(["ext4", "btrfs", "xfs"] as const)(
   },
 );
 
-const publish = (host: ImageHost, before = "") => host.call<Generation>("g.publish(p, {'tasks_changed': 1})", before);
+const publish = (host: ImageHost, before = "") =>
+  host.call<Generation>("publish.publish(p, {'tasks_changed': 1})", before);
 
 test("what is published, and what is known of it", async () => {
   const host = new ImageHost(scratch());
@@ -94,7 +95,7 @@ describe("a file system that refuses", () => {
     host.stage("new");
     await execa("mount", ["-o", "remount,ro", mount]);
     // The lock needs a write of its own: the image's directory is read as if it were held.
-    const { error } = await publish(host, "_state._held.add((p.state + '/lock', os.getpid()))");
+    const { error } = await publish(host, "lock._held.add((p.state + '/lock', os.getpid()))");
     expect(error).toMatch(/Read-only file system$/);
     await execa("mount", ["-o", "remount,rw", mount]);
     expect(host.contents()).toEqual(["old"]);
@@ -133,7 +134,7 @@ test("a journal that another version wrote is not touched", async () => {
   const host = new ImageHost(scratch());
   writeFileSync(join(host.state, "publishing.json"), '{"format": 2}');
   host.stage("new");
-  for (const action of ["g.recover(p)", "g.publish(p, {})", "g.roll_back(p, None)"]) {
+  for (const action of ["publish.recover(p)", "publish.publish(p, {})", "generations.roll_back(p, None)"]) {
     expect((await host.call(action)).error).toBe(
       `${host.state}/publishing.json was not written by this version of nspawn.runner: run the version that was used last`,
     );

@@ -67,7 +67,7 @@ test("a container that runs is no reason to wait, however it holds the tree", as
     });
     if (!end) continue;
     const { stdout } = await python(
-      "start = time.monotonic()\nwith _quiet.quiet(sys.argv[1]):\n    print(time.monotonic() - start)",
+      "start = time.monotonic()\nwith quiet.quiet(sys.argv[1]):\n    print(time.monotonic() - start)",
       [tree],
     );
     expect(Number(stdout)).toBeLessThan(10);
@@ -80,7 +80,7 @@ test("the moment is had undisturbed where the host allows that, and ends as the 
   const script = `
 seen = []
 try:
-    with _quiet.quiet(sys.argv[1]):
+    with quiet.quiet(sys.argv[1]):
         seen.append(os.sched_getscheduler(0))
         raise KeyError
 except KeyError:
@@ -97,36 +97,36 @@ print(seen == [int(sys.argv[2]), os.SCHED_OTHER])`;
 test("a container that never gets under way: the image is busy, and its tree stays", async () => {
   const host = new ImageHost(scratch());
   await busyboxTree(join(host.state, "staged"));
-  expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+  expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
   const starter = Number((await python(STOPPED_STARTER, [host.tree], unmeasured)).stdout);
   onTestFinished(() => {
     if (existsSync(`/proc/${starter}`)) process.kill(starter, "SIGKILL");
   });
   host.stage("new");
-  const before = "_publish.quiet = lambda tree: _quiet.quiet(tree, 1)";
-  expect((await host.call("g.publish(p, {})", before)).error).toBe(
+  const before = "publish.quiet = lambda tree: quiet.quiet(tree, 1)";
+  expect((await host.call("publish.publish(p, {})", before)).error).toBe(
     `containers start on ${host.tree} all the time, the last is process ${starter}: it could not be replaced within 1 s, try again later`,
   );
   expect(host.ids()).toEqual([]);
   expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "staged", "state.json"]);
   process.kill(starter, "SIGKILL");
-  expect((await host.call("g.publish(p, {})")).error).toBeUndefined();
+  expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
   expect(readFileSync(join(host.tree, "v"), "utf8")).toBe("new");
 });
 
 // Starts containers until one can be stopped between its lock on the tree and its first process.
 const STOPPED_STARTER = `
 import subprocess
-lock = {_in_use.lock_file(os.stat(sys.argv[1]))}
+lock = {in_use.lock_file(os.stat(sys.argv[1]))}
 argv = "systemd-nspawn --register=no --keep-unit --quiet --settings=no --console=pipe --as-pid2 --read-only -D".split()
 for attempt in range(50):
     process = subprocess.Popen([*argv, sys.argv[1], "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pid = str(process.pid)
-    while process.poll() is None and not _quiet._has_open(pid, lock):
+    while process.poll() is None and not quiet._has_open(pid, lock):
         pass
     process.send_signal(19)
     time.sleep(0.01)
-    if process.poll() is None and _quiet._held(lock) and not any(parent == pid for _child, parent in _quiet._with_parents(_in_use.processes())):
+    if process.poll() is None and quiet._held(lock) and not any(parent == pid for _child, parent in quiet._with_parents(in_use.processes())):
         print(pid)
         sys.stdout.flush()
         os._exit(0)
@@ -136,8 +136,8 @@ for attempt in range(50):
 
 test("a tree that is copied is never asked for alone, not for a moment: a job that starts then would be refused", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
-  const read = "import sys; from ansible_collections.nspawn.runner.plugins.module_utils import _in_use\n";
-  const script = `${read}with _in_use.only_read(sys.argv[1]):\n    pass\n`;
+  const read = "import sys; from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use\n";
+  const script = `${read}with in_use.only_read(sys.argv[1]):\n    pass\n`;
   const [env, ...args] = [
     ...unmeasured,
     "strace",

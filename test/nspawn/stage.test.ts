@@ -15,12 +15,12 @@ import { everyKind, told } from "./every-kind.ts";
 import { ImageHost, python, pythonEnvironment, running } from "./generations-host.ts";
 
 const IMPORT =
-  "from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _compare, _remove, _tree; import threading";
-const STAGE = "_stage.stage(p, log.append)";
+  "from ansible_collections.nspawn.runner.plugins.module_utils._image import leftovers, stage; from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath, compare, remove; import threading";
+const STAGE = "stage.stage_tree(p, log.append)";
 
 const stage = (host: ImageHost, before = "") => host.call<[string, [number, number]]>(STAGE, `${IMPORT}\n${before}`);
 const remove = (host: ImageHost, name: string, parameters = "") =>
-  host.call(`_remove.tree(os.path.join(p.state, '${name}')${parameters})`, IMPORT);
+  host.call(`remove.remove_tree(os.path.join(p.state, '${name}')${parameters})`, IMPORT);
 
 const KINDS: [FileSystem, string, string, number][] = [
   ["ext4", "directory", "copy", 64],
@@ -52,7 +52,7 @@ describe.each(KINDS)("on %s, a %s", (fileSystem, kind, way, megabytes) => {
     expect(await told(staged)).toEqual(whole);
     if (fileSystem === "btrfs") expect(lstatSync(staged).ino).toBe(256);
     // The same in every respect also by our own comparison, which then looks at all of it.
-    const all = await host.call("_compare.difference(p.staged, p.path, _stage.Moment(0, 0.0))", IMPORT);
+    const all = await host.call("compare.difference(p.staged, p.path, compare.Moment(0, 0.0))", IMPORT);
     expect(all).toEqual({ value: null, log: [] });
     expect((await remove(host, "staged", ", wait=False")).error).toBeUndefined();
     expect(readdirSync(host.state)).toEqual(["lock"]);
@@ -126,7 +126,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     host = new ImageHost(small);
     mkdirSync(host.tree);
     await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
-    const { error } = await stage(host, "_stage.make_directory = None");
+    const { error } = await stage(host, "stage.make_directory = None");
     const sentence =
       /^\S+\/img cannot be copied: the copy needs (\d+) MiB, and the file system of \S+\/img has (\d+) MiB free$/;
     const [needed, free] = (sentence.exec(error ?? "") ?? []).slice(1).map(Number);
@@ -138,7 +138,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     host = new ImageHost(few);
     mkdirSync(host.tree);
     for (let n = 0; n < 60; n++) writeFileSync(join(host.tree, `${n}`), "");
-    expect((await stage(host, "_stage.make_directory = None")).error).toMatch(
+    expect((await stage(host, "stage.make_directory = None")).error).toMatch(
       /the copy needs 61 inodes, and the file system of \S+ has \d\d free$/,
     );
   });
@@ -148,7 +148,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     mkdirSync(host.tree);
     await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
     for (let n = 0; n < 20; n++) writeFileSync(join(host.tree, `z${n}`), "x".repeat(9999));
-    const { error } = await stage(host, "_stage._check_space = lambda place: None");
+    const { error } = await stage(host, "stage._check_space = lambda place: None");
     expect(error).toMatch(
       /^\S+ cannot be copied: the file system of \S+ is full, (1|2)\d MiB are free without the copy$/,
     );
@@ -161,25 +161,25 @@ test("a container that ends, which has the lock alone for a moment, is waited fo
   mkdirSync(host.tree);
   const before = `${IMPORT}
 import contextlib, threading
-from ansible_collections.nspawn.runner.plugins.module_utils import _in_use
-_in_use._PATIENCE = 60
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+in_use._PATIENCE = 60
 locks = contextlib.ExitStack()
-locks.enter_context(_in_use._nspawn_lock(_in_use.lock_file(os.lstat(p.path)), p.path))
+locks.enter_context(in_use._nspawn_lock(in_use.lock_file(os.lstat(p.path)), p.path))
 threading.Timer(0.3, locks.close).start()`;
-  expect((await host.call<[string]>("_stage.stage(p, log.append)", before)).value?.[0]).toBe("copy");
+  expect((await host.call<[string]>("stage.stage_tree(p, log.append)", before)).value?.[0]).toBe("copy");
 });
 
 test("a copy ends with the run that makes it, and the next run removes what there is of it", async () => {
   const host = new ImageHost(scratch());
   await debianTree(host.tree);
-  const code = `import sys\n${IMPORT}\nfrom ansible_collections.nspawn.runner.plugins.module_utils._state import Place
-_stage.stage(Place(sys.argv[1], 'img'), print)`;
+  const code = `import sys\n${IMPORT}\nfrom ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+stage.stage_tree(Place(sys.argv[1], 'img'), print)`;
   const run = execa("/usr/bin/python3", ["-c", code, host.root], { env: pythonEnvironment(), cwd: "/", reject: false });
   await until("cp works", () => existsSync(join(host.state, "staged/etc")));
   run.kill("SIGKILL");
   await run;
   await until("nothing of it runs", () => processesWith(host.state).length === 0);
-  await host.call("_remove.leftovers(p.state)", IMPORT);
+  await host.call("leftovers.remove_leftovers(p.state)", IMPORT);
   expect(readdirSync(host.state)).toEqual(["lock"]);
   expect((await stage(host)).value?.[0]).toBe("copy");
 });
@@ -201,14 +201,14 @@ test("a million files are copied, compared, published and removed in bounded tim
 import resource
 used = lambda: sum(os.times()[:4])
 def all():
-    way, moment = _stage.stage(p, log.append)
+    way, moment = stage.stage_tree(p, log.append)
     before = used()
-    same = _compare.difference(p.staged, p.path, moment)
+    same = compare.difference(p.staged, p.path, moment)
     seconds = used() - before
     os.unlink(p.staged + "/77/7")
-    other = _compare.difference(p.staged, p.path, moment)
-    g.publish(p, {})
-    g.prune(p, 0, 0, log.append)
+    other = compare.difference(p.staged, p.path, moment)
+    publish.publish(p, {})
+    generations.prune(p, 0, 0, log.append)
     left = os.listdir(p.generations)
     return [way, same, other, left, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]`;
   const { value } = await host.call<[string, null, string, string[], number, number]>("all()", before);
@@ -283,11 +283,11 @@ describe("removal", () => {
       mkdirSync(join(host.state, name), { recursive: true });
     }
     writeFileSync(join(host.state, "publishing.json"), "{}");
-    await host.call("_remove.leftovers(p.state)", IMPORT);
+    await host.call("leftovers.remove_leftovers(p.state)", IMPORT);
     const all = ["failed", "generations", "lock", "publishing.json", "staged", "trash-1"];
     expect(readdirSync(host.state).sort()).toEqual(all);
     await rename(join(host.state, "publishing.json"), join(host.state, "done"));
-    await host.call("_remove.leftovers(p.state)", IMPORT);
+    await host.call("leftovers.remove_leftovers(p.state)", IMPORT);
     expect(readdirSync(host.state).sort()).toEqual(["done", "failed", "generations", "lock"]);
     expect(readdirSync(join(host.state, "generations"))).toEqual(["1"]);
   });

@@ -12,17 +12,18 @@ import statistics
 import sys
 import time
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _quiet, _swap
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import quiet
 
 tree, other, stop = sys.argv[1:]
 exchanges: list[float] = []
 wait = 0.0
 while not os.path.exists(stop):
     start = time.monotonic()
-    with _quiet.quiet(tree):
-        quiet = time.monotonic()
-        _swap.rename(tree, other, _swap.EXCHANGE)
+    with quiet.quiet(tree):
+        began = time.monotonic()
+        files.rename(tree, other, files.EXCHANGE)
         end = time.monotonic()
-    exchanges.append(end - quiet)
-    wait = max(wait, quiet - start)
+    exchanges.append(end - began)
+    wait = max(wait, began - start)
 print(json.dumps({"swaps": len(exchanges), "exchange": statistics.median(exchanges) * 1000, "wait": wait * 1000}))

@@ -333,7 +333,7 @@ async function image(name = "img"): Promise<{ root: string; tree: string; state:
   return { root, tree: await busyboxTree(join(root, name)), state, lock: join(state, "lock") };
 }
 
-/** Runs while another process holds the lock as module_utils/_state.py does. */
+/** Runs while another process holds the lock as module_utils/_session/lock.py does. */
 async function held<T>(lock: string, purpose: string, body: (pid: number) => Promise<T>): Promise<T> {
   await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
   // What an earlier holder has said stays in it.

@@ -11,14 +11,16 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._doctor_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _doctor, _image_vars
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor_check import OK, PROBLEM, WARNING, Subject
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
-from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import DOCTOR
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image, image_of, variables_without_facts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_names, read_settings
 
 HEADER = ("check", "result", "found", "remedy")
 _COLORS = {OK: C.COLOR_OK, WARNING: C.COLOR_WARN, PROBLEM: C.COLOR_ERROR}
@@ -29,13 +31,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        self.validate_argument_spec(ARGUMENT_SPEC)
+        self.validate_argument_spec(DOCTOR)
         inventory = self._task.get_variable_manager()._inventory
         listed = GROUP in inventory.groups
         # What the inventory set for the hosts themselves: no fact, and nothing of the tasks' variables. Only those of --limit.
-        images = {host: _image_vars.image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
+        images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
-        checks = _doctor.examine(sorted(subjects), listed, context.CLIARGS["forks"])
+        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"])
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
             display.display(line.rstrip(), color=color)
@@ -48,14 +50,14 @@ class ActionModule(ActionBase):
         manager = self._task.get_variable_manager()
         connection = str(host.get_vars().get("ansible_connection", ""))
         try:
-            variables = _image_vars.variables_without_facts(manager, host)
+            variables = variables_without_facts(manager, host)
             connection = str(variables.get("ansible_connection", "ssh"))
             if error := host.get_vars().get("nspawn_runner_error"):
-                raise ImageError(str(error))
+                raise RunnerError(str(error))
             if not image.playbook:
                 return Subject(image, connection)
-            _image_vars.check_names(image, host, variables)
+            check_names(image, host, variables)
             staged = Place(image.root, image.name).staged
-            return Subject(image, connection, _image_vars.settings(image, variables, manager.extra_vars, staged, self._loader))
-        except ImageError as problem:
+            return Subject(image, connection, read_settings(image, variables, manager.extra_vars, staged, self._loader))
+        except RunnerError as problem:
             return Subject(image, connection, problem=str(problem))

@@ -12,14 +12,15 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _record
-from ansible_collections.nspawn.runner.plugins.module_utils._generations_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import package_counts
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
-from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import GENERATIONS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
 # Of one generation, without -v.
@@ -31,15 +32,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        self.validate_argument_spec(ARGUMENT_SPEC)
+        self.validate_argument_spec(GENERATIONS)
         inventory = self._task.get_variable_manager()._inventory
         names = [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]
-        images = {name: _image_vars.image_of(inventory.get_host(name)) for name in names}
+        images = {name: image_of(inventory.get_host(name)) for name in names}
         try:
-            contents = {name: _record.load(Place(image.root, image.name)) for name, image in images.items() if image}
+            contents = {name: record.load(Place(image.root, image.name)) for name, image in images.items() if image}
         except PermissionError as exc:
             return {"failed": True, "msg": f"{exc.filename}: {exc.strerror}: run ansible-playbook as root"}
-        except ChrootError as problem:
+        except RunnerError as problem:
             return {"failed": True, "msg": str(problem)}
         _show(contents)
         return {"changed": False, "images": contents}
@@ -75,7 +76,7 @@ def _playbook(tree: Mapping[str, Any]) -> str:
 
 
 def _age(tree: Mapping[str, Any]) -> str:
-    published = _record.seconds(tree.get("published"))
+    published = record.seconds(tree.get("published"))
     if published is None:
         return "-"
     minutes = max(0, int(time.time() - published)) // 60

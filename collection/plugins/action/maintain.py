@@ -14,14 +14,16 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _guard
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._maintain_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars, _inner_run, _maintenance
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image import WRAPPER
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
-from ansible_collections.nspawn.runner.plugins.plugin_utils._polling import poll_less
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import MAINTAIN
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image, current_host, image_of, variables_without_facts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_names, read_settings
 
 # Ansible's main process imports this before it starts the workers that it then waits for.
 poll_less()
@@ -32,53 +34,53 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        arguments = self.validate_argument_spec(ARGUMENT_SPEC)[1]
-        host = _image_vars.current_host()
-        image = _image_vars.image_of(host)
+        arguments = self.validate_argument_spec(MAINTAIN)[1]
+        host = current_host()
+        image = image_of(host)
         if image is None and GROUP not in {group.name for group in host.get_groups()}:
             return {"skipped": True, "changed": False, "skip_reason": f"{host.name} is no image"}
         started = time.monotonic()
         # What dies with Ansible's worker must find it dead when Ansible was killed.
-        _guard.die_with_parent()
+        die_with_parent()
         try:
-            result = _maintenance.maintain(self._job(image, host, arguments["create_only"]))
-        except (ImageError, ChrootError) as problem:
-            result = _maintenance.failure("failed", problem)
+            result = maintenance.maintain(self._job(image, host, arguments["create_only"]))
+        except RunnerError as problem:
+            result = maintenance.failure("failed", problem)
         return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - started, 1)}
 
-    def _job(self, image: Image | None, host: Any, create_only: bool) -> _maintenance.Job:
+    def _job(self, image: Image | None, host: Any, create_only: bool) -> maintenance.Job:
         if image is None:
-            raise ImageError(f"{host.name} is not listed by the inventory plugin nspawn.runner.chroots: give its file with -i")
+            raise RunnerError(f"{host.name} is not listed by the inventory plugin nspawn.runner.chroots: give its file with -i")
         manager = self._task.get_variable_manager()
         variables = _variables(image, host, manager)
         pinned = _pinned(image, variables)
         for name in pinned:
             if name in manager.extra_vars:
-                raise ImageError(f"-e {name} would lead the image's run to another place than its staged tree: leave it out")
+                raise RunnerError(f"-e {name} would lead the image's run to another place than its staged tree: leave it out")
         staged = Place(image.root, image.name).staged
-        settings = _image_vars.settings(image, variables, manager.extra_vars, staged, self._loader)
-        return _maintenance.Job(image, settings, pinned, create_only, self._task.check_mode, self._task.diff)
+        settings = read_settings(image, variables, manager.extra_vars, staged, self._loader)
+        return maintenance.Job(image, settings, pinned, create_only, self._task.check_mode, self._task.diff)
 
 
 def _variables(image: Image, host: Any, manager: Any) -> dict[str, Any]:
     """What the user set, after all checks that need no template."""
     if os.geteuid() != 0:
-        raise ImageError("images are maintained by root: run ansible-playbook as root, for example under sudo")
-    _inner_run.check_options(context.CLIARGS)
+        raise RunnerError("images are maintained by root: run ansible-playbook as root, for example under sudo")
+    inner_run.check_options(context.CLIARGS)
     error = host.get_vars().get("nspawn_runner_error")
     if error:
-        raise ImageError(str(error))
+        raise RunnerError(str(error))
     if not image.playbook:
-        raise ImageError(f"image {image.name} has no playbook: write {image.name}.yml beside the inventory file")
+        raise RunnerError(f"image {image.name} has no playbook: write {image.name}.yml beside the inventory file")
     if image.name in manager._inventory.groups:
-        raise ImageError(f"image {image.name} has the name of an inventory group, so Ansible cannot be limited to it: rename one of them")
-    variables = _image_vars.variables_without_facts(manager, host)
-    _image_vars.check_names(image, host, variables)
+        raise RunnerError(f"image {image.name} has the name of an inventory group, so Ansible cannot be limited to it: rename one of them")
+    variables = variables_without_facts(manager, host)
+    check_names(image, host, variables)
     connection = str(variables.get("ansible_connection", "ssh"))
     if not connection_loader.find_plugin_with_context(connection).resolved:
         collection = connection.rpartition(".")[0]
         hint = f": ansible-galaxy collection install {collection}" if collection else ""
-        raise ImageError(f"the connection plugin {connection} of image {image.name} is not installed{hint}{_debian(collection)}")
+        raise RunnerError(f"the connection plugin {connection} of image {image.name} is not installed{hint}{_debian(collection)}")
     return variables
 
 

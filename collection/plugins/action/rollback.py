@@ -11,13 +11,17 @@ from typing import Any
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _generations, _guard, _state
-from ansible_collections.nspawn.runner.plugins.module_utils._rollback_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _image_vars
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import ImageError
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import system_error
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import release, roll_back
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
+from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import recover
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import ROLLBACK
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import current_host, image_of
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.maintenance import system_error
 
 
 class ActionModule(ActionBase):
@@ -25,16 +29,16 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        arguments = self.validate_argument_spec(ARGUMENT_SPEC)[1]
-        _guard.die_with_parent()
+        arguments = self.validate_argument_spec(ROLLBACK)[1]
+        die_with_parent()
         try:
-            place = _place(_image_vars.current_host())
-        except (ImageError, ChrootError) as problem:
+            place = _place(current_host())
+        except RunnerError as problem:
             return {"failed": True, "changed": False, "msg": str(problem)}
         try:
-            with _state.lock(place.state, "release" if arguments["release"] else "rollback"):
+            with image_lock(place.state, "release" if arguments["release"] else "rollback"):
                 if not self._task.check_mode:
-                    _generations.recover(place)
+                    recover(place)
                 if arguments["release"]:
                     result = _release(place, self._task.check_mode)
                 else:
@@ -42,7 +46,7 @@ class ActionModule(ActionBase):
             # Ansible itself shows the words of failures only.
             display.display(f"{place.image} | {result['msg']}")
             return result
-        except ChrootError as problem:
+        except RunnerError as problem:
             return {"failed": True, "changed": False, "msg": str(problem)}
         except OSError as problem:
             return {"failed": True, "changed": False, "msg": system_error(problem, place)}
@@ -50,23 +54,23 @@ class ActionModule(ActionBase):
 
 def _place(host: Any) -> Place:
     if os.geteuid() != 0:
-        raise ImageError("images are rolled back by root: run ansible-playbook as root, for example under sudo")
-    image = _image_vars.image_of(host)
+        raise RunnerError("images are rolled back by root: run ansible-playbook as root, for example under sudo")
+    image = image_of(host)
     if image is None:
-        raise ImageError(f"{host.name} is no image of the inventory plugin nspawn.runner.chroots: give its file with -i")
+        raise RunnerError(f"{host.name} is no image of the inventory plugin nspawn.runner.chroots: give its file with -i")
     if not context.CLIARGS.get("subset"):
-        raise ImageError("this is done to the images that --limit names, never to all by accident: add, for example, --limit " + host.name)
+        raise RunnerError("this is done to the images that --limit names, never to all by accident: add, for example, --limit " + host.name)
     place = Place(image.root, image.name)
     if not os.path.isdir(place.state):
-        raise ImageError(f"image {image.name} has no earlier trees: no maintenance has published one")
-    _state.make_state(image.root, image.name)
+        raise RunnerError(f"image {image.name} has no earlier trees: no maintenance has published one")
+    make_state(image.root, image.name)
     return place
 
 
 def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, Any]:
-    held = _generations.load(place).get("hold", {}).get("generation")
+    held = record.load(place).get("hold", {}).get("generation")
     notes: list[str] = []
-    was, now = _generations.roll_back(place, generation, check, notes.append)
+    was, now = roll_back(place, generation, check, notes.append)
     if was == now:
         msg = f"{place.path} is {now['id']} already, and {'is' if held else 'would be' if check else 'is now'} held there"
         return {"changed": held != now["id"], "msg": msg, "generation": now["id"], "previous": now["id"]}
@@ -78,8 +82,8 @@ def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, A
 
 
 def _release(place: Place, check: bool) -> dict[str, Any]:
-    if "hold" not in _generations.load(place):
+    if "hold" not in record.load(place):
         return {"changed": False, "msg": f"image {place.image} is not held"}
     if not check:
-        _generations.release(place)
+        release(place)
     return {"changed": True, "msg": f"image {place.image} {'would be' if check else 'is'} released: maintenance goes on with it"}

@@ -11,11 +11,11 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._summary_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import package_counts
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import display
-from ansible_collections.nspawn.runner.plugins.plugin_utils._table import table
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import SUMMARY
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 
 HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgraded", "seconds")
 
@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        register = self.validate_argument_spec(ARGUMENT_SPEC)[1]["register"]
+        register = self.validate_argument_spec(SUMMARY)[1]["register"]
         images = [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]
         if not images:
             return _nothing(task_vars["groups"])

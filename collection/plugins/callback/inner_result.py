@@ -34,10 +34,10 @@ from typing import Any
 from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._session_client import SessionError, canonical, end
-from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER, Inner
-from ansible_collections.nspawn.runner.plugins.plugin_utils._polling import poll_less
-from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import SessionError, canonical, end
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER, Inner
 
 LAST_TASK = "This play came to its end"
 

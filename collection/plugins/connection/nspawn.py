@@ -33,8 +33,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.plugins.connection import ConnectionBase
 from ansible.release import __version__
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _session_client
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _exchange
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
+from ansible_collections.nspawn.runner.plugins.module_utils._session import client, exchange
 
 # How Ansible has a module run that it gives to Python's standard input.
 _MODULE = re.compile(r"/bin/sh -c '(/[A-Za-z0-9._/-]+) && sleep 0'")
@@ -43,7 +43,6 @@ _BUSY = re.compile(rb"nspawn-chroot: .*: wait until (?:it|that) ends\n|Directory
 _PAUSE = 0.5
 # Bytes that are kept of what a command prints, which Ansible has in memory several times.
 _LIMIT = 1 << 30
-_WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
 
 
 class Connection(ConnectionBase):
@@ -60,9 +59,9 @@ class Connection(ConnectionBase):
         # Its path, once it has been found.
         self._tree = ""
         # Of the tree's session, as long as it is needed.
-        self._claim: _session_client.Claim | None = None
+        self._claim: client.Claim | None = None
         # To its agent, for the first command.
-        self._early: _exchange.Connection | None = None
+        self._early: exchange.Connection | None = None
 
     def _connect(self) -> "Connection":
         if not self._tree:
@@ -80,24 +79,24 @@ class Connection(ConnectionBase):
         if not tree or not os.path.isabs(tree):
             raise AnsibleError(f"ansible_host must be the absolute path of a tree, and is {tree!r}")
         try:
-            return _session_client.canonical(tree)
-        except _session_client.SessionError as problem:
+            return client.canonical(tree)
+        except client.SessionError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
 
-    def _session(self) -> _session_client.Claim:
+    def _session(self) -> client.Claim:
         if self._claim is None:
             self._claim = self._claim_session()
         return self._claim
 
-    def _reach(self) -> "_exchange.Connection | None":
-        return _exchange.reach(os.path.join(_session_client.directory(self._tree), "agent"))
+    def _reach(self) -> "exchange.Connection | None":
+        return exchange.reach(os.path.join(client.directory(self._tree), "agent"))
 
-    def _claim_session(self) -> _session_client.Claim:
+    def _claim_session(self) -> client.Claim:
         code = os.path.dirname(module_utils.__file__)
         times = self.get_option("idle_time"), self.get_option("busy_timeout")
         try:
-            claim = _session_client.claim(self._tree, code, f"{__version__} {code}", *times)
-        except _session_client.SessionError as problem:
+            claim = client.claim(self._tree, code, f"{__version__} {code}", *times)
+        except client.SessionError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
         self._show(f"NO NSPAWN SESSION, BUT A CONTAINER FOR EACH COMMAND: {claim.no_agent}" if claim.no_agent else "ESTABLISHED NSPAWN SESSION")
         return claim
@@ -142,7 +141,7 @@ class Connection(ConnectionBase):
                 raise AnsibleError(f"{out_path} cannot be written: {problem.strerror}") from problem
             raise
 
-    def _run(self, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
+    def _run(self, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
         """Runs what is requested: exit status, what it printed, unless a sink takes that, and standard error."""
         try:
             for attempt in range(3):
@@ -150,30 +149,30 @@ class Connection(ConnectionBase):
                 if claim.no_agent:
                     return self._run_alone(claim, request, source, sink)
                 early, self._early = self._early, None
-                with suppress(_exchange.NotBegun), _exchange.in_session(early or self._reach(), request) as running:
-                    return _exchange.exchange(running, claim.run, source, sink, _LIMIT)
+                with suppress(exchange.NotBegun), exchange.in_session(early or self._reach(), request) as running:
+                    return exchange.exchange(running, claim.run, source, sink, _LIMIT)
                 # Nothing of this command has happened. At first that can be the early connection's fault, whose agent another session had.
                 if attempt:
                     self._end_session()
             failure = f"the agent in the container on {self._tree} takes no commands; see whether /usr/bin/python3 works in this tree"
-        except _exchange.TooMuch:
+        except exchange.TooMuch:
             raise AnsibleError(f"a command in {self._tree} printed more than {_LIMIT} bytes; have it write a file, and fetch that") from None
-        except _exchange.RunEnded:
+        except exchange.RunEnded:
             failure = "the run of Ansible that this task belongs to has ended"
-        except _exchange.Died:
+        except exchange.Died:
             self._early = self._reach()
-            failure = f"{_session_client.what_died(claim, self._tree, self._early is not None)}; the next task starts what it needs"
+            failure = f"{client.what_died(claim, self._tree, self._early is not None)}; the next task starts what it needs"
         raise AnsibleConnectionFailure(failure)
 
-    def _run_alone(self, claim: _session_client.Claim, request: dict[str, Any], source: BinaryIO, sink: "_exchange.Sink | None") -> tuple[int, bytes, bytes]:
+    def _run_alone(self, claim: client.Claim, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None") -> tuple[int, bytes, bytes]:
         # Which Ansible sets for what is to go on in the background.
         if "ANSIBLE_ASYNC_DIR=" in request["command"][-1]:
             raise AnsibleError(f"async needs a container that outlives the task, and {self._tree} has none: {claim.no_agent}; leave async out")
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)
-            with _exchange.in_own_container([_WRAPPER, self._tree, *request["command"]]) as running:
-                status, output, said = _exchange.exchange(running, claim.run, source, sink, _LIMIT)
+            with exchange.in_own_container([WRAPPER, self._tree, *request["command"]]) as running:
+                status, output, said = exchange.exchange(running, claim.run, source, sink, _LIMIT)
             busy = _BUSY.match(said) if status in (1, 125) else None
             if busy and time.monotonic() < deadline:
                 time.sleep(_PAUSE)
@@ -184,7 +183,7 @@ class Connection(ConnectionBase):
 
     def _end_session(self) -> None:
         self.close()
-        _session_client.end(self._tree)
+        client.end(self._tree)
 
     def reset(self) -> None:
         self._tree = self._find_tree()

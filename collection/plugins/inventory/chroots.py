@@ -38,20 +38,14 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.plugins.loader import connection_loader, module_loader, shell_loader
 from ansible.utils.path import unfrackpath
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import has_python
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image import (
-    CONFIG_SUFFIXES,
-    SUBGROUPS,
-    WRAPPER,
-    find_playbooks,
-    find_trees,
-    playbook_directories,
-)
-from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import INNER
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook
-from ansible_collections.nspawn.runner.plugins.plugin_utils._tree_facts import os_release
-from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import has_python
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import CONFIG_SUFFIXES, SUBGROUPS, find_playbooks, find_trees, playbook_directories
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts import os_release
 
 _CONNECTION = "nspawn.runner.nspawn"
 

@@ -65,18 +65,19 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nspawn.runner.plugins.module_utils._chroot import ChrootError, absent, present
-from ansible_collections.nspawn.runner.plugins.module_utils._chroot_spec import ARGUMENT_SPEC
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import die_with_ansible
+from ansible_collections.nspawn.runner.plugins.module_utils._create.chroot import absent, present
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_ansible
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import CHROOT
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=CHROOT, supports_check_mode=True)
     die_with_ansible()
     act = absent if module.params["state"] == "absent" else present
     try:
         result = act(module.params, lambda line: None, module.check_mode)
-    except ChrootError as problem:
+    except RunnerError as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**result)
 

@@ -28,8 +28,8 @@ from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.path import unfrackpath
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image import find_playbook, image_name_problem, playbook_directories
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import find_playbook, image_name_problem, playbook_directories
 
 
 class VarsModule(BaseVarsPlugin):

@@ -12,11 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.common.process import get_bin_path
-
-from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
 
 Log = Callable[[str], object]
 
@@ -49,26 +48,19 @@ _REASONS = (
 _BY_OPTION = ("command", "tarball")
 
 
-def program(name: str) -> str | None:
-    try:
-        return get_bin_path(name)
-    except ValueError:
-        return None
-
-
 def plan(params: dict[str, Any]) -> dict[str, Any]:
-    """How the tree would be made; a ChrootError when it cannot be."""
+    """How the tree would be made; a RunnerError when it cannot be."""
     method = _method(params)
     if method == "command":
         argv = params.get("command") or []
         if not argv or not argv[0]:
-            raise ChrootError("the create command is empty: it is a list of a program and its arguments")
-        if not program(argv[0]) and "{tree}" not in argv[0]:
-            raise ChrootError(f"the program '{argv[0]}' of the create command is not installed")
+            raise RunnerError("the create command is empty: it is a list of a program and its arguments")
+        if not find_program(argv[0]) and "{tree}" not in argv[0]:
+            raise RunnerError(f"the program '{argv[0]}' of the create command is not installed")
         return {"bootstrap": method, "command": list(argv)}
     if method == "tarball":
         if not params.get("tarball"):
-            raise ChrootError("the bootstrap method 'tarball' needs the path of an archive")
+            raise RunnerError("the bootstrap method 'tarball' needs the path of an archive")
         return {"bootstrap": method, "tarball": params["tarball"]}
     _check_options(params)
     shown = {key: params[key] for key in ("mirror", "architecture", "variant", "keyring") if params.get(key)}
@@ -81,44 +73,44 @@ def _method(params: dict[str, Any]) -> str:
     if not params.get("bootstrap"):
         given = [name for name in _BY_OPTION if params.get(name)]
         if len(given) == 2:
-            raise ChrootError("both a command and a tarball are given: say by 'bootstrap' which one makes the tree")
+            raise RunnerError("both a command and a tarball are given: say by 'bootstrap' which one makes the tree")
         if given:
             return given[0]
     if not params.get("suite"):
-        raise ChrootError("the suite is not set: a bootstrap tool needs one, such as 'trixie'")
+        raise RunnerError("the suite is not set: a bootstrap tool needs one, such as 'trixie'")
     return _tool(params)["name"]
 
 
 def _tool(params: dict[str, Any]) -> dict[str, Any]:
     wanted = [tool for tool in BOOTSTRAP_TOOLS if params.get("bootstrap") in (None, "", tool["name"])]
-    installed = [tool for tool in wanted if program(tool["program"])]
+    installed = [tool for tool in wanted if find_program(tool["program"])]
     if not installed:
         names = " or ".join(tool["program"] for tool in wanted)
-        raise ChrootError(f"{names} is not installed: run apt install {wanted[0]['package']}")
+        raise RunnerError(f"{names} is not installed: run apt install {wanted[0]['package']}")
     _check_suite(params["suite"])
     for tool in installed:
         if not tool["suite_files"] or any(os.path.exists(file.format(suite=params["suite"])) for file in tool["suite_files"]):
             return tool
     hint = f"look at the suite's name, or use {BOOTSTRAP_TOOLS[0]['name']} (apt install {BOOTSTRAP_TOOLS[0]['package']})"
-    raise ChrootError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}': {hint}")
+    raise RunnerError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}': {hint}")
 
 
 def _check_suite(suite: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_~-]*(/[A-Za-z0-9][A-Za-z0-9.+_~-]*)*", suite):
-        raise ChrootError(f"'{suite}' is not the name of a suite")
+        raise RunnerError(f"'{suite}' is not the name of a suite")
 
 
 def _check_options(params: dict[str, Any]) -> None:
     mirror = params.get("mirror")
     if mirror and not re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", mirror):
-        raise ChrootError(f"the mirror '{mirror}' is not a URL")
+        raise RunnerError(f"the mirror '{mirror}' is not a URL")
     if params.get("keyring") and not os.path.exists(params["keyring"]):
-        raise ChrootError(f"the keyring {params['keyring']} does not exist")
+        raise RunnerError(f"the keyring {params['keyring']} does not exist")
     for what in ("architecture", "components", "packages"):
         value = params.get(what) or []
         for word in [value] if isinstance(value, str) else value:
             if not re.fullmatch(r"[A-Za-z0-9?~!][^\s,]*", word):
-                raise ChrootError(f"'{word}' in {what} is not one word")
+                raise RunnerError(f"'{word}' in {what} is not one word")
 
 
 def _packages(params: dict[str, Any]) -> list[str]:
@@ -146,11 +138,11 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         "components": ",".join(planned["components"]),
         "packages": ",".join(planned["packages"]),
     }
-    under = program(tool["under"]) if tool["under"] else None
-    argv = [*([under] if under else []), program(tool["program"]) or tool["program"], *_arguments(tool["arguments"], values)]
+    under = find_program(tool["under"]) if tool["under"] else None
+    argv = [*([under] if under else []), find_program(tool["program"]) or tool["program"], *_arguments(tool["arguments"], values)]
     environment = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
     if tool["config_variable"]:
-        environment[tool["config_variable"]] = config = os.path.join(state, "config")
+        environment[tool["config_variable"]] = config = config_path(state)
         with open(config, "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in tool["config_lines"]))
     _succeed(argv, tool["program"], tree, params, log, **environment)
@@ -166,7 +158,7 @@ def _arguments(arguments: tuple[str, ...], values: dict[str, Any]) -> list[str]:
 def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log: Log, **options: Any) -> None:
     status, tail = run(guarded(argv), log, **options)
     if status != 0:
-        raise ChrootError(_failure(name, status, tail, tree, params))
+        raise RunnerError(_failure(name, status, tail, tree, params))
 
 
 def _failure(name: str, status: int, tail: list[str], tree: str, params: dict[str, Any]) -> str:
@@ -193,27 +185,27 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         start = file.read(8)
         file.seek(0)
         option = next((row for row in _COMPRESSIONS if start.startswith(row[0])), None)
-        if option and not program(option[2]):
-            raise ChrootError(f"{archive} is compressed by {option[2]}, which is not installed: run apt install {option[3]}")
+        if option and not find_program(option[2]):
+            raise RunnerError(f"{archive} is compressed by {option[2]}, which is not installed: run apt install {option[3]}")
         argv = ["tar", "--extract", "--file=-", *(option[1:2] if option else ()), f"--directory={tree}", "--numeric-owner"]
         # Of the attributes those that mean something in a container; an overlay's or a security module's do not.
         argv += ["--acls", "--xattrs", "--xattrs-include=security.capability", "--xattrs-include=user.*", "--warning=no-timestamp"]
         status, tail = run(guarded(argv), log, stdin=file.fileno(), TAR_OPTIONS="")
     text = "\n".join(tail)
     if status != 0 and re.search("does not look like a tar archive|not in gzip format|Unexpected EOF|format not recognized", text):
-        raise ChrootError(f"{archive} is not a whole tar archive:\n{text}")
+        raise RunnerError(f"{archive} is not a whole tar archive:\n{text}")
     if status != 0:
-        raise ChrootError(f"{archive} cannot be unpacked: {_failure('tar', status, tail, tree, params)}")
+        raise RunnerError(f"{archive} cannot be unpacked: {_failure('tar', status, tail, tree, params)}")
 
 
 def _open_archive(archive: str) -> io.FileIO:
     try:
         # A FIFO would block here.
         if not os.path.isfile(archive):
-            raise ChrootError(f"the archive {archive} {'is no regular file' if os.path.exists(archive) else 'does not exist'}")
+            raise RunnerError(f"the archive {archive} {'is no regular file' if os.path.exists(archive) else 'does not exist'}")
         return open(archive, "rb", buffering=0)
     except OSError as exc:
-        raise ChrootError(f"the archive {archive} cannot be read: {exc.strerror}") from exc
+        raise RunnerError(f"the archive {archive} cannot be read: {exc.strerror}") from exc
 
 
 def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
@@ -223,13 +215,13 @@ def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
     algorithm, _colon, expected = checksum.partition(":")
     known = sorted(name for name in hashlib.algorithms_guaranteed if not name.startswith("shake"))
     if algorithm not in known or len(expected) != 2 * hashlib.new(algorithm).digest_size or not re.fullmatch("[0-9a-fA-F]+", expected):
-        raise ChrootError(f"the checksum '{checksum}' is not ALGORITHM:HEX, where ALGORITHM is one of {', '.join(known)}")
+        raise RunnerError(f"the checksum '{checksum}' is not ALGORITHM:HEX, where ALGORITHM is one of {', '.join(known)}")
     sum_of = hashlib.new(algorithm)
     while block := file.read(1 << 20):
         sum_of.update(block)
     file.seek(0)
     if sum_of.hexdigest() != expected.lower():
-        raise ChrootError(f"{archive} has not the checksum that is demanded: expected {checksum}, got {algorithm}:{sum_of.hexdigest()}")
+        raise RunnerError(f"{archive} has not the checksum that is demanded: expected {checksum}, got {algorithm}:{sum_of.hexdigest()}")
 
 
 def check_archive(params: dict[str, Any]) -> None:

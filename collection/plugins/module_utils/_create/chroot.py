@@ -6,26 +6,26 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _finish, _generations, _in_use, _record, _remove, _stage, _state, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import ROOT, STATE_FILE
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
-
-__all__ = ["Busy", "ChrootError", "absent", "build", "checked_plan", "new_tree_path", "plan", "present", "told"]
+from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
+from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import check_usable, finish_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import has_leftovers, trash_path
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root, make_state, name_problem
+from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import recover
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT, STATE_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 Log = Callable[[str], object]
-
-plan = _bootstrap.plan
-
-
-def new_tree_path(root: str, name: str) -> str:
-    """The directory that a creation fills."""
-    return Place(os.path.normpath(root), name).staged
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
@@ -40,20 +40,20 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
     with ExitStack() as stack:
         if not check:
             # First, as of two runs that look at once whether the tree is in use each would find the other.
-            stack.enter_context(_state.lock(_state.make_state(place.root, place.image), "creation"))
-            _generations.recover(place)
+            stack.enter_context(image_lock(make_state(place.root, place.image), "creation"))
+            recover(place)
             # Another run may have made it since.
             if _exists(path) and not exists:
                 return {"changed": False, "path": path, "msg": f"{path} exists"}
         if exists:
-            with _in_use.unused(path):
+            with in_use.unused(path):
                 pass
         if not check:
             _create(params, planned, place, log)
-    return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **told(path, planned, exists, check)}
+    return {"changed": True, "path": path, "bootstrap": planned["bootstrap"], **describe(path, planned, exists, check)}
 
 
-def told(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
+def describe(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
     """What the creation did, or would do, as `msg` and `diff`."""
     made = f"{'would be' if check else 'was'} made{' anew' if exists else ''} {_by(planned)}"
     before, after = {"state": "present" if exists else "absent"}, {"state": "present anew" if exists else "present", **planned}
@@ -62,11 +62,11 @@ def told(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[
 
 def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
     """How the tree is made, after all checks that need no tree."""
-    planned = plan(params)
-    if not _bootstrap.program("systemd-nspawn"):
-        raise ChrootError("systemd-nspawn is not installed: run apt install systemd-container")
+    planned = bootstrap.plan(params)
+    if not find_program("systemd-nspawn"):
+        raise RunnerError("systemd-nspawn is not installed: run apt install systemd-container")
     if planned["bootstrap"] == "tarball":
-        _bootstrap.check_archive(params)
+        bootstrap.check_archive(params)
     return planned
 
 
@@ -87,46 +87,46 @@ def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
         with _all_unused(place):
             pass
     else:
-        state = _state.make_state(place.root, place.image)
-        with _state.lock(state, "removal"):
-            _generations.recover(place)
-            trash = os.path.join(state, f"trash-{secrets.token_hex(4)}")
+        state = make_state(place.root, place.image)
+        with image_lock(state, "removal"):
+            recover(place)
+            trash = trash_path(state)
             os.mkdir(trash, 0o700)
             with _all_unused(place):
                 for tree in _trees(place):
-                    _swap.clear_flags(tree)
-                    _swap.rename(tree, os.path.join(trash, f"{len(os.listdir(trash))}"), _swap.NOREPLACE)
-                _swap.remove_file(os.path.join(state, STATE_FILE))
-            if _swap.exists(place.generations):
+                    files.clear_flags(tree)
+                    files.rename(tree, os.path.join(trash, f"{len(os.listdir(trash))}"), files.NOREPLACE)
+                files.remove_file(os.path.join(state, STATE_FILE))
+            if files.exists(place.generations):
                 os.rmdir(place.generations)
-            _remove.tree(trash)
+            remove_tree(trash)
     msg = f"{path} {'would be' if check else 'was'} removed"
     return {"changed": True, "path": path, "msg": msg, "diff": _diff(path, {"state": "present"}, {"state": "absent"})}
 
 
 def _trees(place: Place) -> list[str]:
     """All trees of an image that are there, the published one first."""
-    earlier = [os.path.join(place.generations, name) for name in _record.directories(place)]
+    earlier = [os.path.join(place.generations, name) for name in record.directories(place)]
     return [tree for tree in (place.path, *earlier, place.failed) if _exists(tree)]
 
 
 def _all_unused(place: Place) -> ExitStack:
-    content = _generations.load(place)
+    content = record.load(place)
     overlays = {entry["id"]: entry.get("mounts") or () for entry in content["generations"]}
     with ExitStack() as stack:
         for tree in _trees(place):
-            stack.enter_context(_in_use.unused(tree, overlays.get(os.path.basename(tree), ()), place.path))
+            stack.enter_context(in_use.unused(tree, overlays.get(os.path.basename(tree), ()), place.path))
         return stack.pop_all()
 
 
 def _where(params: dict[str, Any]) -> Place:
     name, root = params["name"], os.path.normpath(params.get("root") or ROOT)
-    problem = _state.name_problem(name)
+    problem = name_problem(name)
     if problem:
-        raise ChrootError(f"'{name}' cannot be an image: {problem}")
+        raise RunnerError(f"'{name}' cannot be an image: {problem}")
     if os.geteuid() != 0:
-        raise ChrootError("trees are made and removed by root: use become, or run Ansible as root")
-    _state.check_root(root)
+        raise RunnerError("trees are made and removed by root: use become, or run Ansible as root")
+    check_root(root)
     return Place(root, name)
 
 
@@ -136,9 +136,9 @@ def _exists(path: str) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(mode):
-        raise ChrootError(f"{path} is a symbolic link, and a tree is a directory: remove the link")
+        raise RunnerError(f"{path} is a symbolic link, and a tree is a directory: remove the link")
     if not stat.S_ISDIR(mode):
-        raise ChrootError(f"{path} is not a directory: remove it, or choose another name")
+        raise RunnerError(f"{path} is not a directory: remove it, or choose another name")
     return True
 
 
@@ -148,11 +148,11 @@ def _diff(path: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str,
 
 def _clean_idle(place: Place, check: bool) -> None:
     """Removes what a killed run left, unless another run is at work on the image."""
-    if check or not (_remove.has_leftovers(place.state) or _swap.exists(place.journal)):
+    if check or not (has_leftovers(place.state) or files.exists(place.journal)):
         return
     try:
-        with _state.lock(_state.make_state(place.root, place.image), "cleaning"):
-            _generations.recover(place)
+        with image_lock(make_state(place.root, place.image), "cleaning"):
+            recover(place)
     except Busy:
         pass
 
@@ -160,38 +160,38 @@ def _clean_idle(place: Place, check: bool) -> None:
 def _create(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
     try:
         build(params, planned, place, log)
-        _swap.sync_file_system(place.staged)
+        files.sync_file_system(place.staged)
         _put(place)
     except OSError as exc:
         what = f": {exc.filename}" if exc.filename else ""
-        raise ChrootError(f"{place.path} cannot be made: {exc.strerror}{what}") from exc
+        raise RunnerError(f"{place.path} cannot be made: {exc.strerror}{what}") from exc
     finally:
         # After a failure what was built, after an exchange the old tree.
-        _generations.recover(place)
+        recover(place)
 
 
 def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
     """Fills the staged tree from nothing; the caller has the lock, and removes what a failure leaves."""
-    _stage.make_directory(place.staged)
-    leftovers = _bootstrap.fill(place.staged, place.state, params, planned, log)
-    _finish.finish(place.staged, leftovers)
-    _finish.check_usable(place.staged, place.image)
+    stage.make_directory(place.staged)
+    leftovers = bootstrap.fill(place.staged, place.state, params, planned, log)
+    finish_tree(place.staged, leftovers)
+    check_usable(place.staged, place.image)
 
 
 def _put(place: Place) -> None:
     """The new tree takes its place; of one that was there nothing is kept."""
     _forget_published(place)
     if not _exists(place.path):
-        _swap.rename(place.staged, place.path, _swap.NOREPLACE)
+        files.rename(place.staged, place.path, files.NOREPLACE)
         return
-    with _in_use.unused(place.path):
-        _swap.clear_flags(place.path)
-        _swap.rename(place.staged, place.path, _swap.EXCHANGE)
+    with in_use.unused(place.path):
+        files.clear_flags(place.path)
+        files.rename(place.staged, place.path, files.EXCHANGE)
 
 
 def _forget_published(place: Place) -> None:
     """What the image's record says of its tree will not be true of the new one."""
-    content = _generations.load(place)
+    content = record.load(place)
     if content.pop("published", None) or content.pop("hold", None):
         content.pop("hold", None)
-        _generations.save(place, content)
+        record.save(place, content)

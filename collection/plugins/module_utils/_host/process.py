@@ -9,6 +9,7 @@ import ctypes
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -34,6 +35,11 @@ def guarded(argv: list[str]) -> list[str]:
         *("setpriv", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *argv),
     ]
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program of the host; None where it is not installed. /sbin need not be on PATH."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
 def run(argv: list[str], log: Callable[[str], object], stdin: Any = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:

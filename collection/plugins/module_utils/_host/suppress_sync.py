@@ -15,7 +15,7 @@ _ALLOW, _ERRNO_0 = 0x7FFF0000, 0x00050000
 _ON_OTHER_ARCHITECTURE, _NO_NEW_PRIVILEGES = 2, 3
 
 
-def answer_disk_waits() -> None:
+def suppress_sync() -> None:
     """Has this process, and all that it starts, be told at once that all is on the disk. Without libseccomp nothing changes.
 
     Each systemd-nspawn that filters system calls brings libseccomp. Needs root.

@@ -6,31 +6,32 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _record, _remove, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._publish import Tell, publish, recover, retire, settle, swap
-from ansible_collections.nspawn.runner.plugins.module_utils._record import load, save
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
-
-__all__ = ["keep_failed", "load", "prune", "publish", "recover", "release", "roll_back", "save"]
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import remove_leftovers, trash_path
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import Tell, retire, settle, swap
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _DAY = 86400
 
 
 def prune(place: Place, keep: int, days: int, log: Callable[[str], Any]) -> list[str]:
     """Removes the generations beyond the newest `keep` that were retired at least `days` days ago and that nobody uses."""
-    if _swap.exists(place.journal):
+    if files.exists(place.journal):
         # The record does not know the newest generation yet.
         log(f"earlier generations of image {place.image} are looked through by the next run, when the record is complete")
         return []
     removed = []
     try:
-        there = _record.directories(place)
-        content = load(place)
+        there = record.directories(place)
+        content = record.load(place)
         unknown = sorted(set(there) - {entry["id"] for entry in content["generations"]})
         if unknown:
             log(f"{place.generations} has entries without a record, which are left alone: {', '.join(unknown)}")
@@ -39,37 +40,33 @@ def prune(place: Place, keep: int, days: int, log: Callable[[str], Any]) -> list
                 removed.append(entry["id"])
         # Also those whose directory somebody else removed.
         content["generations"] = [entry for entry in content["generations"] if entry["id"] in there and entry["id"] not in removed]
-        if content["generations"] != load(place)["generations"]:
-            save(place, content)
-    except (OSError, ChrootError) as problem:
+        if content["generations"] != record.load(place)["generations"]:
+            record.save(place, content)
+    except (OSError, RunnerError) as problem:
         log(f"earlier generations of image {place.image} were not looked through: {problem}")
     try:
-        _remove.leftovers(place.state)
-    except ChrootError as problem:
+        remove_leftovers(place.state)
+    except RunnerError as problem:
         log(f"an earlier generation of image {place.image} is only half removed: {problem}")
     return removed
 
 
 def _age(entry: dict[str, Any]) -> float:
     """Days since the tree was the image's; many where that is not known."""
-    retired = _record.seconds(entry.get("retired"))
+    retired = record.seconds(entry.get("retired"))
     return float("inf") if retired is None else (time.time() - retired) / _DAY
 
 
 def _remove_generation(place: Place, entry: dict[str, Any], log: Callable[[str], Any]) -> bool:
     tree = os.path.join(place.generations, entry["id"])
     try:
-        with _in_use.unused(tree, entry.get("mounts") or (), place.path):
-            _swap.clear_flags(tree)
-            _swap.rename(tree, _trash(place), _swap.NOREPLACE)
-    except (OSError, ChrootError) as problem:
+        with in_use.unused(tree, entry.get("mounts") or (), place.path):
+            files.clear_flags(tree)
+            files.rename(tree, trash_path(place.state), files.NOREPLACE)
+    except (OSError, RunnerError) as problem:
         log(f"generation {entry['id']} stays: {problem}")
         return False
     return True
-
-
-def _trash(place: Place) -> str:
-    return os.path.join(place.state, f"trash-{secrets.token_hex(4)}")
 
 
 def roll_back(place: Place, generation: str | None, check: bool = False, tell: Tell = lambda line: None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -80,64 +77,64 @@ def roll_back(place: Place, generation: str | None, check: bool = False, tell: T
     if not check:
         settle(place)
     content, old = retire(place)
-    present = load(place).get("published") if old else None
+    present = record.load(place).get("published") if old else None
     if generation is not None and present and present["id"] == generation:
         _hold(place, generation, check)
         return present, present
     chosen = _chosen(place, content["generations"], generation, old)
     now = {key: value for key, value in chosen.items() if key not in ("retired", "mounts")}
     content["generations"] = [entry for entry in content["generations"] if entry["id"] != chosen["id"]]
-    content.update(published=now, hold={"since": _record.now(), "generation": chosen["id"]})
+    content.update(published=now, hold={"since": record.now(), "generation": chosen["id"]})
     if not check:
         swap(place, os.path.join(place.generations, chosen["id"]), content, old, tell)
     return old or {}, now
 
 
 def _chosen(place: Place, generations: list[dict[str, Any]], wanted: str | None, old: dict[str, Any] | None) -> dict[str, Any]:
-    there = set(_record.directories(place)) - {old["id"] if old else None}
+    there = set(record.directories(place)) - {old["id"] if old else None}
     known = [entry for entry in generations if entry["id"] in there]
     names = ", ".join(entry["id"] for entry in known) or "none"
     if wanted is None:
         earlier = [entry for entry in known if not old or entry["id"] < old["id"]]
         if not earlier:
-            raise ChrootError(f"image {place.image} has no generation from before the present one; its generations are: {names}")
+            raise RunnerError(f"image {place.image} has no generation from before the present one; its generations are: {names}")
         # A tree that was rolled back from is newer than the one that took its place again, but was not the image's last one.
         return max(earlier, key=lambda entry: (entry.get("retired", ""), entry["id"]))
     for entry in known:
         if entry["id"] == wanted:
             return entry
-    raise ChrootError(f"image {place.image} has no generation '{wanted}'; its generations are: {names}")
+    raise RunnerError(f"image {place.image} has no generation '{wanted}'; its generations are: {names}")
 
 
 def _hold(place: Place, generation: str, check: bool) -> None:
-    content = load(place)
+    content = record.load(place)
     if not check and content.get("hold", {}).get("generation") != generation:
-        content["hold"] = {"since": _record.now(), "generation": generation}
-        save(place, content)
+        content["hold"] = {"since": record.now(), "generation": generation}
+        record.save(place, content)
 
 
 def release(place: Place) -> bool:
     """Ends the hold of a rollback: the next maintenance works on the image again. False when there was none."""
-    content = load(place)
+    content = record.load(place)
     if content.pop("hold", None) is None:
         return False
-    save(place, content)
+    record.save(place, content)
     return True
 
 
 def keep_failed(place: Place) -> str:
     """Keeps the staged tree of a failed maintenance, in the place of the one before, and says where."""
     try:
-        _swap.clear_flags(place.staged)
-        if _swap.exists(place.failed):
+        files.clear_flags(place.staged)
+        if files.exists(place.failed):
             # Somebody may be looking for the reason of the failure before.
-            with _in_use.unused(place.failed):
-                _swap.clear_flags(place.failed)
-                _swap.rename(place.staged, place.failed, _swap.EXCHANGE)
-            _remove.tree(place.staged)
+            with in_use.unused(place.failed):
+                files.clear_flags(place.failed)
+                files.rename(place.staged, place.failed, files.EXCHANGE)
+            remove_tree(place.staged)
         else:
-            _swap.rename(place.staged, place.failed, _swap.NOREPLACE)
-        _swap.sync_directory(place.state)
+            files.rename(place.staged, place.failed, files.NOREPLACE)
+        files.sync_directory(place.state)
     except OSError as exc:
-        raise ChrootError(f"{place.staged} cannot be kept as {place.failed}: {exc.strerror}") from exc
+        raise RunnerError(f"{place.staged} cannot be kept as {place.failed}: {exc.strerror}") from exc
     return place.failed

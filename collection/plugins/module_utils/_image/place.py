@@ -1,32 +1,20 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the private directory of an image, and its lock. Names and layout can change at any time.
+# PRIVATE: where an image's tree and its private state are. Names and layout can change at any time.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _layout, _session_client
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 
 JOURNAL = "publishing.json"
-
-# Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
-_held: set[tuple[str, int]] = set()
-
-
-class ChrootError(Exception):
-    """What the user has to know, in one sentence."""
-
-
-class Busy(ChrootError):
-    """Another process holds the image."""
 
 
 class Place(NamedTuple):
@@ -47,15 +35,15 @@ class Place(NamedTuple):
     @property
     def staged(self) -> str:
         """The tree that a creation or a maintenance works on."""
-        return os.path.join(self.state, _layout.STAGED_DIRECTORY)
+        return os.path.join(self.state, layout.STAGED_DIRECTORY)
 
     @property
     def failed(self) -> str:
-        return os.path.join(self.state, _layout.FAILED_DIRECTORY)
+        return os.path.join(self.state, layout.FAILED_DIRECTORY)
 
     @property
     def generations(self) -> str:
-        return os.path.join(self.state, _layout.GENERATIONS_DIRECTORY)
+        return os.path.join(self.state, layout.GENERATIONS_DIRECTORY)
 
     @property
     def journal(self) -> str:
@@ -73,7 +61,7 @@ def name_problem(name: str) -> str | None:
 
 
 def state_path(root: str, image: str) -> str:
-    return os.path.join(root, _layout.STATE_DIRECTORY, image)
+    return os.path.join(root, layout.STATE_DIRECTORY, image)
 
 
 def make_state(root: str, image: str) -> str:
@@ -89,16 +77,16 @@ def make_state(root: str, image: str) -> str:
             if directory != root:
                 os.chmod(directory, 0o700)
     except OSError as exc:
-        raise ChrootError(f"{path} cannot be made: {exc.strerror}") from exc
+        raise RunnerError(f"{path} cannot be made: {exc.strerror}") from exc
     if os.lstat(path).st_dev != os.lstat(root).st_dev:
-        raise ChrootError(f"{path} is another file system than {root}: trees are built there and renamed into the root")
+        raise RunnerError(f"{path} is another file system than {root}: trees are built there and renamed into the root")
     return path
 
 
 def check_root(root: str) -> None:
     """A root directory that exists must be root's own. One that does not exist can be made."""
     if not os.path.isabs(root) or os.path.normpath(root) != root or root == "/":
-        raise ChrootError(f"the root directory '{root}' is not a plain absolute path")
+        raise RunnerError(f"the root directory '{root}' is not a plain absolute path")
     if os.path.lexists(root):
         _check_directory(root)
 
@@ -106,58 +94,10 @@ def check_root(root: str) -> None:
 def _check_directory(path: str) -> None:
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        raise ChrootError(f"{path} is a symbolic link: name the directory that it points to")
+        raise RunnerError(f"{path} is a symbolic link: name the directory that it points to")
     if not stat.S_ISDIR(status.st_mode):
-        raise ChrootError(f"{path} is not a directory")
+        raise RunnerError(f"{path} is not a directory")
     if status.st_uid != 0:
-        raise ChrootError(f"{path} is owned by user {status.st_uid}, not by root: run chown root {path}")
+        raise RunnerError(f"{path} is owned by user {status.st_uid}, not by root: run chown root {path}")
     if status.st_mode & 0o022:
-        raise ChrootError(f"{path} can be written by others than root: run chmod go-w {path}")
-
-
-@contextmanager
-def lock(state: str, purpose: str) -> Iterator[None]:
-    """Holds the image for one purpose, such as 'creation'. Within a process it can be taken again by who holds it."""
-    path = os.path.join(state, "lock")
-    key = (path, os.getpid())
-    if key in _held:
-        yield
-        return
-    descriptor = _take(path, purpose)
-    _held.add(key)
-    try:
-        yield
-    finally:
-        _held.discard(key)
-        os.close(descriptor)
-
-
-def _take(path: str, purpose: str) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise ChrootError(f"the lock {path} cannot be opened: {exc.strerror}") from exc
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ChrootError(f"the lock {path} is no regular file: remove it")
-    if not _locked(descriptor):
-        root, image = os.path.split(os.path.dirname(path))
-        # A session that only waits for another run gives the image up.
-        _session_client.end(os.path.join(os.path.realpath(os.path.dirname(root)), image), only_idle=True)
-        if not _locked(descriptor):
-            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends")
-    # Only for the message of the next: a full disk is no reason to go without.
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
-    return descriptor
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        raise RunnerError(f"{path} can be written by others than root: run chmod go-w {path}")

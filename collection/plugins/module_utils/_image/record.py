@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _layout, _swap
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 
 FORMAT = 1
 _ID = r"\d{8}T\d{6}Z"
@@ -33,13 +35,13 @@ _HOLD = {"since": str, "generation": str}
 
 def load(place: Place) -> dict[str, Any]:
     """The image's state.json, or that of an image without history."""
-    path = os.path.join(place.state, _layout.STATE_FILE)
+    path = os.path.join(place.state, layout.STATE_FILE)
     content = read_json(path)
     if content is None:
         return {"format": FORMAT, "image": place.image, "generations": []}
     problem = _problem(content, place)
     if problem:
-        raise ChrootError(f"{path} {problem}")
+        raise RunnerError(f"{path} {problem}")
     return content
 
 
@@ -80,13 +82,13 @@ def read_json(path: str) -> Any:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise ChrootError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise RunnerError(f"{path} cannot be read: {exc.strerror}") from exc
     except (ValueError, RecursionError) as exc:
-        raise ChrootError(f"{path} is damaged, it is no JSON: restore it from a backup, or move it away") from exc
+        raise RunnerError(f"{path} is damaged, it is no JSON: restore it from a backup, or move it away") from exc
 
 
 def save(place: Place, content: dict[str, Any]) -> None:
-    _swap.write_json(os.path.join(place.state, _layout.STATE_FILE), content)
+    files.write_json(os.path.join(place.state, layout.STATE_FILE), content)
 
 
 def now() -> str:

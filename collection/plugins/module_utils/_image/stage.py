@@ -9,13 +9,17 @@ import fcntl
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _remove
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import SUBVOLUME_INODE, has_subvolumes
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import Moment, clock_offset
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _FICLONE = 0x40049409
 _MEBIBYTE = 1 << 20
@@ -24,44 +28,35 @@ _MEBIBYTE = 1 << 20
 _COPY = 'mount --bind "$1" "$1" && cd "$2" && exec cp --archive --reflink="$3" --no-target-directory -- "$4" "$5"'
 
 
-class Moment(NamedTuple):
-    """When the staged tree was complete."""
-
-    # In nanoseconds, by the clock that stamps the files.
-    change_time: int
-    # Between the clock that can be set and the one that cannot.
-    offset: float
-
-
 class _Full(Exception):
     """The disk is full."""
 
 
-def stage(place: Place, log: Callable[[str], Any]) -> tuple[str, Moment]:
+def stage_tree(place: Place, log: Callable[[str], Any]) -> tuple[str, Moment]:
     """Copies the published tree to the staged one; says by what way, and when the copy was complete."""
     try:
         _check(place)
-        with _in_use.only_read(place.path):
+        with in_use.only_read(place.path):
             try:
                 way = _copy(place)
             except BaseException:
                 if os.path.lexists(place.staged):
-                    _remove.tree(place.staged, wait=False)
+                    remove_tree(place.staged, wait=False)
                 raise
         log(f"{place.path} was copied by {way}")
         return way, moment(place.state)
     except _Full as exc:
-        raise ChrootError(
+        raise RunnerError(
             f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
         ) from exc
     except OSError as exc:
-        raise ChrootError(f"{place.path} cannot be copied: {exc.strerror}: {exc.filename or place.state}") from exc
+        raise RunnerError(f"{place.path} cannot be copied: {exc.strerror}: {exc.filename or place.state}") from exc
 
 
 def moment(state: str) -> Moment:
     """Now, by the file system's clock."""
     # A name that the next run removes when this one is killed.
-    descriptor, path = tempfile.mkstemp(prefix="trash-", dir=state)
+    descriptor, path = tempfile.mkstemp(prefix=TRASH_PREFIX, dir=state)
     try:
         return Moment(os.fstat(descriptor).st_ctime_ns, clock_offset())
     finally:
@@ -69,18 +64,14 @@ def moment(state: str) -> Moment:
         os.unlink(path)
 
 
-def clock_offset() -> float:
-    return time.time() - time.monotonic()
-
-
 def make_directory(path: str) -> None:
     """Makes the directory of a new tree: a subvolume, where there are such."""
-    if not _remove.has_subvolumes(os.path.dirname(path)):
+    if not has_subvolumes(os.path.dirname(path)):
         os.mkdir(path, 0o755)
         return
     status, tail = run(["btrfs", "subvolume", "create", path], lambda line: None)
     if status != 0:
-        raise ChrootError(f"btrfs cannot make the subvolume {path}:\n" + "\n".join(tail))
+        raise RunnerError(f"btrfs cannot make the subvolume {path}:\n" + "\n".join(tail))
     os.chmod(path, 0o755)
 
 
@@ -88,23 +79,23 @@ def _check(place: Place) -> None:
     try:
         mode = os.lstat(place.path).st_mode
     except FileNotFoundError:
-        raise ChrootError(f"{place.path} cannot be copied: it does not exist") from None
+        raise RunnerError(f"{place.path} cannot be copied: it does not exist") from None
     if not stat.S_ISDIR(mode):
-        raise ChrootError(f"{place.path} cannot be copied: it is no plain directory")
-    holder = _in_use.mount_point(place.path)
+        raise RunnerError(f"{place.path} cannot be copied: it is no plain directory")
+    holder = in_use.mount_point(place.path)
     if os.path.realpath(place.path) == holder:
-        raise ChrootError(f"{place.path} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory")
-    if holder != _in_use.mount_point(place.state):
-        raise ChrootError(f"{place.state} is another file system than {place.path}: copies are made there and renamed into the root")
+        raise RunnerError(f"{place.path} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory")
+    if holder != in_use.mount_point(place.state):
+        raise RunnerError(f"{place.state} is another file system than {place.path}: copies are made there and renamed into the root")
     if os.path.lexists(place.staged):
-        raise ChrootError(f"{place.staged} exists: another run left it; remove it")
+        raise RunnerError(f"{place.staged} exists: another run left it; remove it")
 
 
 def _copy(place: Place) -> str:
     if _is_lone_subvolume(place):
         status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged], lambda line: None)
         if status != 0:
-            raise ChrootError(f"btrfs cannot make a snapshot of {place.path}:\n" + "\n".join(tail))
+            raise RunnerError(f"btrfs cannot make a snapshot of {place.path}:\n" + "\n".join(tail))
         return "snapshot"
     way = "reflink" if shares_extents(place.state) else "copy"
     if way == "copy":
@@ -114,13 +105,13 @@ def _copy(place: Place) -> str:
     names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
     status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), _stop_when_full)
     if status != 0:
-        raise ChrootError(f"{place.path} cannot be copied:\n" + "\n".join(tail))
+        raise RunnerError(f"{place.path} cannot be copied:\n" + "\n".join(tail))
     return way
 
 
 def _is_lone_subvolume(place: Place) -> bool:
     """A snapshot has empty directories in place of the subvolumes in it."""
-    if os.lstat(place.path).st_ino != _remove.SUBVOLUME_INODE or not _remove.has_subvolumes(place.state):
+    if os.lstat(place.path).st_ino != SUBVOLUME_INODE or not has_subvolumes(place.state):
         return False
     status, tail = run(["btrfs", "subvolume", "list", "-o", place.path], lambda line: None)
     return status == 0 and not tail
@@ -145,12 +136,12 @@ def _check_space(place: Place) -> None:
     if needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
         size, count = used(place.path, "--block-size=1"), used(place.path, "--inodes")
     if needed(size) > there.f_bavail * there.f_frsize:
-        raise ChrootError(
+        raise RunnerError(
             f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB, "
             f"and the file system of {place.state} has {_free(place.state)} MiB free"
         )
     if there.f_files and count > there.f_favail:
-        raise ChrootError(f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free")
+        raise RunnerError(f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free")
 
 
 def needed(size: int) -> int:
@@ -162,7 +153,7 @@ def used(tree: str, unit: str) -> int:
     """What is allocated, hard links counted once."""
     status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]), lambda line: None)
     if status != 0 or not tail:
-        raise ChrootError(f"{tree} cannot be read:\n" + "\n".join(tail))
+        raise RunnerError(f"{tree} cannot be read:\n" + "\n".join(tail))
     return int(tail[-1].split("\t")[0])
 
 

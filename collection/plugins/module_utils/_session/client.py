@@ -19,14 +19,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, NamedTuple, cast
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
+
 RUN_DIRECTORY = "/run/nspawn-runner"
 # Seconds; longer than a session takes to end its container by force.
 _TIMEOUT = 90
 _PAUSE = 0.1
 # In which the host side tells of a container that has ended: where its agent still listens, and where it does not.
 _GRACE, _LONG_GRACE = 2, 30
-_COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session import main; main()"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session.server import main; main()"
 
 
 class SessionError(Exception):
@@ -198,7 +199,7 @@ def _start(tree: str, module_utils: str, key: str) -> str | None:
     """Starts the session's program; who has the tree, if that is why it could not."""
     options = {"tree": tree, "directory": directory(tree), "module_utils": module_utils, "key": key}
     program = subprocess.Popen(
-        [sys.executable, "-I", "-c", _PROGRAM, _COLLECTIONS, json.dumps(options)],
+        [sys.executable, "-I", "-c", _PROGRAM, COLLECTIONS, json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

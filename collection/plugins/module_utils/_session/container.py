@@ -6,33 +6,32 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import select
 import socket
 import stat
-import struct
 import subprocess
 import time
 import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
+from typing import IO, cast
 
-from ansible_collections.nspawn.runner.plugins.module_utils._container import host_name, read_container_file
-from ansible_collections.nspawn.runner.plugins.module_utils._disk_waits import answer_disk_waits
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, plain_text
-from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import host_name, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
+from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import frame
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
 
 # Seconds in which a container starts, and in which it ends when it is asked to: a staged one longer, since nobody else tidies its tree.
 _START, _END, _STAGED_END = 60, 10, 60
 # Bytes of a line, however long the container makes it.
 _LINE = 8192
-_FILES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files"))
-_AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_session_agent.py")
+_AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent.py")
 _PYTHON = "/usr/bin/python3"
 _PROPAGATE = "/run/systemd/nspawn/propagate"
 # The two descriptors come as standard input and output, since Popen gives those their numbers.
@@ -75,7 +74,7 @@ class Container:
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_END)
             connection.connect(self.agent)
-            connection.sendall(request({"end": True}))
+            connection.sendall(frame({"end": True}))
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
         self.process.kill()
@@ -84,12 +83,6 @@ class Container:
         deadline = time.monotonic() + _END
         while (left := deadline - time.monotonic()) > 0 and select.select([self.output], [], [], left)[0] and self.lines() is not None:
             pass
-
-
-def request(content: dict[str, Any]) -> bytes:
-    """A request as the agent reads it."""
-    text = json.dumps(content).encode("ascii")
-    return struct.pack("!I", len(text)) + text
 
 
 @contextmanager
@@ -103,7 +96,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     # In this process itself, which writes nothing. Where it may not, and through the wrapper, dpkg at least waits less, by STAGED_FLAGS.
     if not in_place and _may_filter(arguments, environment):
-        answer_disk_waits()
+        suppress_sync()
     argv = [*flags, *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
     os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
@@ -137,7 +130,7 @@ def _may_filter(arguments: Sequence[str], environment: dict[str, str]) -> bool:
 
 
 def _payload() -> list[str]:
-    with open(os.path.join(_FILES, "nspawn-inside.sh"), encoding="utf-8") as file:
+    with open(os.path.join(FILES, "nspawn-inside.sh"), encoding="utf-8") as file:
         inside = file.read()
     dns = ""
     with suppress(OSError), open("/etc/resolv.conf", encoding="utf-8", errors="surrogateescape") as file:
@@ -201,7 +194,7 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _wait(running: Container, tree: str) -> None:
-    """Until the agent listens. Raises Busy, NoAgent or ChrootError when it will not."""
+    """Until the agent listens. Raises Busy, NoAgent or RunnerError when it will not."""
     deadline = time.monotonic() + _START
     started = False
     # What is in the tree may print for ever.
@@ -218,4 +211,4 @@ def _wait(running: Container, tree: str) -> None:
         raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job: wait until that ends")
     if started:
         raise NoAgent(said or f"{_PYTHON} is missing")
-    raise ChrootError(f"no container starts on {tree}: {said or f'it was not ready after {_START} s'}")
+    raise RunnerError(f"no container starts on {tree}: {said or f'it was not ready after {_START} s'}")

@@ -53,6 +53,12 @@ class Running(NamedTuple):
     close_stdin: Callable[[], None]
 
 
+def frame(request: dict[str, Any]) -> bytes:
+    """A request as the agent reads it: its length in four bytes, then JSON."""
+    text = json.dumps(request).encode("ascii")
+    return struct.pack("!I", len(text)) + text
+
+
 def reach(agent: str) -> Connection | None:
     """A connection to the agent that listens on this socket, for one request; none when there is none."""
     connection = socket.socket(socket.AF_UNIX)
@@ -72,8 +78,7 @@ def in_session(connection: Connection | None, request: dict[str, Any]) -> Iterat
         raise NotBegun("nobody listens")
     ours, theirs = _pipes()
     try:
-        text = json.dumps(request).encode("ascii")
-        data = struct.pack("!I", len(text)) + text
+        data = frame(request)
         try:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", theirs))
             sent = connection.sendmsg([data], [rights])

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # PRIVATE: the host side of a session, a program that keeps one container on a tree, and lets one run at a time use it.
-# Standard library only, no Ansible. _session_client starts it and speaks to it; the protocol can change at any time.
+# Standard library only, no Ansible. client.py starts it and speaks to it; the protocol can change at any time.
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _state
-from ansible_collections.nspawn.runner.plugins.module_utils._finish import refuse_traps
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import STATE_DIRECTORY
-from ansible_collections.nspawn.runner.plugins.module_utils._session_container import Container, NoAgent, container
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, state_path
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import directory_beneath, has_python
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import make_state, state_path
+from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, NoAgent, container
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import directory_beneath, has_python
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
 # Seconds. The variable can be a fact of the tree's, from an earlier run.
 _LONGEST_IDLE_TIME = 3600
@@ -43,7 +45,7 @@ def main() -> None:
         _say({"no_agent": str(problem)})
     except Busy as problem:
         _say({"busy": str(problem)})
-    except (ChrootError, OSError) as problem:
+    except (RunnerError, OSError) as problem:
         _say({"error": str(problem)})
 
 
@@ -86,7 +88,7 @@ def _run(options: dict[str, Any]) -> None:
 def _check_usr(tree: str) -> None:
     with directory_beneath(tree, "usr") as usr:
         if usr is None:
-            raise ChrootError(f"{tree} is no usable tree: it has no directory /usr; create the image anew")
+            raise RunnerError(f"{tree} is no usable tree: it has no directory /usr; create the image anew")
 
 
 def _find_image(tree: str) -> tuple[str, str, bool]:
@@ -104,9 +106,9 @@ def _published(tree: str, name: str) -> Iterator[None]:
     root = os.path.dirname(tree)
     with ExitStack() as stack:
         if os.path.lexists(os.path.join(root, STATE_DIRECTORY)):
-            stack.enter_context(_state.lock(_state.make_state(root, name), PURPOSE))
+            stack.enter_context(image_lock(make_state(root, name), PURPOSE))
         # systemd-nspawn's own lock does not tell of one that a job in another tree has.
-        if _in_use.overlay_mounts(tree):
+        if in_use.overlay_mounts(tree):
             raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's: wait until that ends")
         yield
 

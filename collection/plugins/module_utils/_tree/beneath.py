@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
 
 # What a path in a tree can be instead of what was looked for.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -96,7 +96,7 @@ def find(tree: str, *tests: str) -> list[str]:
     """Relative paths of what find(1) finds in the tree, whatever their names and however deep; it follows no link."""
     done = subprocess.run(guarded(["find", "-P", tree, *tests, "-printf", "%P\\0"]), capture_output=True, check=False)
     if done.returncode != 0:
-        raise ChrootError(f"{tree} cannot be read: {done.stderr.decode(errors='replace').strip()[:500]}")
+        raise RunnerError(f"{tree} cannot be read: {done.stderr.decode(errors='replace').strip()[:500]}")
     return os.fsdecode(done.stdout).split("\0")[:-1]
 
 

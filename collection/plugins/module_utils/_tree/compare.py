@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _stage, _tree
-from ansible_collections.nspawn.runner.plugins.module_utils._ignored import IGNORED, IGNORED_FILES, IGNORED_NAMES
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.ignored import IGNORED, IGNORED_FILES, IGNORED_NAMES
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
@@ -23,15 +25,28 @@ _IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
 _IGNORED_NAMES = frozenset(IGNORED_NAMES)
 
 
-def difference(staged: str, published: str, since: _stage.Moment) -> str | None:
+class Moment(NamedTuple):
+    """When the staged tree was complete."""
+
+    # In nanoseconds, by the clock that stamps the files.
+    change_time: int
+    # Between the clock that can be set and the one that cannot.
+    offset: float
+
+
+def clock_offset() -> float:
+    return time.time() - time.monotonic()
+
+
+def difference(staged: str, published: str, since: Moment) -> str | None:
     """A path that is not the same in both trees; None when nothing that counts changed since the staged one was made of the other."""
     try:
         return _difference(staged, published, since)
     except OSError as exc:
-        raise ChrootError(f"{staged} cannot be compared with {published}: {exc.strerror}") from exc
+        raise RunnerError(f"{staged} cannot be compared with {published}: {exc.strerror}") from exc
 
 
-def _difference(staged: str, published: str, since: _stage.Moment) -> str | None:
+def _difference(staged: str, published: str, since: Moment) -> str | None:
     for path in IGNORED:
         with _both(staged, published, path) as (directories, name):
             if not _same_ignored(directories, name):
@@ -58,9 +73,9 @@ def _difference(staged: str, published: str, since: _stage.Moment) -> str | None
     return None
 
 
-def _touched(staged: str, since: _stage.Moment) -> list[str]:
+def _touched(staged: str, since: Moment) -> list[str]:
     """What was made, changed or renamed since, each directory before what is in it."""
-    set_by = abs(_stage.clock_offset() - since.offset)
+    set_by = abs(clock_offset() - since.offset)
     if set_by > 1:
         # What the file system's stamps say of before and after is worth nothing.
         tests = ["-true"]
@@ -68,7 +83,7 @@ def _touched(staged: str, since: _stage.Moment) -> list[str]:
         # find looks for what is later, and a change within the same tick of the clock is not.
         after = since.change_time - int(set_by * 1e9) - 1
         tests = ["-newerct", f"@{after // 10**9}.{after % 10**9:09d}"]
-    return sorted(path for path in _tree.find(staged, "-xdev", *tests) if not _is_ignored(path))
+    return sorted(path for path in beneath.find(staged, "-xdev", *tests) if not _is_ignored(path))
 
 
 def _is_ignored(path: str) -> bool:
@@ -84,7 +99,7 @@ def _both(staged: str, published: str, path: str) -> Iterator[tuple[list[int], s
         for tree in (staged, published):
             try:
                 flags = _DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = _tree.open_beneath(tree, where, _DIRECTORY) if where else os.open(tree, flags)
+                descriptor = beneath.open_beneath(tree, where, _DIRECTORY) if where else os.open(tree, flags)
             except OSError as exc:
                 if exc.errno not in _NOT_THERE:
                     raise

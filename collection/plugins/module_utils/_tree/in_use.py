@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 
 LOCKS = "/run/systemd/nspawn/locks"
 # Seconds. A container that ends takes the lock of all that share it, to remove the file; one that is killed ends a little later.
@@ -66,7 +66,7 @@ def refuse_mounts(tree: str) -> None:
     tree = _as_kernel(tree)
     beneath = [mount.point for mount in _mounts("self") if _beneath(mount.point, tree)]
     if beneath:
-        raise ChrootError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
+        raise RunnerError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
 
 
 def mount_point(path: str) -> str:

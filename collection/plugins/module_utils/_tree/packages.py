@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _tree
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 _STATUS = "var/lib/dpkg/status"
 _LIMIT = 256 << 20
@@ -18,10 +19,10 @@ _VERSION = re.compile(r"[A-Za-z0-9.+:~-]+")
 _GONE = ("not-installed", "config-files")
 
 
-def packages(tree: str) -> dict[str, str] | None:
+def installed_packages(tree: str) -> dict[str, str] | None:
     """Versions of the installed packages, by name, those of a foreign architecture by name:architecture; None where dpkg keeps no list."""
     try:
-        status = _tree.read_file(tree, _STATUS, _LIMIT)
+        status = beneath.read_file(tree, _STATUS, _LIMIT)
     except OSError:
         return None
     if status is None:
@@ -44,7 +45,7 @@ def _key(package: dict[str, str], native: set[str]) -> str:
     return f"{package['Package']}:{package['Architecture']}" if foreign else package["Package"]
 
 
-def changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list[dict[str, str]] | None:
+def package_changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list[dict[str, str]] | None:
     """What was added (no "from"), removed (no "to"), or has another version; None when one of the two is not known."""
     if before is None or after is None:
         return None
@@ -52,3 +53,13 @@ def changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list
     return [
         {"name": name, **({"from": was} if was is not None else {}), **({"to": now} if now is not None else {})} for name, was, now in versions if was != now
     ]
+
+
+def package_counts(packages: Sequence[Mapping[str, str]] | None) -> dict[str, int]:
+    """How many packages were added, removed and upgraded (or downgraded); nothing when it is not known."""
+    if packages is None:
+        return {}
+    counts = {"added": 0, "removed": 0, "upgraded": 0}
+    for package in packages:
+        counts["added" if "from" not in package else "removed" if "to" not in package else "upgraded"] += 1
+    return counts

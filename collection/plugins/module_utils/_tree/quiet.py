@@ -13,8 +13,8 @@ import time
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from ansible_collections.nspawn.runner.plugins.module_utils._in_use import lock_beside, lock_file, processes
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.in_use import lock_beside, lock_file, processes
 
 PATIENCE = 60
 _PAUSE = 0.005

@@ -6,44 +6,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _in_use, _layout
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import SYSTEM_PATH, guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._state import JOURNAL, ChrootError
-
-# A subvolume's top directory has this inode number, whatever its name.
-SUBVOLUME_INODE = 256
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import SUBVOLUME_INODE, has_subvolumes
 
 
-def has_leftovers(state: str) -> bool:
-    return bool(_leftovers(state))
-
-
-def leftovers(state: str) -> None:
-    """Removes what a run left in the state directory, unless it was in the middle of a swap, which is to be completed first."""
-    for name in _leftovers(state):
-        tree(os.path.join(state, name))
-
-
-def _leftovers(state: str) -> list[str]:
-    try:
-        names = os.listdir(state)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    if JOURNAL in names:
-        return []
-    return [name for name in names if name in (_layout.STAGED_DIRECTORY, "config") or name.startswith("trash-")]
-
-
-def tree(path: str, wait: bool = True) -> None:
+def remove_tree(path: str, wait: bool = True) -> None:
     """Removes a directory in the state directory, to which only root has access; never what is mounted in it.
 
     `wait`: until the disk has it, and its space is free.
     """
     # A directory of the same file system that is mounted there looks like any other to rm.
-    _in_use.refuse_mounts(path)
+    in_use.refuse_mounts(path)
     subvolumes = has_subvolumes(os.path.dirname(path))
     if subvolumes:
         _delete_subvolumes(path, wait)
@@ -59,22 +36,12 @@ def tree(path: str, wait: bool = True) -> None:
         time.sleep(1)
         status, tail = _rm(path)
     if status != 0:
-        raise ChrootError(f"{path} cannot be removed:\n" + "\n".join(tail))
+        raise RunnerError(f"{path} cannot be removed:\n" + "\n".join(tail))
     if subvolumes and wait:
         # The space is free only when the kernel's cleaner is through: another tree may need it now.
         state = os.path.dirname(path)
         run(["btrfs", "subvolume", "sync", state], lambda line: None)
         run(["btrfs", "filesystem", "sync", state], lambda line: None)
-
-
-def is_btrfs(path: str) -> bool:
-    status, tail = run(["stat", "--file-system", "--format=%T", "--", path], lambda line: None)
-    return status == 0 and tail[-1:] == ["btrfs"]
-
-
-def has_subvolumes(path: str) -> bool:
-    """Whether subvolumes can be made and deleted there."""
-    return shutil.which("btrfs", path=SYSTEM_PATH) is not None and is_btrfs(path)
 
 
 def _rm(path: str) -> tuple[int, list[str]]:

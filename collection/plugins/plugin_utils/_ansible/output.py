@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 from ansible.utils.display import Display
 
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import plain_text
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import LOG_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import LOG_FILE
 
 display = Display()
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 

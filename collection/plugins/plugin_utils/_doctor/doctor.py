@@ -9,34 +9,34 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _layout
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import plain_text
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _doctor_host, _doctor_images
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor_check import PROBLEM, Check, Rows, Subject, found_and_remedy
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, found_and_remedy
 
 
 def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check]:
     """All checks of this host and these images. `listed`: whether an inventory lists images, be they none."""
-    roots = {subject.image.root for subject in subjects} or {os.environ.get("NSPAWN_RUNNER_ROOT") or _layout.ROOT}
+    roots = {subject.image.root for subject in subjects} or {os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT}
     checks: list[tuple[str, Callable[..., Rows], tuple[Any, ...]]] = [
-        ("user", _doctor_host.user, ()),
-        ("ansible", _doctor_host.ansible, ()),
-        ("inventory", _doctor_host.inventory, (subjects, listed)),
-        ("systemd-nspawn", _doctor_host.nspawn, ()),
-        ("container", _doctor_host.container, ()),
-        ("connection", _doctor_host.connection, (subjects,)),
-        ("facts", _doctor_host.facts, (subjects,)),
-        ("bootstrap", _doctor_host.tools, ()),
-        ("clock", _doctor_host.clock, ()),
-        ("DNS", _doctor_host.dns, (subjects,)),
-        ("overlay", _doctor_host.overlay, ()),
-        ("cgroups", _doctor_host.cgroups, ()),
-        ("forks", _doctor_host.forks, (len(subjects), forks)),
+        ("user", host.user, ()),
+        ("ansible", host.ansible, ()),
+        ("inventory", host.inventory, (subjects, listed)),
+        ("systemd-nspawn", host.nspawn, ()),
+        ("container", host.container, ()),
+        ("connection", host.connection, (subjects,)),
+        ("facts", host.facts, (subjects,)),
+        ("bootstrap", host.tools, ()),
+        ("clock", host.clock, ()),
+        ("DNS", host.dns, (subjects,)),
+        ("overlay", host.overlay, ()),
+        ("cgroups", host.cgroups, ()),
+        ("forks", host.forks, (len(subjects), forks)),
     ]
     for root in sorted(roots):
-        checks += [("root directory", _doctor_images.root, (root,)), ("copies", _doctor_images.copies, (root, subjects))]
-    checks += [(f"image {subject.image.name}", _doctor_images.image, (subject,)) for subject in subjects]
+        checks += [("root directory", images.root, (root,)), ("copies", images.copies, (root, subjects))]
+    checks += [(f"image {subject.image.name}", images.image, (subject,)) for subject in subjects]
     return [Check(*map(_plain, check)) for entry in checks for check in _tried(*entry)]
 
 
@@ -48,7 +48,7 @@ def _tried(name: str, check: Callable[..., Rows], arguments: tuple[Any, ...]) ->
     try:
         for row in check(*arguments):
             yield Check(name, *row)
-    except ChrootError as problem:
+    except RunnerError as problem:
         yield Check(name, PROBLEM, *found_and_remedy(str(problem)))
     except OSError as problem:
         yield Check(name, PROBLEM, f"{problem.filename}: {problem.strerror}", "run as root" if isinstance(problem, PermissionError) else "")

@@ -21,13 +21,12 @@ from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.loader import connection_loader
 from ansible.release import __version__ as ANSIBLE
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap
-from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap_tools import BOOTSTRAP_TOOLS
-from ansible_collections.nspawn.runner.plugins.module_utils._guard import guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._nspawn_flags import ENVIRONMENT, FLAGS, MINIMUM_SYSTEMD
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor_check import OK, PROBLEM, WARNING, Rows, Subject
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTION
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BOOTSTRAP_TOOLS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS, MINIMUM_SYSTEMD
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Rows, Subject
 
-_COLLECTION = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 _CONNECTION = "nspawn.runner.nspawn"
 _CHROOT = "community.general.chroot"
 _DAY = 86400
@@ -42,9 +41,9 @@ def user() -> Rows:
 
 
 def ansible() -> Rows:
-    with open(os.path.join(_COLLECTION, "meta/runtime.yml"), encoding="utf-8") as file:
+    with open(os.path.join(COLLECTION, "meta/runtime.yml"), encoding="utf-8") as file:
         wanted = yaml.safe_load(file)["requires_ansible"]
-    with open(os.path.join(_COLLECTION, "MANIFEST.json"), encoding="utf-8") as file:
+    with open(os.path.join(COLLECTION, "MANIFEST.json"), encoding="utf-8") as file:
         own = json.load(file)["collection_info"]["version"]
     found = f"ansible-core {ANSIBLE}, nspawn.runner {own}"
     if LooseVersion(ANSIBLE) >= LooseVersion(wanted.removeprefix(">=")):
@@ -62,7 +61,7 @@ def inventory(subjects: Sequence[Subject], listed: bool) -> Rows:
 
 
 def nspawn() -> Rows:
-    if not _bootstrap.program("systemd-nspawn"):
+    if not find_program("systemd-nspawn"):
         yield PROBLEM, "not installed", "apt install systemd-container"
         return
     _status, tail = run(["systemd-nspawn", "--version"], lambda line: None)
@@ -97,7 +96,7 @@ def facts(subjects: Sequence[Subject]) -> Rows:
 
 
 def tools() -> Rows:
-    found = [f"{tool['program']} ({_suites(tool['suite_files'])})" for tool in BOOTSTRAP_TOOLS if _bootstrap.program(tool["program"])]
+    found = [f"{tool['program']} ({_suites(tool['suite_files'])})" for tool in BOOTSTRAP_TOOLS if find_program(tool["program"])]
     if found:
         yield OK, ", ".join(found)
     else:
@@ -133,7 +132,7 @@ def container() -> Rows:
 
 def _can_start() -> bool:
     """Else there is another problem to solve first."""
-    return os.geteuid() == 0 and _bootstrap.program("systemd-nspawn") is not None
+    return os.geteuid() == 0 and find_program("systemd-nspawn") is not None
 
 
 def _in_container(script: str, *arguments: str) -> list[str]:
@@ -173,7 +172,7 @@ def _archives(subject: Subject) -> list[str]:
 @cache
 def _own_archives() -> list[str]:
     """Those of this host's apt: likely the ones that a bootstrap tool takes by itself."""
-    if not _bootstrap.program("apt-get"):
+    if not find_program("apt-get"):
         return []
     return _hosts(run(["apt-get", "indextargets", "--format=$(SITE)", "Created-By: Packages"], lambda line: None)[1])
 
@@ -193,7 +192,7 @@ def _not_found(names: Sequence[str]) -> list[str]:
 def overlay() -> Rows:
     with open("/proc/filesystems", encoding="utf-8") as file:
         known = "overlay" in file.read().split()
-    modprobe = _bootstrap.program("modprobe")
+    modprobe = find_program("modprobe")
     if known or (modprobe and run([modprobe, "--dry-run", "overlay"], lambda line: None)[0] == 0):
         yield OK, "available"
     else:

@@ -9,17 +9,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _bootstrap, _layout, _record, _remove, _stage, _state
-from ansible_collections.nspawn.runner.plugins.module_utils._state import ChrootError, Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor_check import OK, PROBLEM, WARNING, Rows, Subject, found_and_remedy
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintenance import CREATION, SOURCES
+from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root
+from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import has_subvolumes, is_btrfs
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Rows, Subject, found_and_remedy
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.maintenance import CREATION, SOURCES
 
 _DAY = 86400
 
 
 def root(root: str) -> Rows:
-    _state.check_root(root)
+    check_root(root)
     if not os.path.lexists(root):
         yield OK, f"{root} is made by the first run"
     elif os.stat(root).st_mode & 0o001:
@@ -33,12 +37,12 @@ def copies(root: str, subjects: Sequence[Subject]) -> Rows:
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     free = _free(there)
-    if _remove.has_subvolumes(there):
+    if has_subvolumes(there):
         yield OK, f"snapshots, on btrfs; {free >> 20} MiB are free"
-    elif _remove.is_btrfs(there):
+    elif is_btrfs(there):
         yield WARNING, f"no snapshots: {there} is on btrfs, and its program is missing", "apt install btrfs-progs"
     # It tries with files that have no name.
-    elif _stage.shares_extents(there):
+    elif stage.shares_extents(there):
         yield OK, f"share their blocks; {free >> 20} MiB are free"
     else:
         yield _plain(there, free, [subject.image.path for subject in subjects if subject.image.root == root])
@@ -53,10 +57,10 @@ def _plain(there: str, free: int, paths: Sequence[str]) -> tuple[str, ...]:
     system = os.statvfs(there)
     size = (system.f_blocks - system.f_bfree) * system.f_frsize
     # No tree is larger than all that is there: mostly that is answer enough.
-    if _stage.needed(size) > free:
+    if stage.needed(size) > free:
         trees = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
-        size = max((_stage.used(tree, "--block-size=1") for tree in trees), default=0)
-    missing = (_stage.needed(size) - free) / (1 << 20)
+        size = max((stage.used(tree, "--block-size=1") for tree in trees), default=0)
+    missing = (stage.needed(size) - free) / (1 << 20)
     if missing > 0:
         return PROBLEM, f"plain: the largest tree does not fit a second time into {there}", f"free {missing:.0f} MiB there, or use btrfs or xfs"
     return OK, f"plain; {free >> 20} MiB are free"
@@ -70,7 +74,7 @@ def image(subject: Subject) -> Rows:
         rows.append((PROBLEM, subject.problem, f"mend {image.playbook}"))
     elif subject.settings is not None:
         rows += _creation(image, subject.settings)
-    rows += _history(place, _record.load(place), subject.settings)
+    rows += _history(place, record.load(place), subject.settings)
     there = "is there" if os.path.lexists(image.path) else "is made by the next run"
     yield from rows or [(OK, there if image.playbook else "has no playbook, and is left alone")]
 
@@ -80,8 +84,8 @@ def _creation(image: Image, settings: Mapping[str, Any]) -> Rows:
     missing = not os.path.lexists(image.path)
     if any(options[source] is not None for source in SOURCES):
         try:
-            _bootstrap.plan(options)
-        except ChrootError as problem:
+            bootstrap.plan(options)
+        except RunnerError as problem:
             yield PROBLEM if missing else WARNING, *found_and_remedy(str(problem))
     elif missing:
         yield PROBLEM, "is missing, and its playbook does not say how to make it", f"set {CREATION[SOURCES[0]]} in the vars of {image.playbook}"
@@ -93,15 +97,15 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
     last = content.get("last_run")
     if not isinstance(last, Mapping):
         return
-    log = os.path.join(place.state, _layout.LOG_FILE)
+    log = os.path.join(place.state, layout.LOG_FILE)
     if last.get("result") in ("failed", "busy"):
         yield WARNING, f"the run of {last.get('started')} failed", f"see {log}"
     if settings is None:
         return
-    there = [entry for entry in content["generations"] if entry["id"] in _record.directories(place)]
+    there = [entry for entry in content["generations"] if entry["id"] in record.directories(place)]
     # Only those that the last run should have removed already.
-    due = (_record.seconds(last.get("started")) or 0) - settings["nspawn_runner_keep_days"] * _DAY
+    due = (record.seconds(last.get("started")) or 0) - settings["nspawn_runner_keep_days"] * _DAY
     kept = settings["nspawn_runner_keep_generations"]
-    old = [entry["id"] for entry in there[kept:] if (_record.seconds(entry.get("retired")) or 0) < due]
+    old = [entry["id"] for entry in there[kept:] if (record.seconds(entry.get("retired")) or 0) < due]
     if old:
         yield WARNING, f"{', '.join(old)} could not be removed", f"end what uses it, as {log} says"

@@ -27,7 +27,7 @@ class Inner(NamedTuple):
     pinned: Mapping[str, Any]
 
 
-def told(inner: Inner) -> str:
+def encode(inner: Inner) -> str:
     """The value of the environment variable."""
     return json.dumps(inner._asdict())
 

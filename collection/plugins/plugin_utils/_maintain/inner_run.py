@@ -19,15 +19,16 @@ from typing import IO, Any, cast
 
 from ansible import constants as C
 
-from ansible_collections.nspawn.runner.plugins.module_utils import _guard
-from ansible_collections.nspawn.runner.plugins.module_utils._bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
-from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import VARIABLE, Inner, told
+from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import VARIABLE, Inner, encode
 
 CALLBACK = "nspawn.runner.inner_result"
 # Blocks that a file system can have left when it has none for a file.
 _ROOM = 64
-_COLLECTIONS = os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4, ".."))
 
 # Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.
 _SWITCHES = {"become": "--become", "check": "--check", "diff": "--diff", "force_handlers": "--force-handlers"}
@@ -51,7 +52,7 @@ _LISTS = {
 _PROMPTS = {"ask_pass": "--ask-pass", "become_ask_pass": "--ask-become-pass", "ask_vault_pass": "--ask-vault-pass"}
 
 
-class RunError(ImageError):
+class RunError(RunnerError):
     """A run that did not do all of its playbook."""
 
     def __init__(self, reason: str, log: str, tasks_changed: int = 0) -> None:
@@ -63,14 +64,14 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Refuses what asks at the terminal: an image's run has none, and a password is not passed on by argument."""
     for name, flag in _PROMPTS.items():
         if options.get(name):
-            raise ImageError(f"{flag} cannot be passed on to the image's own run: use {_instead(name)}")
+            raise RunnerError(f"{flag} cannot be passed on to the image's own run: use {_instead(name)}")
     for identity in [*(options.get("vault_ids") or ()), *C.DEFAULT_VAULT_IDENTITY_LIST]:
         if identity.rpartition("@")[2] in ("prompt", "prompt_ask_vault_pass"):
-            raise ImageError(f"--vault-id {identity} cannot be passed on to the image's own run: use {_instead('ask_vault_pass')}")
+            raise RunnerError(f"--vault-id {identity} cannot be passed on to the image's own run: use {_instead('ask_vault_pass')}")
     for path in _password_files(options):
         with suppress(OSError):
             if not stat.S_ISREG(os.stat(path).st_mode):
-                raise ImageError(f"the password file {path} can be read only once: use a regular file, or a program that prints the password")
+                raise RunnerError(f"the password file {path} can be read only once: use a regular file, or a program that prints the password")
 
 
 def _instead(option: str) -> str:
@@ -117,7 +118,7 @@ def _ansible_playbook() -> list[str]:
         return [sys.executable, beside]
     found = shutil.which("ansible-playbook")
     if not found:
-        raise ImageError("ansible-playbook was not found, neither beside this Python nor on PATH")
+        raise RunnerError("ansible-playbook was not found, neither beside this Python nor on PATH")
     return [found]
 
 
@@ -128,12 +129,12 @@ def inner_environment(inner: Inner) -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": ",".join([*C.CALLBACKS_ENABLED, CALLBACK]),
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
-        VARIABLE: told(inner),
+        VARIABLE: encode(inner),
         # Each line as it comes.
         "PYTHONUNBUFFERED": "1",
     }
-    if _COLLECTIONS not in collections:  # found beside the outer playbook, say
-        environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([_COLLECTIONS, *collections])
+    if COLLECTIONS not in collections:  # found beside the outer playbook, say
+        environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([COLLECTIONS, *collections])
     if C.CONFIG_FILE:
         environment["ANSIBLE_CONFIG"] = str(C.CONFIG_FILE)
     return environment
@@ -142,8 +143,8 @@ def inner_environment(inner: Inner) -> dict[str, str]:
 def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> int:
     """Runs the command to its end, without a terminal, in this directory; whatever ends this process ends it and all it started."""
     # A shell between: unshare says of a child that was killed only that it failed, a shell says by which signal.
-    told = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
-    with subprocess.Popen(_guard.guarded(told), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)) as process:
+    shell_argv = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
+    with subprocess.Popen(guarded(shell_argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)) as process:
         try:
             for line in cast(IO[bytes], process.stdout):
                 log(line)

@@ -9,30 +9,30 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ansible import context
 
-from ansible_collections.nspawn.runner.plugins.module_utils import (
-    _chroot,
-    _compare,
-    _finish,
-    _generations,
-    _packages,
-    _record,
-    _remove,
-    _stage,
-    _state,
-)
-from ansible_collections.nspawn.runner.plugins.module_utils._container import write_container_file
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import LOG_FILE
-from ansible_collections.nspawn.runner.plugins.module_utils._state import Busy, ChrootError, Place
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _inner_run
-from ansible_collections.nspawn.runner.plugins.plugin_utils._image_vars import Image, ImageError
-from ansible_collections.nspawn.runner.plugins.plugin_utils._inner import Inner
-from ansible_collections.nspawn.runner.plugins.plugin_utils._output import Log, display, log_of
+from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
+from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import publish, recover
+from ansible_collections.nspawn.runner.plugins.module_utils._image.stage import stage_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import LOG_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import difference
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import Log, display, log_of
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
 
 # Options of nspawn.runner.chroot and the image's variables that give them.
 CREATION = {
@@ -76,7 +76,7 @@ def maintain(job: Job) -> Result:
         return _maintain(job)
     except Busy as problem:
         return failure("busy", problem)
-    except (ImageError, ChrootError) as problem:
+    except RunnerError as problem:
         return failure("failed", problem)
     except OSError as problem:
         return failure("failed", system_error(problem, job.place))
@@ -96,23 +96,23 @@ def _maintain(job: Job) -> Result:
     if job.check and creation:
         # There is nothing to run the playbook in.
         return _planned(creation, job, missing)
-    _state.make_state(image.root, image.name)
-    with _state.lock(place.state, "maintenance"):
-        _generations.recover(place)
+    make_state(image.root, image.name)
+    with image_lock(place.state, "maintenance"):
+        recover(place)
         if missing and os.path.lexists(image.path):
             # Another run has made it since.
             if job.create_only:
                 return there
             creation = None
-        content = _record.load(place)
+        content = record.load(place)
         if "hold" in content:
             return _held(image, content)
         with log_of(image.name, place.state) as log:
-            started, clock = _record.now(), time.monotonic()
+            started, clock = record.now(), time.monotonic()
             result = _logged(job, creation, content, log)
             if not job.check:
                 _remember(place, started, round(time.monotonic() - clock, 1), result)
-                _generations.prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
+                prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
             return result
 
 
@@ -124,7 +124,7 @@ def _creation(job: Job, missing: bool) -> dict[str, Any] | None:
     if not any(source in options for source in SOURCES):
         names = " or ".join(CREATION[source] for source in SOURCES)
         reason = "is missing" if missing else "is to be made anew"
-        raise ImageError(f"image {job.image.name} {reason} and its playbook does not say how to make it: set {names} in the vars of {job.image.playbook}")
+        raise RunnerError(f"image {job.image.name} {reason} and its playbook does not say how to make it: set {names} in the vars of {job.image.playbook}")
     unset = dict.fromkeys(CREATION)
     return {**unset, **options, "name": job.image.name, "root": job.image.root, "state": "present", "recreate": not missing}
 
@@ -134,8 +134,8 @@ def _creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _planned(creation: dict[str, Any], job: Job, missing: bool) -> Result:
-    planned = _chroot.checked_plan(creation)
-    told = _chroot.told(job.image.path, planned, not missing, True)
+    planned = chroot.checked_plan(creation)
+    told = chroot.describe(job.image.path, planned, not missing, True)
     display.display(f"{job.image.name} | {told['msg']}{_suite(creation, planned)}")
     result = {"changed": True, "result": "published", "created": missing, "msg": told["msg"]}
     return {**result, "diff": told["diff"]} if job.diff else result
@@ -161,15 +161,15 @@ def _logged(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any
         result = _on_stage(job, creation, content, log)
     except Busy as problem:
         result = failure("busy", problem)
-    except _inner_run.RunError as problem:
+    except inner_run.RunError as problem:
         result = {**failure("failed", f"{problem}{_kept(job)}"), "tasks_changed": problem.tasks_changed}
-    except (ImageError, ChrootError) as problem:
+    except RunnerError as problem:
         result = failure("failed", problem)
     except OSError as problem:
         result = failure("failed", system_error(problem, job.place))
     try:
-        _generations.recover(job.place)
-    except (ChrootError, OSError) as problem:
+        recover(job.place)
+    except (RunnerError, OSError) as problem:
         log(f"what is left in {job.place.state} goes with the next run: {problem}")
     log(result["msg"])
     return {**result, "log": log_file}
@@ -179,26 +179,26 @@ def _kept(job: Job) -> str:
     if not job.settings["nspawn_runner_keep_failed"] or job.check:
         return ""
     try:
-        return f"; the tree as it was then is in {_generations.keep_failed(job.place)}"
-    except ChrootError as problem:
+        return f"; the tree as it was then is in {keep_failed(job.place)}"
+    except RunnerError as problem:
         return f"; the tree was not kept: {problem}"
 
 
 def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any], log: Log) -> Result:
     image, place = job.image, job.place
     exists = os.path.lexists(image.path)
-    before = _packages.packages(image.path) if exists else None
+    before = installed_packages(image.path) if exists else None
     since = None
     said = []
     if creation:
         said.append(_build(job, creation, exists, log))
     else:
-        _way, since = _stage.stage(place, log)
+        _way, since = stage_tree(place, log)
     write_container_file(place.state, job.settings)
     # Before a container starts in it, and before jobs do.
-    _finish.refuse_traps(place.staged)
+    refuse_traps(place.staged)
     tasks_changed = _playbook(job, log)
-    _finish.refuse_traps(place.staged)
+    refuse_traps(place.staged)
     said.append(_counted(tasks_changed, "task", "changed"))
     options = _creation_options(job.settings)
     made_by = options if creation else content.get("published", {}).get("creation")
@@ -210,17 +210,17 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
         changes = tasks_changed > 0
         return {**result, "changed": changes, "result": "published" if changes else "unchanged", "msg": "; ".join(said)}
     if since:
-        differs = _compare.difference(place.staged, image.path, since)
+        differs = difference(place.staged, image.path, since)
         if differs is None:
             # Without waiting for the disk: there is nothing to be lost.
-            _remove.tree(place.staged, wait=False)
+            remove_tree(place.staged, wait=False)
             return {**result, "changed": False, "result": "unchanged", "msg": "; ".join(said)}
         log(f"{differs} differs")
-    packages = _packages.changes(before, _packages.packages(place.staged))
-    record = {"playbook": image.playbook, "playbook_sha256": _checksum(image.playbook), "tasks_changed": tasks_changed}
+    packages = package_changes(before, installed_packages(place.staged))
+    details = {"playbook": image.playbook, "playbook_sha256": _checksum(image.playbook), "tasks_changed": tasks_changed}
     known = {"packages": packages, "creation": made_by}
     notes: list[str] = []
-    generation = _generations.publish(place, {**record, **{name: value for name, value in known.items() if value is not None}}, notes.append)
+    generation = publish(place, {**details, **{name: value for name, value in known.items() if value is not None}}, notes.append)
     said += [_counted(count, "package", word) for word, count in package_counts(packages).items() if count]
     said += [f"published as {generation['id']}", *notes]
     return {**result, "packages": packages, "generation": generation["id"], "msg": "; ".join(said)}
@@ -228,9 +228,9 @@ def _on_stage(job: Job, creation: dict[str, Any] | None, content: Mapping[str, A
 
 def _build(job: Job, creation: dict[str, Any], exists: bool, log: Log) -> str:
     """Fills the staged tree from nothing, and says how."""
-    planned = _chroot.checked_plan(creation)
-    _chroot.build(creation, planned, job.place, log)
-    said = _chroot.told(job.image.path, planned, exists, False)["msg"] + _suite(creation, planned)
+    planned = chroot.checked_plan(creation)
+    chroot.build(creation, planned, job.place, log)
+    said = chroot.describe(job.image.path, planned, exists, False)["msg"] + _suite(creation, planned)
     log(said)
     return said
 
@@ -250,21 +250,11 @@ def _playbook(job: Job, log: Log) -> int:
 
     inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
     try:
-        status = _inner_run.run(_inner_run.inner_argv(image, context.CLIARGS), _inner_run.inner_environment(inner), line)
-        return _inner_run.outcome(image, status, result_file, os.path.join(place.state, LOG_FILE), errors)
+        status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(inner), line)
+        return inner_run.outcome(image, status, result_file, os.path.join(place.state, LOG_FILE), errors)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(result_file)
-
-
-def package_counts(packages: Sequence[Mapping[str, str]] | None) -> dict[str, int]:
-    """How many packages were added, removed and upgraded (or downgraded); nothing when it is not known."""
-    if packages is None:
-        return {}
-    counts = {"added": 0, "removed": 0, "upgraded": 0}
-    for package in packages:
-        counts["added" if "from" not in package else "removed" if "to" not in package else "upgraded"] += 1
-    return counts
 
 
 def _remember(place: Place, started: str, seconds: float, result: Mapping[str, Any]) -> None:
@@ -272,8 +262,8 @@ def _remember(place: Place, started: str, seconds: float, result: Mapping[str, A
     if result.get("packages") is not None:
         run["packages"] = result["packages"]
     # On a full disk, or a read-only one, the run itself has failed for that reason already.
-    with suppress(ChrootError, OSError):
-        _record.save(place, {**_record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})
+    with suppress(RunnerError, OSError):
+        record.save(place, {**record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})
 
 
 def _checksum(path: str) -> str:

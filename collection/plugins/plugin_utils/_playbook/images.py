@@ -9,12 +9,9 @@ import os
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import GROUP, PLAYBOOK_DIRECTORY
-from ansible_collections.nspawn.runner.plugins.module_utils._state import name_problem
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import Playbook, read_playbook
-
-# The ansible_chroot_exe of every image.
-WRAPPER = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../playbooks/files/nspawn-chroot"))
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import name_problem
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP, PLAYBOOK_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook, read_playbook
 
 CONFIG_SUFFIXES = ("nspawn_runner.yml", "nspawn_runner.yaml")
 SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missing", "unmanaged"))

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from ansible.errors import AnsibleError
 from yaml import MappingNode, Node, SequenceNode, YAMLError
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import VARIABLE_PREFIX
-from ansible_collections.nspawn.runner.plugins.module_utils._variables import DERIVED, VARIABLES
-from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe, user_yaml
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import DERIVED, VARIABLES
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe, user_yaml
 
 _LIMIT = 1 << 20
 _NULL = "tag:yaml.org,2002:null"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shlex
 
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import read_file
-from ansible_collections.nspawn.runner.plugins.plugin_utils._trust import unsafe
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import read_file
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 
 _LIMIT = 64 << 10
 _KEYS = {"ID": "id", "VERSION_ID": "version_id", "VERSION_CODENAME": "version_codename", "PRETTY_NAME": "pretty_name"}

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from multiprocessing import current_process
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
-from ansible_collections.nspawn.runner.plugins.module_utils._layout import VARIABLE_PREFIX
-from ansible_collections.nspawn.runner.plugins.module_utils._variables import DERIVED, MINIMUM, VARIABLES
-from ansible_collections.nspawn.runner.plugins.plugin_utils import _playbook
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import DERIVED, MINIMUM, VARIABLES
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import nearest_hint
 
 try:  # ansible-core 2.19 and later
     from ansible._internal._datatag._tags import Origin
@@ -28,60 +29,18 @@ _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class ImageError(Exception):
-    """What the user has to know of one image, in one sentence."""
-
-
-class Image(NamedTuple):
-    """An image as the inventory plugin knows it: none of this is the user's or a fact's to change."""
-
-    name: str
-    root: str
-    path: str
-    playbook: str
-
-
-def current_host() -> Any:
-    """The host of this task. A fact can override `inventory_hostname`, so it is asked of Ansible's worker process itself."""
-    host = getattr(current_process(), "_host", None)
-    if host is None:
-        raise ImageError("this version of ansible-core is not supported: its worker process does not tell the host")
-    return host
-
-
-def image_of(host: Any) -> Image | None:
-    """The image that a host is, or None for a host of another kind. Reads only what the inventory set for this host itself."""
-    own = host.get_vars()
-    values = [own.get(f"{VARIABLE_PREFIX}{name}") for name in ("root", "path", "playbook")]
-    return None if values[0] is None or values[1] is None else Image(host.name, *(str(value or "") for value in values))
-
-
-def variables_without_facts(manager: Any, host: Any) -> dict[str, Any]:
-    """A host's variables as the user wrote them: inventory, group_vars, host_vars, vars plugins and extra vars.
-
-    Facts outrank all but the last of these, a tree can return any fact, and a fact cache keeps it for the next run. So the manager's
-    caches are emptied first. Only for Ansible's worker processes, whose manager is a copy that no other task sees.
-    Tried with ansible-core 2.14.18 and 2.19.11; the names of the caches are private to it, so a version without them is refused.
-    """
-    for cache in ("_fact_cache", "_nonpersistent_fact_cache"):
-        if not hasattr(manager, cache):
-            raise ImageError("this version of ansible-core is not supported: its variables cannot be read without facts")
-        setattr(manager, cache, {host.name: {}})
-    return manager.get_vars(host=host, include_hostvars=False)
-
-
 def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
     """Refuses a variable that nobody reads, and one that is not the user's to set."""
     own = host.get_vars()
     for name in sorted(name for name in variables if name.startswith(VARIABLE_PREFIX)):
         if name in DERIVED:
             if name not in own or (variables[name] is not own[name] and variables[name] != own[name]):
-                raise ImageError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
+                raise RunnerError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
         elif name not in VARIABLES:
-            raise ImageError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{_playbook.nearest_hint(name)}")
+            raise RunnerError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{nearest_hint(name)}")
 
 
-def settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
+def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
     """The image's own variables, templated, converted and checked. `tree` is what {{ nspawn_runner_tree }} stands for.
 
     A template means what it would mean in the playbook's own run: it sees the play's other variables and the playbook's directory.
@@ -96,10 +55,10 @@ def settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any
         # One at a time, so that the message can say where the value comes from.
         problem = _problem(name, value)
         if problem:
-            raise ImageError(f"{name}{_where(given[name]) or _of(image)}: {problem}")
+            raise RunnerError(f"{name}{_where(given[name]) or _of(image)}: {problem}")
     checked = ArgumentSpecValidator(VARIABLES).validate(values)
     if checked.error_messages:
-        raise ImageError(f"image {image.name}: {checked.error_messages[0]}")
+        raise RunnerError(f"image {image.name}: {checked.error_messages[0]}")
     paths = (name for name, spec in VARIABLES.items() if spec["type"] == "path" and checked.validated_parameters.get(name))
     return {**checked.validated_parameters, **{name: os.path.join(beside, checked.validated_parameters[name]) for name in paths}}
 
@@ -121,7 +80,7 @@ def _templated(templar: Templar, name: str, value: Any) -> Any:
     try:
         return templar.template(value)
     except AnsibleError as exc:
-        raise ImageError(f"{name}{_where(value)} cannot be rendered: {' '.join(str(exc.message).split())}") from exc
+        raise RunnerError(f"{name}{_where(value)} cannot be rendered: {' '.join(str(exc.message).split())}") from exc
 
 
 def _problem(name: str, value: Any) -> str | None:

@@ -5,13 +5,13 @@
 # PRIVATE: for this collection only; it may change at any time.
 # Generated from src/model/content.ts: edit that, then run "npm run generate".
 #
-# Arguments of nasty.
+# Arguments of the modules and actions.
 
 from __future__ import annotations
 
 from typing import Any
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+NASTY: dict[str, dict[str, Any]] = {
     "word": {"type": "str", "choices": ["yes", "no", "on", "1", "0x1f", "null", "1:30", "="], "default": "no"},
     "text": {"type": "str", "default": "/srv/a b'c$d"},
     "list": {

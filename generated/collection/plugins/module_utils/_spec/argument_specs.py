@@ -3,15 +3,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
 # PRIVATE: for this collection only; it may change at any time.
-# Generated from src/model/chroot-module.ts: edit that, then run "npm run generate".
+# Generated from src/model/chroot-module.ts, src/model/doctor-action.ts, src/model/maintain-action.ts: edit that, then run "npm run generate".
 #
-# Arguments of chroot.
+# Arguments of the modules and actions.
 
 from __future__ import annotations
 
 from typing import Any
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+CHROOT: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "root": {"type": "path", "default": "/var/lib/nspawn-runner"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -28,3 +28,13 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "packages": {"type": "list", "elements": "str", "default": []},
     "keyring": {"type": "path"},
 }
+
+DOCTOR: dict[str, dict[str, Any]] = {}
+
+GENERATIONS: dict[str, dict[str, Any]] = {}
+
+MAINTAIN: dict[str, dict[str, Any]] = {"create_only": {"type": "bool", "default": False}}
+
+ROLLBACK: dict[str, dict[str, Any]] = {"generation": {"type": "str"}, "release": {"type": "bool", "default": False}}
+
+SUMMARY: dict[str, dict[str, Any]] = {"register": {"type": "str", "required": True}}

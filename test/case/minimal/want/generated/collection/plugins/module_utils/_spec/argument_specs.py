@@ -3,15 +3,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
 # PRIVATE: for this collection only; it may change at any time.
-# Generated from src/model/maintain-action.ts: edit that, then run "npm run generate".
+# Generated from src/model/content.ts: edit that, then run "npm run generate".
 #
-# Arguments of rollback.
+# Arguments of the modules and actions.
 
 from __future__ import annotations
 
 from typing import Any
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "generation": {"type": "str"},
-    "release": {"type": "bool", "default": False},
+BOX: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "colours": {"type": "list", "elements": "str", "choices": ["red", "green"], "default": ["red"]},
 }

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the lock of an image, which one run at a time holds. Names can change at any time.
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._session import client
+
+# Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
+_held: set[tuple[str, int]] = set()
+
+
+@contextmanager
+def image_lock(state: str, purpose: str) -> Iterator[None]:
+    """Holds the image for one purpose, such as 'creation'. Within a process it can be taken again by who holds it."""
+    path = os.path.join(state, "lock")
+    key = (path, os.getpid())
+    if key in _held:
+        yield
+        return
+    descriptor = _take(path, purpose)
+    _held.add(key)
+    try:
+        yield
+    finally:
+        _held.discard(key)
+        os.close(descriptor)
+
+
+def _take(path: str, purpose: str) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise RunnerError(f"the lock {path} cannot be opened: {exc.strerror}") from exc
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RunnerError(f"the lock {path} is no regular file: remove it")
+    if not _locked(descriptor):
+        root, image = os.path.split(os.path.dirname(path))
+        # A session that only waits for another run gives the image up.
+        client.end(os.path.join(os.path.realpath(os.path.dirname(root)), image), only_idle=True)
+        if not _locked(descriptor):
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends")
+    # Only for the message of the next: a full disk is no reason to go without.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

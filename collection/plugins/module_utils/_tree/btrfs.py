@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: subvolumes of btrfs. Names can change at any time.
+
+from __future__ import annotations
+
+import shutil
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, run
+
+# A subvolume's top directory has this inode number, whatever its name.
+SUBVOLUME_INODE = 256
+
+
+def is_btrfs(path: str) -> bool:
+    status, tail = run(["stat", "--file-system", "--format=%T", "--", path], lambda line: None)
+    return status == 0 and tail[-1:] == ["btrfs"]
+
+
+def has_subvolumes(path: str) -> bool:
+    """Whether subvolumes can be made and deleted there."""
+    return shutil.which("btrfs", path=SYSTEM_PATH) is not None and is_btrfs(path)

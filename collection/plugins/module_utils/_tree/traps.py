@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: trees that would make systemd-nspawn use files of the host. Names can change at any time.
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+
+
+def refuse_traps(tree: str) -> None:
+    """Refuses a tree for which systemd-nspawn would use files of the host: it makes and reads some before the tree is its root directory."""
+    for path in (os.path.join(tree, name) for name in ("dev", "etc", "proc", "run", "sys")):
+        if os.path.islink(path):
+            raise RunnerError(f"{path} is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place")
+    machine_id = os.path.join(tree, "etc/machine-id")
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(os.lstat(machine_id).st_mode):
+            raise RunnerError(f"{machine_id} is no regular file, and systemd-nspawn would open it, or what it names, on the host: remove it")
