@@ -4,13 +4,13 @@
 // `npm run bench`: tables of ratios, both sides of each measured in turns in one run.
 
 import { mkdtemp, rm } from "node:fs/promises";
+import { installArtifact } from "../artifact/install.ts";
 import { benchConnection } from "../bench/connection.ts";
 import { benchCreate } from "../bench/create.ts";
 import { benchInventory } from "../bench/inventory.ts";
 import { benchMaintenance } from "../bench/maintenance.ts";
 import { printTable, type Table } from "../bench/table.ts";
 import { hostPackages, installPackages } from "../tool/apt.ts";
-import { installArtifact } from "./install.ts";
 
 type Print = (line: string) => void;
 

@@ -5,10 +5,10 @@
 
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { installArtifact } from "../artifact/install.ts";
 import { ansibleOnTerminal, type PlaybookRun } from "../tool/ansible.ts";
 import { asRoot, hostPackages, installPackages } from "../tool/apt.ts";
 import { run } from "../tool/run.ts";
-import { installArtifact } from "./install.ts";
 
 const images = ["bookworm", "trixie"];
 

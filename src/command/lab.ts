@@ -4,7 +4,7 @@
 // `npm run lab -- run COMMAND...`: one command on a throw-away Debian host with systemd as PID 1.
 
 import { constants } from "node:os";
-import { type LabOptions, startLab } from "../tool/lab.ts";
+import { type LabOptions, startLab } from "../lab/lab.ts";
 
 /**
  * Starts a lab, runs the command in it on the terminal, and stops it, also when a signal ends this process.

@@ -6,13 +6,13 @@
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { BUILD } from "../artifact/build.ts";
+import { matrix as runMatrix } from "../gate/matrix.ts";
+import { vitestOnLab } from "../lab/tests.ts";
 import { installPackages, testPackages } from "../tool/apt.ts";
 import { coverage as measured, measurement } from "../tool/coverage.ts";
-import { vitestOnLab } from "../tool/lab-tests.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
-import { BUILD } from "./build.ts";
-import { matrix as runMatrix } from "./matrix.ts";
 
 /** What runs in images, with their Python, is not measured. */
 const unmeasured = ["_session/agent.py"];

@@ -5,7 +5,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { newestAnsible } from "../command/ansible-versions.ts";
+import { newestAnsible } from "./ansible-versions.ts";
 import { virtualEnvironment } from "./python.ts";
 import { run } from "./run.ts";
 

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Lab, startLab } from "../../src/tool/lab.ts";
+import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { cli } from "../support/cli.ts";
 import { files, scratch } from "../support/scratch.ts";
 

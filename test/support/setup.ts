@@ -5,7 +5,7 @@
 
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import type { TestProject } from "vitest/node";
-import { installArtifact } from "../../src/command/install.ts";
+import { installArtifact } from "../../src/artifact/install.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

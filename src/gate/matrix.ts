@@ -4,14 +4,14 @@
 // Gates and versions: what the ecosystem's checkers say of the collection, and real runs under each ansible-core but the oldest, which
 // `npm test` has, and on booted Debian hosts with Ansible, Python and systemd of their own.
 
-import { type Versions, vitestOnLab } from "../tool/lab-tests.ts";
+import { type Versions, vitestOnLab } from "../lab/tests.ts";
+import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
 import { virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
-import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-versions.ts";
 import { sanityGate } from "./gates.ts";
-import { runGates } from "./run-gates.ts";
+import { runGates } from "./run.ts";
 
 /** All tests of what depends on Ansible's version. */
 const everyTest = ["test/ansible/"];

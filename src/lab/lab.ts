@@ -10,9 +10,9 @@ import { constants } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { controlGroups, makeState, removeLeftovers, removeState } from "./lab-state.ts";
-import { diskDirectories, labTree } from "./lab-tree.ts";
-import type { Suite } from "./mmdebstrap.ts";
+import type { Suite } from "../tool/mmdebstrap.ts";
+import { controlGroups, makeState, removeLeftovers, removeState } from "./state.ts";
+import { diskDirectories, labTree } from "./tree.ts";
 
 export interface LabOptions {
   /** Debian suite of the host; trixie unless told. */

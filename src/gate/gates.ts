@@ -6,16 +6,16 @@
 import { cp, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { release } from "../artifact/release.ts";
 import { integrationTarget } from "../tool/ansible-source.ts";
 import { ansibleTestHome } from "../tool/ansible-test.ts";
+import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
 import { antsibullChangelog } from "../tool/changelog.ts";
 import { debianSource } from "../tool/debian-tree.ts";
-import { docsiteSteps } from "../tool/docsite.ts";
 import { pythonVersion } from "../tool/python.ts";
 import { type RunResult, run } from "../tool/run.ts";
-import { ansibleVersions, newestAnsible, oldestAnsible } from "./ansible-versions.ts";
+import { docsiteSteps } from "./docsite.ts";
 import type { Gate } from "./gate.ts";
-import { release } from "./release.ts";
 
 const ansible = `ansible-core==${newestAnsible}`;
 const ansibleLint = "ansible-lint==26.10.1";

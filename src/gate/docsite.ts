@@ -5,7 +5,7 @@
 
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fragments } from "./changelog.ts";
+import { fragments } from "../tool/changelog.ts";
 
 const CONFIGURATION = `project = "nspawn.runner"
 extensions = ["sphinx_antsibull_ext"]

@@ -5,9 +5,9 @@
 
 import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { BUILD, build } from "../artifact/build.ts";
 import { virtualEnvironment } from "../tool/python.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
-import { BUILD, build } from "./build.ts";
 import type { Command, CommonPlaces, Gate } from "./gate.ts";
 import { gates } from "./gates.ts";
 

@@ -5,10 +5,10 @@
 
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { cacheDirectory } from "./cache.ts";
+import { cacheDirectory } from "../tool/cache.ts";
+import type { Suite } from "../tool/mmdebstrap.ts";
+import { type Counts, counted } from "../tool/vitest.ts";
 import { type Lab, startLab } from "./lab.ts";
-import type { Suite } from "./mmdebstrap.ts";
-import { type Counts, counted } from "./vitest.ts";
 
 const checkout = "/srv/nspawn-runner";
 

@@ -5,12 +5,12 @@
 import type { Stats } from "node:fs";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { generatedDifferences } from "../command/generate.ts";
 import { apply } from "../output/apply.ts";
 import { compare } from "../output/compare.ts";
 import { listFiles } from "../output/directory.ts";
 import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
 import { buildArtifact } from "../tool/galaxy.ts";
-import { generatedDifferences } from "./generate.ts";
 
 /** The built collection. */
 export const BUILD = "build/ansible_collections/nspawn/runner";

@@ -3,8 +3,8 @@
 //
 // The tree that a lab boots: a Debian host with its own Ansible, on which the tests can run too.
 
-import { testPackages } from "./apt.ts";
-import { debian, type Suite } from "./mmdebstrap.ts";
+import { testPackages } from "../tool/apt.ts";
+import { debian, type Suite } from "../tool/mmdebstrap.ts";
 
 const packages = [
   // What only the linter needs comes from a part of the archive that is often in transition.
