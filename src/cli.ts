@@ -24,7 +24,7 @@ verb(
   "write generated/ from src/model",
   async () => (await import("./command/generate.ts")).generate,
 ).option("--check", "write nothing, show the difference");
-verb("build", "assemble the collection and its artifact", async () => (await import("./artifact/build.ts")).build);
+verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
 verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
   .argument("[filters...]", "parts of test files' paths; in the matrix, without a slash, of gates' names")
@@ -39,7 +39,7 @@ verb("bench", "measure, in ratios", async () => (await import("./command/bench.t
 verb(
   "release",
   "make a release of the version in package.json",
-  async () => (await import("./artifact/release.ts")).release,
+  async () => (await import("./command/release.ts")).release,
 ).option("--dry-run", "keep nothing, and show what would be released");
 const lab = program.command("lab").description("a booted Debian host in a container").enablePositionalOptions();
 verb("run", "run a command on it", async () => (await import("./command/lab.ts")).lab, lab)

@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `npm run build`: the collection and its artifact.
+// Assembles the collection from its two halves and builds the artifact.
 
 import type { Stats } from "node:fs";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { generatedDifferences } from "../command/generate.ts";
 import { apply } from "../output/apply.ts";
 import { compare } from "../output/compare.ts";
 import { listFiles } from "../output/directory.ts";
 import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
 import { buildArtifact } from "../tool/galaxy.ts";
+import { generatedDifferences } from "./drift.ts";
 
 /** The built collection. */
 export const BUILD = "build/ansible_collections/nspawn/runner";

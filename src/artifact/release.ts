@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// `npm run release`: the version in package.json becomes a release. What cannot be taken back, pushing and publishing, is left to type.
+// A release of the version in package.json. Pushing and publishing cannot be taken back, so these two commands are only printed.
 
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";

@@ -2,14 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `npm run generate`: the model to generated/; with --check only the difference.
 
+import { generatedDifferences } from "../artifact/drift.ts";
 import { apply } from "../output/apply.ts";
-import { compare, type Difference, unifiedDiff } from "../output/compare.ts";
-import { type Plan, planFiles } from "../output/plan.ts";
-import { readModel } from "../read/model.ts";
-import { writeSpec } from "../write/write.ts";
-
-/** The directory that is generated as a whole. */
-const OWNED = "generated";
+import { unifiedDiff } from "../output/compare.ts";
 
 /** @returns 0 when generated/ is as the model says, or has been made so; 1 when --check found a difference. */
 export async function generate(print: (line: string) => void, { check = false, root = "." } = {}): Promise<number> {
@@ -22,10 +17,3 @@ export async function generate(print: (line: string) => void, { check = false, r
   for (const { path, want } of differences) print(`${want ? "wrote" : "removed"} ${path}`);
   return 0;
 }
-
-/** How generated/ differs from what the model says. */
-export const generatedDifferences = async (root: string): Promise<readonly Difference[]> =>
-  compare(root, generatedPlan(root), OWNED);
-
-const generatedPlan = (root: string): Plan =>
-  planFiles(writeSpec(readModel(root)).map(([path, content]) => [path, { content, mode: 0o644 }] as const));

@@ -6,8 +6,9 @@ import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-mo
 import type { Document, Option } from "../ir/document.ts";
 import { fqcn, LAYOUT_NAMES, type Spec, variables } from "../ir/spec.ts";
 import type { BootstrapTool, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
-import type { Tables } from "./model.ts";
 import type { Report } from "./problem.ts";
+import type { Tables } from "./tables.ts";
+import { isPattern } from "./value.ts";
 
 /** Names stand once in the whole collection, and a variable's begins with the prefix. */
 export function checkDocuments(
@@ -98,15 +99,6 @@ const placeholderProblems = (text: string, known: readonly string[]): readonly s
   [...text.matchAll(/\{(\w+)\}/g)]
     .filter(([, name]) => !known.includes(name ?? ""))
     .map(([placeholder]) => `${text}: nothing replaces ${placeholder}. There is: ${known.join(", ")}.`);
-
-export function isPattern(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** A row of a table in the source. */
 function rowNode(table: VariableDeclaration, index: number): Node {

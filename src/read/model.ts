@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { Project, type SourceFile, SyntaxKind, type VariableDeclaration } from "ts-morph";
+import { Project, type SourceFile, SyntaxKind } from "ts-morph";
 import { arrange, type Spec } from "../ir/spec.ts";
 import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
@@ -19,22 +19,12 @@ import {
   readPlaybooks,
   readTexts,
   readTools,
+  TABLES,
+  type Tables,
 } from "./tables.ts";
 import type { Aliases } from "./type.ts";
 
 const MODEL = "src/model";
-
-/** Constants that the model must have. */
-const TABLES = [
-  "collection",
-  "layout",
-  "nspawnFlags",
-  "bootstrapTools",
-  "basePackages",
-  "playbooks",
-  "ignoredPaths",
-] as const;
-export type Tables = Readonly<Record<(typeof TABLES)[number], VariableDeclaration>>;
 
 /** Reads the model of a checkout: `src/model` and the version in package.json. Throws a SpecError with all mistakes. */
 export function readModel(root: string): Spec {

@@ -5,10 +5,10 @@
 import { type InterfaceDeclaration, Node, type PropertySignature, SyntaxKind, type TypeNode } from "ts-morph";
 import type { Value } from "../ir/document.ts";
 import type { Field, FieldType, Part, State } from "../ir/state.ts";
-import { isPattern } from "./check.ts";
 import { readComment, type Tag, tagNamed } from "./jsdoc.ts";
 import { type Context, readVersion } from "./option.ts";
 import { sentences } from "./sentence.ts";
+import { isPattern } from "./value.ts";
 
 export type Interfaces = ReadonlyMap<string, InterfaceDeclaration>;
 

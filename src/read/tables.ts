@@ -10,6 +10,18 @@ import { type Literal, readLiteral } from "./literal.ts";
 import type { Report } from "./problem.ts";
 import { sentences } from "./sentence.ts";
 
+/** Constants that the model must have. */
+export const TABLES = [
+  "collection",
+  "layout",
+  "nspawnFlags",
+  "bootstrapTools",
+  "basePackages",
+  "playbooks",
+  "ignoredPaths",
+] as const;
+export type Tables = Readonly<Record<(typeof TABLES)[number], VariableDeclaration>>;
+
 export function readFlags(declaration: VariableDeclaration, report: Report): Table<NspawnFlag> {
   return readRows(declaration, "A flag", report, (fields) => ({
     flag: fields.text("flag"),

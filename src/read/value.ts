@@ -56,3 +56,13 @@ function checked(value: Value, type: Type["type"], choices: readonly string[]): 
   }
   return { value };
 }
+
+/** Whether a text is a regular expression. */
+export function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
