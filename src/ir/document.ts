@@ -32,6 +32,8 @@ export interface Option extends Type {
   readonly minimum: number | null;
   /** `null`: none. */
   readonly example: Value;
+  /** Of a variable that gives an option of the module that makes trees: that option's name. `null`: none. */
+  readonly option: string | null;
   readonly env: readonly string[];
   readonly ini: readonly { readonly section: string; readonly key: string }[];
   readonly vars: readonly string[];
@@ -56,6 +58,8 @@ export interface Document {
   readonly staging: boolean;
   /** Variables that the collection sets itself. */
   readonly derived: boolean;
+  /** A module whose options are also those that variables give by `@option`. */
+  readonly creation: boolean;
   /** Of modules and actions. */
   readonly check_mode: Support | null;
   readonly diff_mode: Support | null;
@@ -76,6 +80,7 @@ export function completeOption(
     default: given.default ?? null,
     minimum: given.minimum ?? null,
     example: given.example ?? null,
+    option: given.option ?? null,
     env: given.env ?? [],
     ini: given.ini ?? [],
     vars: given.vars ?? [],

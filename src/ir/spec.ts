@@ -4,7 +4,16 @@
 
 import { type Document, KINDS, type Kind } from "./document.ts";
 import type { State } from "./state.ts";
-import type { BootstrapTool, Collection, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "./tables.ts";
+import type {
+  BootstrapTool,
+  Collection,
+  ExitStatus,
+  IgnoredPath,
+  Name,
+  NspawnFlag,
+  Playbook,
+  Table,
+} from "./tables.ts";
 
 export interface Spec {
   readonly collection: Collection & { readonly source: string };
@@ -12,6 +21,7 @@ export interface Spec {
   readonly documents: readonly Document[];
   readonly states: readonly State[];
   readonly nspawn_flags: Table<NspawnFlag>;
+  readonly exit_statuses: Table<ExitStatus>;
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;
   readonly playbooks: Table<Playbook>;

@@ -39,6 +39,14 @@ export interface NspawnFlag {
   readonly source: string | null;
 }
 
+/** An exit status by which the wrapper reports for itself. */
+export interface ExitStatus {
+  readonly name: string;
+  readonly status: number;
+  /** A sentence. */
+  readonly when: string;
+}
+
 export interface BootstrapTool {
   readonly name: string;
   readonly why: string;

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Arguments of the module that makes and removes trees.
+// Arguments of the module that makes and removes trees. Its other options are the image's variables that have `@option`.
 
-import type { Path, Url } from "./types.ts";
+import type { Path } from "./types.ts";
 
 /**
  * Makes or removes the tree of one image.
@@ -18,6 +18,7 @@ import type { Path, Url } from "./types.ts";
  * @since 0.1.0
  * @check_mode full
  * @diff_mode full
+ * @creation
  */
 export interface ChrootModule {
   /** Name of the image. */
@@ -41,41 +42,4 @@ export interface ChrootModule {
    * @default false
    */
   recreate?: boolean;
-  /** Suite that the tree is made of. The bootstrap tools need it. */
-  suite?: string;
-  /**
-   * How the tree is made. Without it: `command` or `tarball` when their option is set, else the first installed tool that can make
-   * the suite.
-   */
-  bootstrap?: "mmdebstrap" | "debootstrap" | "command" | "tarball";
-  /** Program and arguments that fill a directory. `{tree}` in an argument is that directory, which exists and is empty. */
-  command?: string[];
-  /** Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd. */
-  tarball?: Path;
-  /** Checksum that the archive must have, as `ALGORITHM:HEX`. */
-  checksum?: string;
-  /** Package archive that the tree is made from. */
-  mirror?: Url;
-  /**
-   * Components of the package archive.
-   *
-   * @default ["main"]
-   */
-  components?: string[];
-  /** Debian architecture of the tree. */
-  architecture?: string;
-  /**
-   * How much the bootstrap tool installs.
-   *
-   * @default minbase
-   */
-  variant?: "minbase" | "buildd";
-  /**
-   * Packages beside what every image gets.
-   *
-   * @default []
-   */
-  packages?: string[];
-  /** Keyring that the package archive's signature is checked with. */
-  keyring?: Path;
 }

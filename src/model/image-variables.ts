@@ -8,64 +8,85 @@ import type { Path, Url } from "./types.ts";
 /**
  * Variables of an image, all optional.
  *
- * They stand in the `vars` of the first play of the image's playbook, in group_vars or host_vars beside the inventory, or on the
- * command line.
+ * They are set in the `vars` of the first play of the image's playbook, in group_vars or host_vars beside the inventory, or on the
+ * command line. A relative path starts at the playbook's directory.
  *
  * @kind variables
  * @since 0.1.0
  */
 export interface ImageVariables {
-  /** Suite that the image is made of, such as `trixie` or `sid`. */
+  /**
+   * Suite that the tree is made from, such as `trixie` or `sid`. The bootstrap tools need it.
+   *
+   * @option suite
+   */
   nspawn_runner_chroot_suite?: string;
   /**
-   * How the tree is made: by a tool's name, by `command` (see `nspawn_runner_create_command`) or from a `tarball`
-   * (see `nspawn_runner_tarball`).
-   * Without this variable: `command` or `tarball` when their variable is set, else the first installed tool that can make the suite.
+   * How the tree is made: by the bootstrap tool of this name, by the command of `nspawn_runner_create_command`, or from the archive of
+   * `nspawn_runner_tarball`. The default is `command` or `tarball` where one of these two is set, else the first installed tool that can
+   * make the suite.
+   *
+   * @option bootstrap
    */
   nspawn_runner_bootstrap?: "mmdebstrap" | "debootstrap" | "command" | "tarball";
   /**
-   * Program and arguments that fill the directory `{{ nspawn_runner_tree }}`, which exists and is empty.
+   * Program and arguments that fill a directory. `{{ nspawn_runner_tree }}` in an argument is that directory, which exists and is empty.
    * This is how distributions other than Debian are made.
    *
    * @example ["dnf", "--assumeyes", "--installroot={{ nspawn_runner_tree }}", "--releasever=42", "install", "bash", "python3", "systemd"]
+   * @option command
    */
   nspawn_runner_create_command?: string[];
   /**
-   * Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd. A relative path starts at the playbook's
-   * directory.
+   * Local archive of a root file system: `.tar`, or compressed by gzip, xz or zstd.
+   *
+   * @option tarball
    */
   nspawn_runner_tarball?: Path;
   /**
    * Checksum that the archive must have, as `ALGORITHM:HEX`.
    *
    * @example sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+   * @option checksum
    */
   nspawn_runner_tarball_checksum?: string;
-  /** Package archive that the tree is made from. Without it, the bootstrap tool chooses. */
+  /**
+   * Package archive that the tree is made from. Without this value, the bootstrap tool chooses one.
+   *
+   * @option mirror
+   */
   nspawn_runner_mirror?: Url;
   /**
    * Components of the package archive.
    *
    * @default ["main"]
+   * @option components
    */
   nspawn_runner_components?: string[];
-  /** Debian architecture of the tree, such as `amd64`. Without it, the host's. */
+  /**
+   * Debian architecture of the tree, such as `amd64`. The default is the host's.
+   *
+   * @option architecture
+   */
   nspawn_runner_architecture?: string;
   /**
    * How much the bootstrap tool installs.
    *
    * @default minbase
+   * @option variant
    */
   nspawn_runner_variant?: "minbase" | "buildd";
   /**
-   * Packages that creation installs beside what every image gets, which is what Ansible and a booted job need.
+   * Packages that creation installs beside those that every image gets for Ansible and for booted jobs.
    *
    * @default []
+   * @option packages
    */
   nspawn_runner_packages?: string[];
   /**
-   * Keyring that the package archive's signature is checked with. A relative path starts at the playbook's directory.
-   * Without it, the bootstrap tool chooses.
+   * Keyring that the package archive's signature is checked with. Without this value, the bootstrap tool chooses one.
+   *
+   * @option keyring
    */
   nspawn_runner_keyring?: Path;
   /**

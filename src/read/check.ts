@@ -5,7 +5,7 @@
 import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-morph";
 import type { Document, Option } from "../ir/document.ts";
 import { fqcn, LAYOUT_NAMES, type Spec, variables } from "../ir/spec.ts";
-import type { BootstrapTool, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import type { BootstrapTool, ExitStatus, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
 import type { Report } from "./problem.ts";
 import type { Tables } from "./tables.ts";
 import { isPattern } from "./value.ts";
@@ -19,10 +19,16 @@ export function checkDocuments(
   const prefix = layout.rows.find(({ name }) => name === "variable_prefix")?.value ?? "";
   const documents = new Set<string>();
   const names = new Set<string>();
+  const given = read.flatMap(({ document }) => (document.kind === "variables" ? document.options : []));
   for (const { declaration, document } of read) {
     // Generated files are named after it, whatever its kind.
     if (documents.has(document.name)) report(declaration.getNameNode(), `The name ${document.name} is taken.`);
     documents.add(document.name);
+    const own = document.creation ? document.options.map(({ name }) => name) : [];
+    for (const { name, option } of given) {
+      if (option !== null && own.includes(option))
+        report(declaration.getNameNode(), `${option} is an option of ${document.name} and is given by ${name} too.`);
+    }
     if (document.kind !== "variables") continue;
     for (const { name } of document.options) {
       const property = declaration.getPropertyOrThrow(name);
@@ -36,6 +42,8 @@ export function checkDocuments(
 export function checkTables(spec: Spec, tables: Tables, report: Report): void {
   const missing = LAYOUT_NAMES.filter((name) => !spec.layout.rows.some((row) => row.name === name));
   if (missing.length > 0) report(tables.layout.getNameNode(), `The layout has no ${missing.join(", no ")}.`);
+  const statuses = spec.exit_statuses.rows;
+  checkRows(tables.exitStatuses, statuses, (row) => statusProblems(row, statuses), report);
   checkRows(tables.bootstrapTools, spec.bootstrap_tools.rows, toolProblems, report);
   checkRows(tables.playbooks, spec.playbooks.rows, (playbook) => playbookProblems(playbook, fqcn(spec, "")), report);
   const { rows } = spec.ignored_paths;
@@ -53,6 +61,16 @@ function checkRows<Row>(
   for (const [index, row] of rows.entries()) {
     for (const problem of problems(row)) report(rowNode(table, index), problem);
   }
+}
+
+/** A status that a shell can return and that no signal has: 128 + N is signal N. */
+function statusProblems(row: ExitStatus, rows: readonly ExitStatus[]): readonly string[] {
+  const { name, status } = row;
+  const problems = /^[a-z][a-z0-9_]*$/.test(name) ? [] : [`${name}: a name may contain only a-z, 0-9 and _.`];
+  if (status < 1 || status > 125) problems.push(`${status} is not an exit status from 1 to 125.`);
+  const other = rows.find((one) => one !== row && (one.name === name || one.status === status));
+  if (other) problems.push(`${name} (${status}) has the name or the status of ${other.name} (${other.status}).`);
+  return problems;
 }
 
 const TOOL_PLACEHOLDERS = ["suite", "tree", "mirror", "components", "architecture", "variant", "packages", "keyring"];

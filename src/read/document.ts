@@ -14,7 +14,7 @@ const TAGS: Record<Kind, { readonly required: readonly string[]; readonly option
   inventory: { required: ["kind", "name", "since"], optional: ["constructed"] },
   vars: { required: ["kind", "name", "since"], optional: ["staging"] },
   connection: { required: ["kind", "name", "since"], optional: [] },
-  module: { required: ["kind", "name", "since", "check_mode", "diff_mode"], optional: [] },
+  module: { required: ["kind", "name", "since", "check_mode", "diff_mode"], optional: ["creation"] },
   action: { required: ["kind", "name", "since", "check_mode", "diff_mode"], optional: [] },
   variables: { required: ["kind", "since"], optional: ["derived"] },
 };
@@ -49,6 +49,7 @@ export function readDocument(declaration: InterfaceDeclaration, context: Context
     constructed: readFlag(comment, "constructed", report),
     staging: readFlag(comment, "staging", report),
     derived: readFlag(comment, "derived", report),
+    creation: readFlag(comment, "creation", report),
     check_mode: readSupport(comment, "check_mode", report),
     diff_mode: readSupport(comment, "diff_mode", report),
     options: readOptions(declaration, kind, since, tagNamed(comment, "constructed") !== undefined, context),

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Project, type SourceFile, SyntaxKind } from "ts-morph";
+import type { Document } from "../ir/document.ts";
 import { arrange, type Spec } from "../ir/spec.ts";
 import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
@@ -13,6 +14,7 @@ import { byPosition, type Problem, problemAt, problemList, type Report, SpecErro
 import { isState, partsOf, readState } from "./state.ts";
 import {
   readCollection,
+  readExitStatuses,
   readFlags,
   readIgnoredPaths,
   readLayout,
@@ -50,9 +52,13 @@ export function readModel(root: string): Spec {
   const spec: Spec = {
     collection: readCollection(tables.collection, version, report),
     layout,
-    documents: read.map(({ document }) => document),
+    documents: withCreationOptions(
+      read.map(({ document }) => document),
+      constants.get("layout.variable_prefix") ?? "",
+    ),
     states: interfaces.states.map((declaration) => readState(declaration, interfaces.parts, context)),
     nspawn_flags: readFlags(tables.nspawnFlags, report),
+    exit_statuses: readExitStatuses(tables.exitStatuses, report),
     bootstrap_tools: readTools(tables.bootstrapTools, report),
     base_packages: readTexts(tables.basePackages, report),
     playbooks: readPlaybooks(tables.playbooks, report),
@@ -63,6 +69,25 @@ export function readModel(root: string): Spec {
   checkTables(spec, tables, report);
   stop();
   return arrange(spec);
+}
+
+/** Gives a module with `@creation` the options that variables name by `@option`, so that each is declared once. */
+function withCreationOptions(documents: readonly Document[], prefix: string): readonly Document[] {
+  const variables = documents.flatMap(({ kind, options }) => (kind === "variables" ? options : []));
+  const names = new Map(variables.flatMap(({ name, option }) => (option === null ? [] : [[name, option] as const])));
+  // The module's own words for a variable and for a value that the variable's template has.
+  const sentence = (text: string): string =>
+    text
+      .replace(/`(\w+)`/g, (_code, name) => `\`${names.get(name) ?? name}\``)
+      .replace(/`\{\{ (\w+) \}\}`/g, (_code, name: string) => `\`{${name.replace(prefix, "")}}\``);
+  const options = variables.flatMap((variable) => {
+    const name = names.get(variable.name);
+    const description = variable.description.map(sentence);
+    return name === undefined ? [] : [{ ...variable, name, description, option: null, example: null }];
+  });
+  return documents.map((document) =>
+    document.creation ? { ...document, options: [...document.options, ...options] } : document,
+  );
 }
 
 function readVersion(root: string, found: Problem[]): string {

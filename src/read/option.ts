@@ -18,6 +18,7 @@ export interface Context {
 }
 
 const TAGS = ["default", "example", "minimum", "since"];
+const VARIABLE_TAGS = [...TAGS, "option"];
 const SOURCE_TAGS = ["env", "ini", "var"];
 export const VERSION = /^\d+\.\d+\.\d+$/;
 
@@ -25,7 +26,11 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const { report } = context;
   const name = property.getName();
   // Only plugins look for their options in the environment and in ansible.cfg.
-  const allowed = ["inventory", "vars", "connection"].includes(kind) ? [...TAGS, ...SOURCE_TAGS] : TAGS;
+  const allowed = ["inventory", "vars", "connection"].includes(kind)
+    ? [...TAGS, ...SOURCE_TAGS]
+    : kind === "variables"
+      ? VARIABLE_TAGS
+      : TAGS;
   const comment = readComment(property, name, allowed, SOURCE_TAGS, report);
   if (!/^[a-z][a-z0-9_]*$/.test(name)) report(property.getNameNode(), `${name}: a name is of a-z, 0-9 and _.`);
 
@@ -50,6 +55,7 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
     default: defaultValue,
     minimum,
     example: readValue(tagNamed(comment, "example"), type, context),
+    option: readOptionName(tagNamed(comment, "option"), report),
     ...readSources(comment, report),
     since: readVersion(tagNamed(comment, "since"), report) ?? since,
   });
@@ -68,6 +74,11 @@ function readMinimum(tag: Tag | undefined, type: Type, report: Report): number |
   if (type.type !== "int") report(tag.node, "@minimum is for numbers.");
   if (!/^-?\d+$/.test(tag.text)) report(tag.node, "@minimum is a whole number.");
   return Number.parseInt(tag.text, 10);
+}
+
+function readOptionName(tag: Tag | undefined, report: Report): string | null {
+  if (tag && !/^[a-z][a-z0-9_]*$/.test(tag.text)) report(tag.node, "@option is the name of an option: a-z, 0-9 and _.");
+  return tag?.text ?? null;
 }
 
 function readSources(comment: Comment, report: Report): Pick<Option, "env" | "ini" | "vars"> {

@@ -3,7 +3,16 @@
 // The model's tables: rows of literals to rows of the IR.
 
 import type { Node, VariableDeclaration } from "ts-morph";
-import type { BootstrapTool, Collection, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import type {
+  BootstrapTool,
+  Collection,
+  ExitStatus,
+  IgnoredPath,
+  Name,
+  NspawnFlag,
+  Playbook,
+  Table,
+} from "../ir/tables.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
 import { readComment, tagNamed } from "./jsdoc.ts";
 import { type Literal, readLiteral } from "./literal.ts";
@@ -15,6 +24,7 @@ export const TABLES = [
   "collection",
   "layout",
   "nspawnFlags",
+  "exitStatuses",
   "bootstrapTools",
   "basePackages",
   "playbooks",
@@ -33,6 +43,14 @@ export function readFlags(declaration: VariableDeclaration, report: Report): Tab
     when: fields.optionalScalar("when"),
     pattern: fields.optionalText("pattern"),
     source: fields.optionalText("source"),
+  }));
+}
+
+export function readExitStatuses(declaration: VariableDeclaration, report: Report): Table<ExitStatus> {
+  return readRows(declaration, "An exit status", report, (fields) => ({
+    name: fields.text("name"),
+    status: fields.integer("status"),
+    when: fields.sentence("when"),
   }));
 }
 

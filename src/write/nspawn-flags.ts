@@ -4,6 +4,7 @@
 
 import type { Spec } from "../ir/spec.ts";
 import type { NspawnFlag } from "../ir/tables.ts";
+import { exitStatusesSh } from "./exit-statuses.ts";
 import { hashHeader } from "./header.ts";
 import { assignment, tuple } from "./literal/python.ts";
 import { shTemplate, shWord } from "./literal/sh.ts";
@@ -47,12 +48,16 @@ export function nspawnFlagsSh(spec: Spec): string {
   const names = spec.layout.rows.filter(({ sh }) => sh);
   const assignments = names.map(({ name, value }) => `nspawn_${name}=${shWord(value)}\n`);
   return [
-    hashHeader([...new Set([spec.nspawn_flags.source, ...names.map(() => spec.layout.source)])]),
+    hashHeader([
+      ...new Set([spec.nspawn_flags.source, spec.exit_statuses.source, ...names.map(() => spec.layout.source)]),
+    ]),
     "#\n# Sourced by nspawn-chroot.\n",
     "# shellcheck shell=sh disable=SC2034\n\n",
     ...assignments,
     "# Lowest version of systemd that has all that is used here.\n",
-    `nspawn_minimum=${minimumSystemd(spec)}\n\n`,
+    `nspawn_minimum=${minimumSystemd(spec)}\n`,
+    ...exitStatusesSh(spec),
+    "\n",
     ...environment.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]),
     "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
     "# Needs $name (the image) and $machine (a unique name).\n",

@@ -6,6 +6,7 @@ import { ofKind, type Spec } from "../ir/spec.ts";
 import { argumentSpecsFile } from "./argument-spec.ts";
 import { bootstrapToolsFile } from "./bootstrap-tools.ts";
 import { docFragmentFile } from "./doc-fragment.ts";
+import { exitStatusesFile } from "./exit-statuses.ts";
 import { galaxyFile, runtimeFile } from "./galaxy.ts";
 import { ignoredFile } from "./ignored-paths.ts";
 import { layoutFile } from "./layout.ts";
@@ -16,6 +17,7 @@ import { inventorySchema } from "./schema/inventory.ts";
 import { playbookSchema } from "./schema/playbook.ts";
 import { stateSchema } from "./schema/state.ts";
 import { specFile } from "./spec-json.ts";
+import { stateTypesFile } from "./state-types.ts";
 import { variablesFile } from "./variables.ts";
 
 export type Output = readonly [path: string, content: string];
@@ -43,6 +45,8 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["ignored.py", ignoredFile(spec)],
     ["bootstrap_tools.py", bootstrapToolsFile(spec)],
     ["nspawn_flags.py", nspawnFlagsPython(spec)],
+    ["exit_statuses.py", exitStatusesFile(spec)],
+    ["image_state.py", stateTypesFile(spec)],
     ["argument_specs.py", argumentSpecsFile(spec)],
   ];
   const fragments = ofKind(spec, "inventory", "vars", "connection", "module", "action").map(

@@ -19,7 +19,7 @@ export function playbooksPage({ playbooks }: Spec): string {
 export function nspawnPage(spec: Spec): string {
   const { source, rows } = spec.nspawn_flags;
   return [
-    htmlHeader([source]),
+    htmlHeader([...new Set([source, spec.exit_statuses.source])]),
     "# The systemd-nspawn command line\n",
     `What the collection starts containers with, and why. systemd ${minimumSystemd(spec)} or later is needed.\n`,
     "## In every call\n",
@@ -28,6 +28,12 @@ export function nspawnPage(spec: Spec): string {
     flagTable(rows.filter(({ staged }) => staged)),
     "## By an image's variables\n",
     flagTable(rows.filter(({ variable }) => variable !== null)),
+    "## Exit statuses of nspawn-chroot\n",
+    "`nspawn-chroot TREE COMMAND` ends with the exit status of the command, and with one of its own where it starts none.\n",
+    mdTable(
+      ["Status", "When"],
+      spec.exit_statuses.rows.map(({ status, when }) => [`${status}`, mdText(when)]),
+    ),
   ].join("\n");
 }
 

@@ -13,6 +13,8 @@ import { scratch } from "../../support/scratch.ts";
 /** What is replaced in the small model, and the problems that this gives: position and message. */
 interface Row {
   readonly given: readonly [file: string, from: string, to: string];
+  /** A second edit, where a mistake needs two. */
+  readonly also?: Row["given"];
   readonly want: readonly string[];
 }
 
@@ -40,6 +42,18 @@ const documents: Record<string, Row> = {
       "content.ts:163:11 - error: colour has no type that JSON Schema can say.",
     ],
   },
+  "an option of a variable that the module has itself": {
+    given: content(
+      " * @diff_mode none\n */\nexport interface BoxModule {\n",
+      " * @diff_mode none\n * @creation\n */\nexport interface BoxModule {\n",
+    ),
+    also: content('   * @example ["/srv:/srv"]\n', "   * @option name\n"),
+    want: ["content.ts:62:18 - error: name is an option of box and is given by box_binds too."],
+  },
+  "an option of a variable that is no name": {
+    given: content('   * @example ["/srv:/srv"]\n', "   * @option Binds\n"),
+    want: ["content.ts:83:6 - error: @option is the name of an option: a-z, 0-9 and _."],
+  },
   "a property without a sentence": {
     given: content("  /** Name of the box. */\n", ""),
     want: ["content.ts:62:3 - error: name has no sentence. Write one above it, as JSDoc."],
@@ -66,7 +80,9 @@ const documents: Record<string, Row> = {
   },
   "an unknown tag": {
     given: content("   * @minimum 1", "   * @maximum 1"),
-    want: ["content.ts:96:6 - error: Unknown tag @maximum. Here can stand: @default, @example, @minimum, @since."],
+    want: [
+      "content.ts:96:6 - error: Unknown tag @maximum. Here can stand: @default, @example, @minimum, @since, @option.",
+    ],
   },
   "a tag of another kind": {
     given: content("/** Name of the box. */", "/** Name of the box.\n   * @env BOX */"),
@@ -329,6 +345,21 @@ const literals: Record<string, Row> = {
     given: tables('"__pycache__"', '"a/__pycache__"'),
     want: ["tables.ts:85:3 - error: a/__pycache__ is no name of a directory."],
   },
+  "an exit status that is a signal's": {
+    given: tables("status: 75", "status: 130"),
+    want: ["tables.ts:95:3 - error: 130 is not an exit status from 1 to 125."],
+  },
+  "an exit status that is taken": {
+    given: tables("status: 75", "status: 125"),
+    want: [
+      "tables.ts:95:3 - error: full (125) has the name or the status of broken (125).",
+      "tables.ts:96:3 - error: broken (125) has the name or the status of full (125).",
+    ],
+  },
+  "an exit status with a name that no shell has": {
+    given: tables('name: "full"', 'name: "full-up"'),
+    want: ["tables.ts:95:3 - error: full-up: a name may contain only a-z, 0-9 and _."],
+  },
   "a table that is missing": {
     given: tables("export const basePackages", "export const packages"),
     want: ["src/model:1:1 - error: No file of the model has the constant basePackages."],
@@ -344,8 +375,8 @@ describe.each([
   ["states", states],
   ["tables", literals],
 ])("%s", (_, rows) => {
-  test.each(Object.entries(rows))("%s", async (_name, { given, want }) => {
-    const directory = await modelCheckout(scratch(), [given]);
+  test.each(Object.entries(rows))("%s", async (_name, { given, also, want }) => {
+    const directory = await modelCheckout(scratch(), also ? [given, also] : [given]);
     const lines = problemsOf(directory).map((problem) => formatProblem(problem).split("\n")[0]);
     expect(lines).toEqual(want.map((start) => expect.stringContaining(start)));
     expect(lines.every((line) => line?.startsWith("src/model"))).toBe(true);

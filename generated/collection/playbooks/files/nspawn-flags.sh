@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Generated from src/model/nspawn-flags.ts, src/model/collection.ts: edit that, then run "npm run generate".
+# Generated from src/model/nspawn-flags.ts, src/model/exit-statuses.ts, src/model/collection.ts: edit that, then run "npm run generate".
 #
 # Sourced by nspawn-chroot.
 # shellcheck shell=sh disable=SC2034
@@ -10,6 +10,10 @@ nspawn_state_directory=.nspawn-runner
 nspawn_container_file=container
 # Lowest version of systemd that has all that is used here.
 nspawn_minimum=248
+# A maintenance, a job or another command holds the tree. No container was started.
+nspawn_status_busy=75
+# The wrapper itself failed. No container was started.
+nspawn_status_failed=125
 
 # /tmp is kept between two calls, which tasks rely on.
 export SYSTEMD_NSPAWN_TMPFS_TMP=0

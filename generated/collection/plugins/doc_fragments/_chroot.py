@@ -59,14 +59,15 @@ options:
     default: false
   suite:
     description:
-      - Suite that the tree is made of.
+      - Suite that the tree is made from, such as C(trixie) or C(sid).
       - The bootstrap tools need it.
     type: str
   bootstrap:
     description:
-      - How the tree is made.
-      - "Without it: C(command) or C(tarball) when their option is set, else the first installed tool that can make the
-        suite."
+      - "How the tree is made: by the bootstrap tool of this name, by the command of C(command), or from the archive of
+        C(tarball)."
+      - The default is C(command) or C(tarball) where one of these two is set, else the first installed tool that can
+        make the suite.
     type: str
     choices:
       - mmdebstrap
@@ -77,6 +78,7 @@ options:
     description:
       - Program and arguments that fill a directory.
       - C({tree}) in an argument is that directory, which exists and is empty.
+      - This is how distributions other than Debian are made.
     type: list
     elements: str
   tarball:
@@ -90,6 +92,7 @@ options:
   mirror:
     description:
       - Package archive that the tree is made from.
+      - Without this value, the bootstrap tool chooses one.
     type: str
   components:
     description:
@@ -100,7 +103,8 @@ options:
       - main
   architecture:
     description:
-      - Debian architecture of the tree.
+      - Debian architecture of the tree, such as C(amd64).
+      - The default is the host's.
     type: str
   variant:
     description:
@@ -112,12 +116,13 @@ options:
     default: minbase
   packages:
     description:
-      - Packages beside what every image gets.
+      - Packages that creation installs beside those that every image gets for Ansible and for booted jobs.
     type: list
     elements: str
     default: []
   keyring:
     description:
       - Keyring that the package archive's signature is checked with.
+      - Without this value, the bootstrap tool chooses one.
     type: path
 """

@@ -38,6 +38,21 @@ VARIABLES: dict[str, dict[str, Any]] = {
 # Lowest value of the numbers that have one.
 MINIMUM: dict[str, int] = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
 
+# Options of the module that makes trees, and the variables that give them.
+CREATION: dict[str, str] = {
+    "suite": "nspawn_runner_chroot_suite",
+    "bootstrap": "nspawn_runner_bootstrap",
+    "command": "nspawn_runner_create_command",
+    "tarball": "nspawn_runner_tarball",
+    "checksum": "nspawn_runner_tarball_checksum",
+    "mirror": "nspawn_runner_mirror",
+    "components": "nspawn_runner_components",
+    "architecture": "nspawn_runner_architecture",
+    "variant": "nspawn_runner_variant",
+    "packages": "nspawn_runner_packages",
+    "keyring": "nspawn_runner_keyring",
+}
+
 # Set by the collection, refused in a playbook.
 DERIVED: tuple[str, ...] = (
     "nspawn_runner_error",

@@ -84,3 +84,14 @@ export const ignoredPaths: readonly IgnoredPath[] = [
   { path: "var/log", files: true, why: "Words of the past." },
   { path: "__pycache__", anywhere: true, why: "Python writes it." },
 ];
+
+interface ExitStatus {
+  readonly name: string;
+  readonly status: number;
+  readonly when: string;
+}
+
+export const exitStatuses: readonly ExitStatus[] = [
+  { name: "full", status: 75, when: "The box is full." },
+  { name: "broken", status: 125, when: "The box is broken." },
+];

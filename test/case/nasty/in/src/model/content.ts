@@ -13,6 +13,7 @@
  * @since 1.0.0
  * @check_mode none
  * @diff_mode none
+ * @creation
  */
 export interface Nasty {
   /**
@@ -49,9 +50,11 @@ export interface Nasty {
  */
 export interface Variables {
   /**
-   * A word.
+   * A word, not `n_text`, in `{{ n_place }}`.
    *
    * @default off
+   * @example on
+   * @option made_of
    */
   n_text?: "on" | "off";
 }

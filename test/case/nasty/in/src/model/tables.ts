@@ -51,3 +51,5 @@ export const playbooks = [
 ] as const;
 
 export const ignoredPaths = [{ path: "a b/it's \"x\" $HOME `id` \\ | <é>", why: "A pipe | and a \\ backslash." }] as const;
+
+export const exitStatuses = [{ name: "s", status: 1, when: "A `back|tick`, 100 % <sure> and a \\ backslash." }] as const;

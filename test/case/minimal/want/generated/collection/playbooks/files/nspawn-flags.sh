@@ -9,6 +9,10 @@
 nspawn_playbook_directory=/etc/boxes
 # Lowest version of systemd that has all that is used here.
 nspawn_minimum=240
+# The box is full.
+nspawn_status_full=75
+# The box is broken.
+nspawn_status_broken=125
 
 # The log is loud too.
 export SYSTEMD_LOG=none

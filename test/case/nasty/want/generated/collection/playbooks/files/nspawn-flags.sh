@@ -9,6 +9,8 @@
 nspawn_playbook_directory='/etc/it'\''s $HOME `id` \ "x"'
 # Lowest version of systemd that has all that is used here.
 nspawn_minimum=232
+# A `back|tick`, 100 % <sure> and a \ backslash.
+nspawn_status_s=1
 
 # Words.
 export X='a b'"${machine:?}"c

@@ -23,5 +23,8 @@ VARIABLES: dict[str, dict[str, Any]] = {
 # Lowest value of the numbers that have one.
 MINIMUM: dict[str, int] = {"box_lids": 1}
 
+# Options of the module that makes trees, and the variables that give them.
+CREATION: dict[str, str] = {}
+
 # Set by the collection, refused in a playbook.
 DERIVED: tuple[str, ...] = ("box_path",)

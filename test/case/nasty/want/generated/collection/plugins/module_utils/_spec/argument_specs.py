@@ -37,4 +37,5 @@ NASTY: dict[str, dict[str, Any]] = {
         ],
     },
     "dict": {"type": "dict", "default": {"a: b": "null", "yes": "~", "x": ""}},
+    "made_of": {"type": "str", "choices": ["on", "off"], "default": "off"},
 }

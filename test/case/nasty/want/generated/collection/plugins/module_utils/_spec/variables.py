@@ -17,5 +17,8 @@ VARIABLES: dict[str, dict[str, Any]] = {"n_text": {"type": "str", "choices": ["o
 # Lowest value of the numbers that have one.
 MINIMUM: dict[str, int] = {}
 
+# Options of the module that makes trees, and the variables that give them.
+CREATION: dict[str, str] = {"made_of": "n_text"}
+
 # Set by the collection, refused in a playbook.
 DERIVED: tuple[str, ...] = ()
