@@ -1,4 +1,5 @@
 #!/usr/bin/env -S npx tsx
+
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
@@ -8,9 +9,9 @@ import { existsSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { SpecError } from "./read/problem.ts";
 import { suites } from "./tool/mmdebstrap.ts";
+import type { Print } from "./tool/print.ts";
 import { ToolError } from "./tool/run.ts";
 
-type Print = (line: string) => void;
 type Run<Options> = (print: Print, options: Options, args: readonly string[]) => Promise<number>;
 
 const program = new Command("nspawn-runner")

@@ -10,6 +10,7 @@ import { compare } from "../output/compare.ts";
 import { listFiles } from "../output/directory.ts";
 import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
 import { buildArtifact } from "../tool/galaxy.ts";
+import type { Print } from "../tool/print.ts";
 import { generatedDifferences } from "./drift.ts";
 
 /** The built collection. */
@@ -20,7 +21,7 @@ const DIST = "dist";
 const CARRIED = ["LICENSE"];
 
 /** @returns 0 and the artifact in dist/; 1 when the sources are not fit to be built, with the reasons printed. */
-export async function build(print: (line: string) => void, { root = "." } = {}): Promise<number> {
+export async function build(print: Print, { root = "." } = {}): Promise<number> {
   if ((await generatedDifferences(root)).length > 0) {
     print('generated/ is not what src/model says: run "npm run generate".');
     return 1;

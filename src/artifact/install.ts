@@ -5,6 +5,7 @@
 
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Print } from "../tool/print.ts";
 import { run } from "../tool/run.ts";
 import { build } from "./build.ts";
 
@@ -12,7 +13,7 @@ import { build } from "./build.ts";
  * @param collections Directory to install in, for ANSIBLE_COLLECTIONS_PATH.
  * @returns 0, or the exit code of the build, whose problems were printed.
  */
-export async function installArtifact(collections: string, print: (line: string) => void): Promise<number> {
+export async function installArtifact(collections: string, print: Print): Promise<number> {
   const built = await build(print);
   if (built !== 0) return built;
   await mkdir(collections, { recursive: true });

@@ -6,6 +6,7 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CHANGELOG, FRAGMENTS, fragments, releaseChangelog } from "../tool/changelog.ts";
+import type { Print } from "../tool/print.ts";
 import { run } from "../tool/run.ts";
 import { BUILD, build } from "./build.ts";
 
@@ -16,7 +17,7 @@ import { BUILD, build } from "./build.ts";
  * @returns 0; 1 when this checkout is not fit to be released, with the reasons printed.
  */
 export async function release(
-  print: (line: string) => void,
+  print: Print,
   { dryRun = false, root = "." }: { dryRun?: boolean; root?: string } = {},
 ): Promise<number> {
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
@@ -58,7 +59,7 @@ async function whyNot(root: string, version: string): Promise<readonly string[]>
 }
 
 /** @returns The changelog, which antsibull-changelog writes in a copy of the built collection, where it finds the plugins. */
-async function writeChangelog(checkout: string, collections: string, print: (line: string) => void): Promise<string> {
+async function writeChangelog(checkout: string, collections: string, print: Print): Promise<string> {
   const copy = join(collections, relative("build", BUILD));
   await cp(join(checkout, BUILD), copy, { recursive: true });
   await releaseChangelog(collections, copy, print);

@@ -7,10 +7,9 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { debianSource } from "../tool/debian-tree.ts";
+import type { Print } from "../tool/print.ts";
 import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
 import { run, ToolError } from "../tool/run.ts";
-
-type Print = (line: string) => void;
 
 /** How Ansible gets into the trees: an inventory of four hosts, and what the run needs besides. */
 export interface Way {

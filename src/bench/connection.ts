@@ -5,6 +5,7 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Print } from "../tool/print.ts";
 import { type SessionCosts, sessionCosts } from "./connection-session.ts";
 import {
   command,
@@ -22,7 +23,6 @@ import {
 } from "./connection-ways.ts";
 import { median, type Table } from "./table.ts";
 
-type Print = (line: string) => void;
 /** Seconds by way, work and pipelining, one of each round. */
 type Rounds = Map<string, number[]>;
 

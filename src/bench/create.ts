@@ -6,13 +6,14 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { basePackages } from "../model/bootstrap-tools.ts";
+import type { Print } from "../tool/print.ts";
 import { run } from "../tool/run.ts";
 import type { Table } from "./table.ts";
 
 const suites = ["bookworm", "trixie"] as const;
 
 /** Measures each way once. `collections` is a directory that the artifact is installed in. */
-export async function benchCreate(collections: string, print: (line: string) => void): Promise<Table> {
+export async function benchCreate(collections: string, print: Print): Promise<Table> {
   const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
   try {
     print("create: two images by nspawn.runner.create");

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { execa } from "execa";
 import { stringify } from "yaml";
+import type { Print } from "../tool/print.ts";
 import { ToolError } from "../tool/run.ts";
 import { median, type Table } from "./table.ts";
 
@@ -36,7 +37,7 @@ const sizes: readonly Size[] = [
 ];
 
 /** Measures each size. `collections` is a directory that the artifact is installed in. */
-export async function benchInventory(collections: string, print: (line: string) => void): Promise<Table> {
+export async function benchInventory(collections: string, print: Print): Promise<Table> {
   const rows: InventoryRow[] = [];
   for (const size of sizes) {
     const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
@@ -56,12 +57,7 @@ export async function benchInventory(collections: string, print: (line: string) 
   };
 }
 
-async function row(
-  directory: string,
-  collections: string,
-  size: Size,
-  print: (line: string) => void,
-): Promise<InventoryRow> {
+async function row(directory: string, collections: string, size: Size, print: Print): Promise<InventoryRow> {
   writeImages(directory, size);
   const plugin = () => list(directory, collections, "nspawn_runner.yml");
   const fixed = () => list(directory, collections, "static/hosts.yml");

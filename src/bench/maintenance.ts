@@ -9,10 +9,9 @@ import { layout } from "../model/collection.ts";
 import type { ImageState, LastRun } from "../model/image-state.ts";
 import { debianSource } from "../tool/debian-tree.ts";
 import { onLoopFile } from "../tool/loop-file.ts";
+import type { Print } from "../tool/print.ts";
 import { run } from "../tool/run.ts";
 import { median, type Table } from "./table.ts";
-
-type Print = (line: string) => void;
 
 const ROUNDS = 5;
 

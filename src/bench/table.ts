@@ -3,6 +3,8 @@
 //
 // What a benchmark returns, and how it is shown.
 
+import type { Print } from "../tool/print.ts";
+
 export interface Table {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
@@ -10,7 +12,7 @@ export interface Table {
   readonly note: string;
 }
 
-export function printTable(name: string, { head, rows, note }: Table, print: (line: string) => void): void {
+export function printTable(name: string, { head, rows, note }: Table, print: Print): void {
   const lines = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? "").length)));
   print(`\n${name}`);

@@ -11,8 +11,7 @@ import { benchInventory } from "../bench/inventory.ts";
 import { benchMaintenance } from "../bench/maintenance.ts";
 import { printTable, type Table } from "../bench/table.ts";
 import { hostPackages, installPackages } from "../tool/apt.ts";
-
-type Print = (line: string) => void;
+import type { Print } from "../tool/print.ts";
 
 type Bench = (collections: string, print: Print) => Promise<Table | readonly Table[]>;
 

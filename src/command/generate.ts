@@ -5,9 +5,10 @@
 import { generatedDifferences } from "../artifact/drift.ts";
 import { apply } from "../output/apply.ts";
 import { unifiedDiff } from "../output/compare.ts";
+import type { Print } from "../tool/print.ts";
 
 /** @returns 0 when generated/ is as the model says, or has been made so; 1 when --check found a difference. */
-export async function generate(print: (line: string) => void, { check = false, root = "." } = {}): Promise<number> {
+export async function generate(print: Print, { check = false, root = "." } = {}): Promise<number> {
   const differences = await generatedDifferences(root);
   if (check) {
     if (differences.length > 0) print(unifiedDiff(differences).trimEnd());

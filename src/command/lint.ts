@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listFiles } from "../output/directory.ts";
+import type { Print } from "../tool/print.ts";
 import { checkSyntax } from "../tool/python-syntax.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
 
@@ -12,7 +13,7 @@ import { type RunResult, run, ToolError } from "../tool/run.ts";
 const FLAGS = "generated/collection/playbooks/files";
 
 /** @returns 0 when no checker has a complaint; 1 otherwise, and with `CI=true` also for one that is not installed. */
-export async function lint(print: (line: string) => void, { root = "." } = {}): Promise<number> {
+export async function lint(print: Print, { root = "." } = {}): Promise<number> {
   const files = [...(await listFiles(root, "collection")), ...(await listFiles(root, "generated/collection"))];
   const python = files.filter((path) => path.endsWith(".py"));
   const sh = await shellScripts(root, [...files, ".ci/run"]);
@@ -34,7 +35,7 @@ export async function lint(print: (line: string) => void, { root = "." } = {}): 
   return worst;
 }
 
-async function oneCheck(name: string, check: () => Promise<RunResult>, print: (line: string) => void): Promise<number> {
+async function oneCheck(name: string, check: () => Promise<RunResult>, print: Print): Promise<number> {
   try {
     const { exitCode, output } = await check();
     if (exitCode !== 0) print(output);

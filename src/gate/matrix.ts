@@ -7,6 +7,7 @@
 import { type Versions, vitestOnLab } from "../lab/tests.ts";
 import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
+import type { Print } from "../tool/print.ts";
 import { virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
@@ -41,7 +42,7 @@ interface HostRun {
 }
 
 /** @param filters Those with a slash are parts of test files' paths, the others parts of gates' names. */
-export async function matrix(filters: readonly string[], print: (line: string) => void): Promise<Counts> {
+export async function matrix(filters: readonly string[], print: Print): Promise<Counts> {
   const paths = filters.filter((filter) => filter.includes("/"));
   const names = filters.filter((filter) => !filter.includes("/"));
   const gates = filters.length === 0 || names.length > 0 ? await runGates(names, print) : new Map<string, boolean>();
@@ -78,7 +79,7 @@ const named = (where: string, counts: Counts): Counts => ({
   failures: counts.failures.map((failure) => `${where}: ${failure}`),
 });
 
-async function underVersion(version: string, tests: readonly string[], print: (line: string) => void): Promise<Counts> {
+async function underVersion(version: string, tests: readonly string[], print: Print): Promise<Counts> {
   print(`\nansible-core ${version}`);
   const run = async () => {
     const bin = await virtualEnvironment([`ansible-core==${version}`], print);
@@ -87,13 +88,13 @@ async function underVersion(version: string, tests: readonly string[], print: (l
   return (await failing(run, print)).counts;
 }
 
-function onHost(suite: Suite, tests: readonly string[], print: (line: string) => void): Promise<HostRun> {
+function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<HostRun> {
   print(`\nHost ${suite}`);
   return failing(() => vitestOnLab(suite, tests), print);
 }
 
 /** What cannot even begin is a failure that is counted. */
-async function failing(run: () => Promise<HostRun>, print: (line: string) => void): Promise<HostRun> {
+async function failing(run: () => Promise<HostRun>, print: Print): Promise<HostRun> {
   try {
     return await run();
   } catch (error) {
@@ -107,7 +108,7 @@ function printVersions(
   gates: ReadonlyMap<string, boolean>,
   runs: ReadonlyMap<string, Counts>,
   hostRuns: ReadonlyMap<Suite, HostRun>,
-  print: (line: string) => void,
+  print: Print,
 ): void {
   const row = (...cells: readonly [string, string, string]) =>
     print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2]}`);

@@ -6,6 +6,7 @@
 import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { BUILD, build } from "../artifact/build.ts";
+import type { Print } from "../tool/print.ts";
 import { virtualEnvironment } from "../tool/python.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
 import type { Command, CommonPlaces, Gate } from "./gate.ts";
@@ -17,10 +18,7 @@ import { gates } from "./gates.ts";
  * @param filters Parts of gates' names; none means all.
  * @returns Whether each one passed, by its name; null when PyPI cannot be reached.
  */
-export async function runGates(
-  filters: readonly string[],
-  print: (line: string) => void,
-): Promise<ReadonlyMap<string, boolean> | null> {
+export async function runGates(filters: readonly string[], print: Print): Promise<ReadonlyMap<string, boolean> | null> {
   const wanted = gates.filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
   const programs = await environments(wanted, print);
   if (programs === null) return null;
@@ -41,10 +39,7 @@ export async function runGates(
 }
 
 /** The directory of each gate's programs, or null. */
-async function environments(
-  wanted: readonly Gate[],
-  print: (line: string) => void,
-): Promise<ReadonlyMap<string, string> | null> {
+async function environments(wanted: readonly Gate[], print: Print): Promise<ReadonlyMap<string, string> | null> {
   const key = ({ requirements }: Gate) => requirements.join(" ");
   const directories = new Map<string, string>();
   try {
@@ -60,7 +55,7 @@ async function environments(
   }
 }
 
-async function prepare(directory: string, print: (line: string) => void): Promise<CommonPlaces> {
+async function prepare(directory: string, print: Print): Promise<CommonPlaces> {
   if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
   const collections = join(directory, "collections");
   const collection = join(collections, "ansible_collections/nspawn/runner");

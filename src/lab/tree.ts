@@ -13,7 +13,6 @@ const packages = [
   "dbus",
   "git",
   "nodejs",
-  "procps",
   "python3",
   "sudo",
   "systemd",

@@ -3,7 +3,8 @@
 //
 // ansible-playbook and its relatives, for the development commands.
 
-import { execa } from "execa";
+import { run } from "./run.ts";
+import { asRoot, sudoPackage } from "./sudo.ts";
 
 export interface Recap {
   readonly ok: number;
@@ -18,22 +19,14 @@ export interface PlaybookRun {
   readonly recap: ReadonlyMap<string, Recap>;
 }
 
-/** Runs an Ansible program as root on the terminal, and reads the recap that it prints. */
+/** Runs an Ansible program as root on the terminal, and reads the recap in its output. */
 export async function ansibleOnTerminal(
   argv: readonly [string, ...string[]],
   { cwd, env }: { cwd: string; env: Record<string, string> },
 ): Promise<PlaybookRun> {
-  const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const sudo = process.getuid?.() === 0 ? [] : ["sudo"];
-  const [command, ...rest] = [...sudo, "env", ...assignments, ...argv] as [string, ...string[]];
-  const { exitCode, stdout } = await execa(command, rest, {
-    cwd,
-    stdin: "ignore",
-    stdout: ["pipe", "inherit"],
-    stderr: "inherit",
-    reject: false,
-  });
-  return { exitCode: exitCode ?? -1, recap: readRecap(stdout) };
+  const [program, ...args] = asRoot(argv, env);
+  const { exitCode, output } = await run(program, args, { cwd, from: sudoPackage, answers: "any", onTerminal: true });
+  return { exitCode, recap: readRecap(output) };
 }
 
 /** Reads `host : ok=1 changed=0 ...` lines, with or without colours. */

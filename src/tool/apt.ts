@@ -3,7 +3,9 @@
 //
 // Debian packages that the development commands need: looked up by dpkg-query, installed by apt-get.
 
-import { run, runOnTerminal } from "./run.ts";
+import type { Print } from "./print.ts";
+import { run } from "./run.ts";
+import { runAsRoot } from "./sudo.ts";
 
 /** Packages of a runner host: what the collection itself works with. */
 export const hostPackages: readonly string[] = ["ansible-core", "mmdebstrap", "systemd-container"];
@@ -21,6 +23,7 @@ export const testPackages: readonly string[] = [
   "eatmydata",
   "iproute2",
   "libcap2-bin",
+  "procps",
   "python3-coverage",
   "shellcheck",
   "strace",
@@ -34,7 +37,7 @@ export const testPackages: readonly string[] = [
  *
  * @throws {ToolError} when there is no apt-get, or when it fails; its own output has gone to the terminal.
  */
-export async function installPackages(packages: readonly string[], print: (line: string) => void): Promise<void> {
+export async function installPackages(packages: readonly string[], print: Print): Promise<void> {
   const missing = [];
   for (const name of packages) if (!(await isInstalled(name))) missing.push(name);
   if (missing.length === 0) return;
@@ -52,12 +55,5 @@ async function isInstalled(name: string): Promise<boolean> {
 
 async function aptGet(args: readonly string[]): Promise<void> {
   // A machine that has just been started may be at its own upgrades.
-  await asRoot("apt-get", ["-o", "DPkg::Lock::Timeout=600", ...args], { DEBIAN_FRONTEND: "noninteractive" });
-}
-
-/** Runs a program as root on the terminal: as it is for root, else by sudo. */
-export async function asRoot(program: string, args: readonly string[], env: Record<string, string>): Promise<void> {
-  const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const [command, ...rest] = [...(process.getuid?.() === 0 ? [] : ["sudo"]), "env", ...assignments, program, ...args];
-  await runOnTerminal(command as string, rest, "Debian's package sudo");
+  await runAsRoot(["apt-get", "-o", "DPkg::Lock::Timeout=600", ...args], { DEBIAN_FRONTEND: "noninteractive" });
 }

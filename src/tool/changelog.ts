@@ -6,6 +6,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { newestAnsible } from "./ansible-versions.ts";
+import type { Print } from "./print.ts";
 import { virtualEnvironment } from "./python.ts";
 import { run } from "./run.ts";
 
@@ -23,11 +24,7 @@ export const fragments = async (collection: string): Promise<readonly string[]> 
  *
  * @param collections Directory with a built collection in `ansible_collections/nspawn/runner`.
  */
-export async function releaseChangelog(
-  collections: string,
-  collection: string,
-  print: (line: string) => void,
-): Promise<void> {
+export async function releaseChangelog(collections: string, collection: string, print: Print): Promise<void> {
   // It asks ansible-doc for new plugins.
   const bin = await virtualEnvironment([antsibullChangelog, `ansible-core==${newestAnsible}`], print);
   const env = { ANSIBLE_COLLECTIONS_PATH: collections, PATH: `${bin}:${process.env["PATH"]}` };

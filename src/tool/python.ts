@@ -6,6 +6,7 @@
 import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDirectory } from "./cache.ts";
+import type { Print } from "./print.ts";
 import { run } from "./run.ts";
 
 const FROM = "Debian's package python3-venv";
@@ -16,10 +17,7 @@ const FROM = "Debian's package python3-venv";
  * @returns The directory of its programs.
  * @throws {ToolError} when PyPI cannot be reached or lacks a package.
  */
-export async function virtualEnvironment(
-  requirements: readonly string[],
-  print: (line: string) => void,
-): Promise<string> {
+export async function virtualEnvironment(requirements: readonly string[], print: Print): Promise<string> {
   const directory = join(cacheDirectory(), `venv-${requirements.join("-").replace(/[^A-Za-z0-9.-]+/g, "-")}`);
   const complete = join(directory, "complete");
   // A virtual environment's scripts hold its path, so it cannot be made elsewhere and renamed: a mark says that it is whole.

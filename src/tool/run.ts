@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly from: string;
   /** Exit codes that are answers, not failures. */
   readonly answers?: readonly number[] | "any";
+  /** Whether standard output also goes to the terminal, as it comes; standard error then goes to the terminal alone. */
+  readonly onTerminal?: boolean;
 }
 
 export interface RunResult {
@@ -39,11 +41,13 @@ export interface RunResult {
 
 /** Runs a program without a shell. Throws a ToolError when it is not there or its exit code is no answer. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { cwd = ".", env = {}, input = "", npm = false, from, answers = [0] } = options;
+  const { cwd = ".", env = {}, input = "", npm = false, from, answers = [0], onTerminal = false } = options;
   const result = await execa(program, args, {
     cwd,
     env,
     input,
+    stdout: onTerminal ? ["pipe", "inherit"] : "pipe",
+    stderr: onTerminal ? "inherit" : "pipe",
     all: true,
     reject: false,
     preferLocal: npm,
