@@ -11,6 +11,16 @@ export type Kind = (typeof KINDS)[number];
 export const SUPPORT = ["full", "partial", "none"] as const;
 export type Support = (typeof SUPPORT)[number];
 
+/** Options that Ansible's doc fragment `ansible.builtin.constructed` adds to an inventory plugin. */
+export const CONSTRUCTED_OPTIONS = [
+  "strict",
+  "compose",
+  "groups",
+  "keyed_groups",
+  "use_extra_vars",
+  "leading_separator",
+] as const;
+
 export type ScalarType = "str" | "path" | "bool" | "int";
 
 /** Ansible's type, and the values that are allowed. */

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The reference page of a plugin, module or action.
 
-import type { Document } from "../../ir/document.ts";
+import { CONSTRUCTED_OPTIONS, type Document } from "../../ir/document.ts";
 import { fqcn, type Spec } from "../../ir/spec.ts";
 import { htmlHeader } from "../header.ts";
 import { mdCode, mdText } from "../literal/markdown.ts";
@@ -34,16 +34,7 @@ export const KIND_NAMES = {
   variables: "variables",
 } as const;
 
-const CONSTRUCTED = `It also has Ansible's options ${[
-  "strict",
-  "compose",
-  "groups",
-  "keyed_groups",
-  "use_extra_vars",
-  "leading_separator",
-]
-  .map(mdCode)
-  .join(", ")}: see \`ansible-doc -t inventory ansible.builtin.constructed\`.\n`;
+const CONSTRUCTED = `It also has Ansible's options ${CONSTRUCTED_OPTIONS.map(mdCode).join(", ")}: see \`ansible-doc -t inventory ansible.builtin.constructed\`.\n`;
 
 const STAGING = "It also has Ansible's option `stage`: see `ansible-doc -t vars ansible.builtin.host_group_vars`.\n";
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Ansible's own options of constructed inventories (doc fragment ansible.builtin.constructed), as JSON Schema.
 
+import type { CONSTRUCTED_OPTIONS } from "../../ir/document.ts";
 import type { Schema } from "./value.ts";
 
 const expressions = (description: string): Schema => ({
@@ -10,7 +11,7 @@ const expressions = (description: string): Schema => ({
   additionalProperties: { type: ["string", "boolean", "number"] },
 });
 
-export const CONSTRUCTED: Readonly<Record<string, Schema>> = {
+export const CONSTRUCTED: Readonly<Record<(typeof CONSTRUCTED_OPTIONS)[number], Schema>> = {
   strict: {
     description: "Makes an expression that fails an error, instead of leaving it out.",
     type: "boolean",
