@@ -48,6 +48,20 @@ export const tagText = (comment: Comment, name: string): string | undefined => t
 export const tagNamed = (comment: Comment, name: string): Tag | undefined =>
   comment.tags.find((tag) => tag.name === name);
 
+export const VERSION = /^\d+\.\d+\.\d+$/;
+
+/** A version in a tag, or null. */
+export function readVersion(tag: Tag | undefined, report: Report): string | null {
+  if (tag && !VERSION.test(tag.text)) report(tag.node, `@${tag.name} is a version such as 1.0.0.`);
+  return tag?.text ?? null;
+}
+
+/** A whole number in a tag, or null. */
+export function readInteger(tag: Tag | undefined, report: Report): number | null {
+  if (tag && !/^-?\d+$/.test(tag.text)) report(tag.node, `@${tag.name} is a whole number.`);
+  return tag ? Number.parseInt(tag.text, 10) : null;
+}
+
 // ts-morph has no method for the comments of an object's properties.
 const docsOf = (node: Node): JSDoc[] =>
   Node.isJSDocable(node) ? node.getJsDocs() : node.getChildrenOfKind(SyntaxKind.JSDoc);

@@ -9,7 +9,7 @@ import type { Document } from "../ir/document.ts";
 import { arrange, type Spec } from "../ir/spec.ts";
 import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
-import { VERSION } from "./option.ts";
+import { VERSION } from "./jsdoc.ts";
 import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
 import { isState, partsOf, readState } from "./state.ts";
 import {

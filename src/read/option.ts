@@ -4,7 +4,7 @@
 
 import type { PropertySignature } from "ts-morph";
 import { completeOption, type Kind, type Option, type Type, type Value } from "../ir/document.ts";
-import { type Comment, readComment, type Tag, tagNamed } from "./jsdoc.ts";
+import { type Comment, readComment, readInteger, readVersion, type Tag, tagNamed } from "./jsdoc.ts";
 import type { Report } from "./problem.ts";
 import { sentences } from "./sentence.ts";
 import { type Aliases, readType } from "./type.ts";
@@ -20,7 +20,6 @@ export interface Context {
 const TAGS = ["default", "example", "minimum", "since"];
 const VARIABLE_TAGS = [...TAGS, "option"];
 const SOURCE_TAGS = ["env", "ini", "var"];
-export const VERSION = /^\d+\.\d+\.\d+$/;
 
 export function readOption(property: PropertySignature, kind: Kind, since: string, context: Context): Option {
   const { report } = context;
@@ -32,8 +31,6 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
       ? VARIABLE_TAGS
       : TAGS;
   const comment = readComment(property, name, allowed, SOURCE_TAGS, report);
-  if (!/^[a-z][a-z0-9_]*$/.test(name)) report(property.getNameNode(), `${name}: a name is of a-z, 0-9 and _.`);
-
   const typeNode = property.getTypeNode();
   if (!typeNode) report(property.getNameNode(), `${name} has no type.`);
   const type: Type = typeNode
@@ -42,7 +39,9 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const required = !property.hasQuestionToken();
   const defaultTag = tagNamed(comment, "default");
   if (required && defaultTag) report(defaultTag.node, `${name} is required, so it cannot have a default.`);
-  const minimum = readMinimum(tagNamed(comment, "minimum"), type, report);
+  const minimumTag = tagNamed(comment, "minimum");
+  if (minimumTag && type.type !== "int") report(minimumTag.node, "@minimum is for numbers.");
+  const minimum = readInteger(minimumTag, report);
   const defaultValue = readValue(defaultTag, type, context);
   if (defaultTag && minimum !== null && typeof defaultValue === "number" && defaultValue < minimum) {
     report(defaultTag.node, `${defaultValue} is below the minimum, ${minimum}.`);
@@ -69,13 +68,6 @@ function readValue(tag: Tag | undefined, type: Type, { constants, report }: Cont
   return null;
 }
 
-function readMinimum(tag: Tag | undefined, type: Type, report: Report): number | null {
-  if (!tag) return null;
-  if (type.type !== "int") report(tag.node, "@minimum is for numbers.");
-  if (!/^-?\d+$/.test(tag.text)) report(tag.node, "@minimum is a whole number.");
-  return Number.parseInt(tag.text, 10);
-}
-
 function readOptionName(tag: Tag | undefined, report: Report): string | null {
   if (tag && !/^[a-z][a-z0-9_]*$/.test(tag.text)) report(tag.node, "@option is the name of an option: a-z, 0-9 and _.");
   return tag?.text ?? null;
@@ -97,10 +89,4 @@ function readSources(comment: Comment, report: Report): Pick<Option, "env" | "in
     }),
     vars: texts("var", /^[a-z][a-z0-9_]*$/, "the name of a variable"),
   };
-}
-
-/** A version in a tag, or null. */
-export function readVersion(tag: Tag | undefined, report: Report): string | null {
-  if (tag && !VERSION.test(tag.text)) report(tag.node, `@${tag.name} is a version such as 1.0.0.`);
-  return tag?.text ?? null;
 }

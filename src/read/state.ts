@@ -5,9 +5,11 @@
 import { type InterfaceDeclaration, Node, type PropertySignature, SyntaxKind, type TypeNode } from "ts-morph";
 import type { Value } from "../ir/document.ts";
 import type { Field, FieldType, Part, State } from "../ir/state.ts";
-import { readComment, type Tag, tagNamed } from "./jsdoc.ts";
-import { type Context, readVersion } from "./option.ts";
+import { readHeading, readProperties } from "./interface.ts";
+import { readComment, readInteger, type Tag, tagNamed } from "./jsdoc.ts";
+import type { Context } from "./option.ts";
 import { sentences } from "./sentence.ts";
+import { isString, recordValue } from "./type.ts";
 import { isPattern } from "./value.ts";
 
 export type Interfaces = ReadonlyMap<string, InterfaceDeclaration>;
@@ -18,18 +20,13 @@ const SUPPORTED =
 /** Reads the state that this interface declares. */
 export function readState(declaration: InterfaceDeclaration, interfaces: Interfaces, context: Context): State {
   const { report } = context;
-  const nameNode = declaration.getNameNode();
-  const tags = ["kind", "name", "since", "example"];
-  const comment = readComment(declaration, declaration.getName(), tags, [], report);
-  for (const tag of tags) if (!tagNamed(comment, tag)) report(nameNode, `${declaration.getName()} has no @${tag}.`);
-  const [short = "", ...description] = comment.paragraphs;
-  if (sentences(short).length > 1)
-    report(nameNode, "The first paragraph is one sentence; the others follow an empty line.");
+  const tags = { required: ["kind", "name", "since", "example"], optional: [] };
+  const { comment, name, since, short, description } = readHeading(declaration, tags, report);
   const reading: Reading = { ...context, interfaces, aliasTypes: new Map() };
   return {
-    name: readName(tagNamed(comment, "name"), context),
+    name: name ?? "",
     source: declaration.getSourceFile().getBaseName(),
-    since: readVersion(tagNamed(comment, "since"), report) ?? "0.0.0",
+    since,
     short,
     description,
     fields: readFields(declaration, reading),
@@ -75,27 +72,13 @@ function readPart(declaration: InterfaceDeclaration, reading: Reading): Part {
   return { name, description: comment.paragraphs, fields: readFields(declaration, reading) };
 }
 
-function readFields(declaration: InterfaceDeclaration, reading: Reading): readonly Field[] {
-  const { report } = reading;
-  for (const base of declaration.getExtends()) report(base, "An interface of the model extends no other.");
-  const fields: Field[] = [];
-  for (const member of declaration.getMembers()) {
-    if (!Node.isPropertySignature(member)) {
-      report(member, "An interface of the model has properties only.");
-      continue;
-    }
-    const field = readField(member, reading);
-    if (fields.some(({ name }) => name === field.name)) report(member.getNameNode(), `${field.name} stands twice.`);
-    fields.push(field);
-  }
-  return fields;
-}
+const readFields = (declaration: InterfaceDeclaration, reading: Reading): readonly Field[] =>
+  readProperties(declaration, (property) => readField(property, reading), reading.report);
 
 function readField(property: PropertySignature, reading: Reading): Field {
   const { report } = reading;
   const name = property.getName();
   const comment = readComment(property, name, [], [], report);
-  if (!/^[a-z][a-z0-9_]*$/.test(name)) report(property.getNameNode(), `${name}: a name is of a-z, 0-9 and _.`);
   const node = property.getTypeNode();
   const type = node ? fieldType(node, reading) : null;
   if (!type) report(node ?? property.getNameNode(), `${name} has no type that JSON Schema can say. ${SUPPORTED}.`);
@@ -120,13 +103,21 @@ function fieldType(node: TypeNode, reading: Reading): FieldType | null {
     return elements && { is: "list", elements };
   }
   const name = node.getText();
-  if (name === "string") return text();
+  if (isString(node)) return text();
   if (name === "number") return { is: "number", integer: false, minimum: null };
   if (name === "boolean") return { is: "boolean" };
-  if (name.replace(/\s/g, "") === "Record<string,string|string[]>") return { is: "map" };
+  const value = recordValue(node);
+  if (value && isStringOrStrings(value)) return { is: "map" };
   if (reading.interfaces.has(name)) return { is: "part", name };
   if (Node.isTypeReference(node)) return aliasType(name, reading);
   return literalType(node);
+}
+
+/** Whether a type is `string | string[]`, in either order. */
+function isStringOrStrings(node: TypeNode): boolean {
+  const types = Node.isUnionTypeNode(node) ? node.getTypeNodes() : [];
+  const isList = (type: TypeNode): boolean => Node.isArrayTypeNode(type) && isString(type.getElementTypeNode());
+  return types.length === 2 && types.some(isString) && types.some(isList);
 }
 
 function literalType(node: TypeNode): FieldType | null {
@@ -162,18 +153,11 @@ function limit(type: FieldType, alias: Node, { report }: Reading): FieldType {
     return tag ? { ...type, pattern: tag.text } : type;
   }
   if (type.is !== "number") return type;
-  const minimum = tagNamed(comment, "minimum");
-  if (minimum && !/^-?\d+$/.test(minimum.text)) report(minimum.node, "@minimum is a whole number.");
   return {
     ...type,
     integer: type.integer || tagNamed(comment, "integer") !== undefined,
-    minimum: minimum ? Number.parseInt(minimum.text, 10) : type.minimum,
+    minimum: readInteger(tagNamed(comment, "minimum"), report) ?? type.minimum,
   };
-}
-
-function readName(tag: Tag | undefined, { report }: Context): string {
-  if (tag && !/^[a-z][a-z0-9_]*$/.test(tag.text)) report(tag.node, "@name is of a-z, 0-9 and _.");
-  return tag?.text ?? "";
 }
 
 function readExample(tag: Tag | undefined, { report }: Context): Value {

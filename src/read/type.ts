@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // TypeScript's types to Ansible's.
 
-import { Node, type TypeAliasDeclaration, type TypeNode } from "ts-morph";
+import { Node, SyntaxKind, type TypeAliasDeclaration, type TypeNode } from "ts-morph";
 import type { ScalarType, Type } from "../ir/document.ts";
 import type { Report } from "./problem.ts";
 
@@ -29,13 +29,24 @@ function arrayType(node: TypeNode, aliases: Aliases, report: Report): Type | nul
   return { type: "list", elements: type ? (type.type as ScalarType) : "str", choices: type?.choices ?? [] };
 }
 
-const dictType = (node: TypeNode): Type | null =>
-  node.getText().replace(/\s/g, "") === "Record<string,string>" ? { type: "dict", elements: null, choices: [] } : null;
+function dictType(node: TypeNode): Type | null {
+  const value = recordValue(node);
+  return value && isString(value) ? { type: "dict", elements: null, choices: [] } : null;
+}
+
+/** The type of the values of `Record<string, VALUE>`, or null for another type. */
+export function recordValue(node: TypeNode): TypeNode | null {
+  if (!Node.isTypeReference(node) || node.getTypeName().getText() !== "Record") return null;
+  const [key, value] = node.getTypeArguments();
+  return key && value && isString(key) ? value : null;
+}
+
+export const isString = (node: TypeNode): boolean => node.getKind() === SyntaxKind.StringKeyword;
 
 /** `seen`: the aliases on the way here; one that leads back to itself has no type. */
 function scalarType(node: TypeNode, aliases: Aliases, seen: readonly string[]): Type | null {
   const text = node.getText();
-  if (text === "string") return scalar("str");
+  if (isString(node)) return scalar("str");
   if (text === "boolean") return scalar("bool");
   if (text === "number") return scalar("int");
   if (Node.isTypeReference(node) && !seen.includes(text)) {

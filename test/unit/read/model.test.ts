@@ -30,6 +30,10 @@ const documents: Record<string, Row> = {
     given: content("box_labels?: Record<string, string>;", "box_labels?: 1 | 2;"),
     want: ["content.ts:100:16 - error: Type 1 | 2 has no match in Ansible."],
   },
+  "a dictionary of numbers": {
+    given: content("box_labels?: Record<string, string>;", "box_labels?: Record<string, number>;"),
+    want: ["content.ts:100:16 - error: Type Record<string, number> has no match in Ansible."],
+  },
   "a list of lists": {
     given: content("files?: Path[];", "files?: Path[][];"),
     want: ["content.ts:49:11 - error: Type Path[] cannot be an element of a list."],
@@ -381,6 +385,13 @@ describe.each([
     expect(lines).toEqual(want.map((start) => expect.stringContaining(start)));
     expect(lines.every((line) => line?.startsWith("src/model"))).toBe(true);
   });
+});
+
+test.each([
+  content("box_labels?: Record<string, string>;", "box_labels?: Record<\n    string /* name */,\n    string\n  >;"),
+  content("labels?: Record<string, string | string[]>;", "labels?: Record<string, string[] | string>;"),
+])("a dictionary type is read by its syntax, not by its text: %s %j %j", async (...edit) => {
+  expect(problemsOf(await modelCheckout(scratch(), [edit]))).toEqual([]);
 });
 
 test("all problems are reported, each with its line of source", async () => {
