@@ -20,7 +20,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // They need systemd as PID 1.
     exclude: process.env["NSPAWN_RUNNER_LAB"] ? [] : ["test/lab/**"],
-    globalSetup: ["test/support/setup.ts"],
+    globalSetup: ["test/support/artifact.ts"],
     // For what hangs: with real containers and package installations, a busy machine needs minutes for what a quiet one does in one.
     testTimeout: 900_000,
     hookTimeout: 900_000,

@@ -4,8 +4,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { chroot, smallArchive } from "../nspawn/create-host.ts";
 import { ansible } from "../support/ansible.ts";
+import { chroot, smallArchive } from "../support/create-host.ts";
 import { scratch } from "../support/scratch.ts";
 
 /** Runs with these programs hidden, as on a host that lacks them. */

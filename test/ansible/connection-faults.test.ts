@@ -9,8 +9,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { ansible, asNobody } from "../support/ansible.ts";
-import { files, scratch } from "../support/scratch.ts";
-import { busyboxTree, debianSource } from "../support/trees.ts";
 import {
   connectionHost,
   containerOf,
@@ -19,7 +17,9 @@ import {
   sessionOf,
   succeeded,
   whichContainer,
-} from "./connection-host.ts";
+} from "../support/connection-host.ts";
+import { files, scratch } from "../support/scratch.ts";
+import { busyboxTree, debianSource } from "../support/trees.ts";
 
 const host = await connectionHost(undefined, "file");
 

@@ -7,7 +7,6 @@ import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, expect, test } from "vitest";
-import { files, scratch } from "../support/scratch.ts";
 import {
   type ConnectionHost,
   connectionHost,
@@ -16,7 +15,8 @@ import {
   processes,
   sessionOf,
   succeeded,
-} from "./connection-host.ts";
+} from "../support/connection-host.ts";
+import { files, scratch } from "../support/scratch.ts";
 
 const host = await connectionHost(undefined, "file");
 /** A directory of the host, which the tree has one of the same path of. */
@@ -159,7 +159,7 @@ test("an agent's descriptors are not taken, and a long line or a deep answer of 
   // One descriptor less is left than there was: that of the connection which was made early.
   const { directory, tree, run } = await withHostileAgent(host, "descriptors");
   await mkdir(join(directory, "action_plugins"), { recursive: true });
-  await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));
+  await copyFile(join(import.meta.dirname, "../support/transfer.py"), join(directory, "action_plugins/transfer.py"));
   const becomes = (answer: string): string => onThisHost(`printf %s '${answer}' >${tree}/answer`);
   const result = await run(`
 - {transfer: {do: exec_command, with: [id], room: 50000000}, register: descriptors}

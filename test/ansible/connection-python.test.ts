@@ -8,8 +8,8 @@ import { chmod, cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
+import { connectionHost, containerOf, processes, succeeded, whichContainer } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
-import { connectionHost, containerOf, processes, succeeded, whichContainer } from "./connection-host.ts";
 
 const host = await connectionHost(undefined, "file");
 const samePlace = `{ansible.builtin.raw: ${whichContainer}, register: place, failed_when: place.stdout != first.stdout}`;

@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { suites } from "../../src/tool/mmdebstrap.ts";
+import { connectionHost, where } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
-import { connectionHost, where } from "./connection-host.ts";
 
 test.each(suites)(
   "a tree of %s: modules in forks of the agent, also of one with new libraries, files, packages, users, become",

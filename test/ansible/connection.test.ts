@@ -10,10 +10,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
+import {
+  connectionHost,
+  containerOf,
+  onThisHost,
+  processes,
+  succeeded,
+  whichContainer,
+} from "../support/connection-host.ts";
+import { playbook, runnerHost, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
-import { connectionHost, containerOf, onThisHost, processes, succeeded, whichContainer } from "./connection-host.ts";
-import { playbook, runnerHost, summary } from "./maintain-host.ts";
 
 const host = await connectionHost(undefined, "file");
 

@@ -8,10 +8,10 @@ import { chmod, chown, cp, mkdir, readFile, rename, symlink, utimes, writeFile }
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, inject, test } from "vitest";
-import { loopFileSystem } from "../nspawn/create-host.ts";
 import { type AnsibleOptions, ansible, asNobody, withChrootConnection } from "../support/ansible.ts";
+import { loopFileSystem } from "../support/create-host.ts";
+import { playbook, type RunnerHost, runnerHost } from "../support/runner-host.ts";
 import { files, scratch } from "../support/scratch.ts";
-import { playbook, type RunnerHost, runnerHost } from "./maintain-host.ts";
 
 type Row = [check: string, result: string, found: string, remedy: string];
 

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible, withChrootConnection } from "../support/ansible.ts";
+import { playbook, runnerHost } from "../support/runner-host.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
-import { playbook, runnerHost } from "./maintain-host.ts";
 
 // With a transfer of a file, and with a module that is given by standard input: Ansible shows other parts of what fails.
 const adHoc = [

@@ -9,8 +9,8 @@ import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
+import { imagePath, inventoryFile, inventoryHost, type Listing, list } from "../support/inventory-host.ts";
 import { scratch } from "../support/scratch.ts";
-import { imagePath, inventoryFile, inventoryHost, type Listing, list } from "./inventory-host.ts";
 
 const directory = scratch("file");
 const owned = join(directory, "owned");

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
+import { countOf, imagePath, inventoryHost, type Listing, list, playbook } from "../support/inventory-host.ts";
 import { scratch } from "../support/scratch.ts";
-import { countOf, imagePath, inventoryHost, type Listing, list, playbook } from "./inventory-host.ts";
 
 const suite = "nspawn_runner_chroot_suite: sid";
 const vault = "$ANSIBLE_VAULT;1.1;AES256\n33363965326261303234323936623133";

@@ -7,8 +7,16 @@ import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ansible, collectionPath } from "../support/ansible.ts";
+import {
+  countOf,
+  imagePath,
+  inventoryFile,
+  inventoryHost,
+  type Listing,
+  list,
+  playbook,
+} from "../support/inventory-host.ts";
 import { files, scratch } from "../support/scratch.ts";
-import { countOf, imagePath, inventoryFile, inventoryHost, type Listing, list, playbook } from "./inventory-host.ts";
 
 const bookworm =
   'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nID=debian\n';

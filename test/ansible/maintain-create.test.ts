@@ -7,10 +7,10 @@ import { existsSync } from "node:fs";
 import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { killed, processes, until } from "../support/process.ts";
+import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { mountsBeneath } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
-import { killed, processes, until } from "./maintain-kill.ts";
 
 const seed = "{{ playbook_dir }}/seed/.";
 const copy = `nspawn_runner_create_command: [cp, --archive, '${seed}', '{{ nspawn_runner_tree }}']`;

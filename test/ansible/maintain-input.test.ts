@@ -7,8 +7,8 @@ import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { asNobody } from "../support/ansible.ts";
+import { playbook, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { scratch } from "../support/scratch.ts";
-import { playbook, runnerHost, sentence, summary } from "./maintain-host.ts";
 
 const fine = playbook("all", "- debug: {msg: nothing}");
 

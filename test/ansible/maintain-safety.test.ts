@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, inject, test } from "vitest";
 import { withChrootConnection } from "../support/ansible.ts";
+import { killed, type Process, processes, started, until } from "../support/process.ts";
+import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { files, mountsBeneath } from "../support/scratch.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
-import { killed, type Process, processes, started, until } from "./maintain-kill.ts";
 
 const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };
 

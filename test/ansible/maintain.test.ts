@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
+import { processes, started, until } from "../support/process.ts";
+import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
-import { processes, started, until } from "./maintain-kill.ts";
 
 const quiet = playbook("all", "- debug: {msg: nothing}");
 

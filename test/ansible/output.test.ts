@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
-import { playbook, type RunnerHost, runnerHost } from "./maintain-host.ts";
+import { playbook, type RunnerHost, runnerHost } from "../support/runner-host.ts";
 
 /** The exit status of ansible-playbook at the head of a pipeline; 137 when it had not ended after three minutes. */
 async function piped(host: RunnerHost, playbook: string, reader: string): Promise<number> {

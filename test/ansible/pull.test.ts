@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
+import { playbook, recap, summary } from "../support/runner-host.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { playbook, recap, summary } from "./maintain-host.ts";
 
 test("ansible-pull -l nspawn_runner maintains the images of a repository", async () => {
   const directory = scratch();

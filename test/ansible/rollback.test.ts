@@ -8,8 +8,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { AnsibleResult } from "../support/ansible.ts";
+import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
-import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
 
 const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();
 const state = (host: RunnerHost, image = "aa") => JSON.parse(readFileSync(host.state(image, "state.json"), "utf8"));

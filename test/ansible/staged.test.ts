@@ -8,8 +8,8 @@ import { stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
+import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "./maintain-host.ts";
 
 const write = (word: string) => `- raw: echo ${word} >/etc/word`;
 const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
 import type { ImageState } from "../../src/model/image-state.ts";
-import { smallArchive } from "../nspawn/create-host.ts";
-import { playbook, runnerHost } from "./maintain-host.ts";
+import { smallArchive } from "../support/create-host.ts";
+import { playbook, runnerHost } from "../support/runner-host.ts";
 
 const schema = JSON.parse(readFileSync("generated/schema/state.schema.json", "utf8"));
 const validate = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(schema);

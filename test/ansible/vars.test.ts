@@ -7,8 +7,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type AnsibleResult, ansible } from "../support/ansible.ts";
+import { countOf, playbook } from "../support/inventory-host.ts";
 import { files, scratch } from "../support/scratch.ts";
-import { countOf, playbook } from "./inventory-host.ts";
 
 const behind = "host_group_vars,nspawn.runner.playbook_vars";
 const before = "nspawn.runner.playbook_vars,host_group_vars";

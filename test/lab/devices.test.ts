@@ -7,8 +7,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { sessionOf } from "../ansible/connection-host.ts";
 import { ansible } from "../support/ansible.ts";
+import { sessionOf } from "../support/connection-host.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 

@@ -7,8 +7,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { recap } from "../ansible/maintain-host.ts";
 import { ansible, collectionPath } from "../support/ansible.ts";
+import { recap } from "../support/runner-host.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { archiveHost, debianTree } from "../support/trees.ts";
 

@@ -7,9 +7,9 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ignoredPaths } from "../../src/model/ignored-paths.ts";
+import { ImageHost } from "../support/image-host.ts";
 import { scratch } from "../support/scratch.ts";
 import { debianSource } from "../support/trees.ts";
-import { ImageHost } from "./generations-host.ts";
 
 const IMPORT = `
 from ansible_collections.nspawn.runner.plugins.module_utils._image import stage

@@ -7,7 +7,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { connectionHost, onThisHost, sessionOf, succeeded } from "../ansible/connection-host.ts";
+import { connectionHost, onThisHost, sessionOf, succeeded } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
@@ -15,7 +15,7 @@ const host = await connectionHost(undefined, "file");
 
 async function withTransfer(directory: string): Promise<void> {
   await mkdir(join(directory, "action_plugins"), { recursive: true });
-  await copyFile(join(import.meta.dirname, "../ansible/transfer.py"), join(directory, "action_plugins/transfer.py"));
+  await copyFile(join(import.meta.dirname, "../support/transfer.py"), join(directory, "action_plugins/transfer.py"));
 }
 
 test.each([

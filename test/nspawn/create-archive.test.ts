@@ -7,8 +7,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, test } from "vitest";
+import { chroot, smallArchive, stateOf } from "../support/create-host.ts";
 import { scratch } from "../support/scratch.ts";
-import { chroot, smallArchive, stateOf } from "./create-host.ts";
 
 const directory = scratch("file");
 const root = join(directory, "root");

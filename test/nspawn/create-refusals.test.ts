@@ -7,9 +7,17 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { asNobody } from "../support/ansible.ts";
+import {
+  chroot,
+  loopFileSystem,
+  processesWith,
+  smallArchive,
+  startCreation,
+  stateOf,
+  until,
+} from "../support/create-host.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { chroot, loopFileSystem, processesWith, smallArchive, startCreation, stateOf, until } from "./create-host.ts";
 
 const directory = scratch("file");
 const root = join(directory, "root");

@@ -6,7 +6,6 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { scratch } from "../support/scratch.ts";
 import {
   chroot,
   type ModuleResult,
@@ -15,7 +14,8 @@ import {
   startCreation,
   stateOf,
   until,
-} from "./create-host.ts";
+} from "../support/create-host.ts";
+import { scratch } from "../support/scratch.ts";
 
 const root = join(scratch("file"), "root");
 

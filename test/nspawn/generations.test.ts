@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
+import { chroot } from "../support/create-host.ts";
+import { container, type Generation, ImageHost, running } from "../support/image-host.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { chroot } from "./create-host.ts";
-import { container, type Generation, ImageHost, running } from "./generations-host.ts";
 
 /** An image that had these trees, one after the other. */
 async function imageWith(...contents: string[]): Promise<ImageHost> {

@@ -9,12 +9,12 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa, execaSync } from "execa";
 import { describe, expect, test } from "vitest";
-import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../ansible/maintain-host.ts";
-import { processes, started, until } from "../ansible/maintain-kill.ts";
 import type { AnsibleResult } from "../support/ansible.ts";
+import { type FileSystem, loopFileSystem } from "../support/create-host.ts";
+import { processes, started, until } from "../support/process.ts";
+import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { files, mountsBeneath, scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { type FileSystem, loopFileSystem } from "./create-host.ts";
 
 const write = (word: string) => `- raw: echo ${word} >/etc/word`;
 const keepNone = "nspawn_runner_keep_generations: 0, nspawn_runner_keep_days: 0";

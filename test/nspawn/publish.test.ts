@@ -5,9 +5,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { loopFileSystem } from "../support/create-host.ts";
+import { type Generation, ImageHost, pythonEnvironment, running } from "../support/image-host.ts";
 import { scratch } from "../support/scratch.ts";
-import { loopFileSystem } from "./create-host.ts";
-import { type Generation, ImageHost, program, pythonEnvironment, running } from "./generations-host.ts";
 
 const megabytes = { ext4: 64, btrfs: 400, xfs: 320 } as const;
 
@@ -21,7 +21,13 @@ describe.each(["ext4", "btrfs", "xfs"] as const)(
       const mount = await loopFileSystem(scratch(), kind, megabytes[kind]);
       for (const scenario of ["first", "publish", "unrecorded", "rollback"]) {
         // With each step of the swap every third step of the recovery, another third each time; elsewhere every sixth.
-        const argv = [program("crash.py"), mount, scenario, how, kind === "ext4" ? "3" : "6"];
+        const argv = [
+          join(import.meta.dirname, "../endurance/crash.py"),
+          mount,
+          scenario,
+          how,
+          kind === "ext4" ? "3" : "6",
+        ];
         const { stdout } = await execa("/usr/bin/python3", argv, { env: pythonEnvironment(), cwd: "/" });
         expect(JSON.parse(stdout).steps).toBeGreaterThan(10);
       }

@@ -8,9 +8,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
+import { container, ImageHost, python, pythonEnvironment, running, unmeasured } from "../support/image-host.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
-import { container, ImageHost, program, python, pythonEnvironment, running, unmeasured } from "./generations-host.ts";
 
 const JOBS = 80;
 
@@ -20,7 +20,9 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
   const tree = await busyboxTree(join(directory, "tree"));
   const other = await busyboxTree(join(directory, "other"));
   const stop = join(directory, "stop");
-  const swaps = execa("/usr/bin/python3", [program("swaps.py"), tree, other, stop], { env: pythonEnvironment() });
+  const swaps = execa("/usr/bin/python3", [join(import.meta.dirname, "swaps.py"), tree, other, stop], {
+    env: pythonEnvironment(),
+  });
   onTestFinished(async () => {
     swaps.kill("SIGKILL");
     await swaps.catch(() => {});

@@ -8,11 +8,11 @@ import { mkdir, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type FileSystem, loopFileSystem, processesWith, until } from "../support/create-host.ts";
+import { everyKind, told } from "../support/every-kind.ts";
+import { ImageHost, python, pythonEnvironment, running } from "../support/image-host.ts";
 import { mountsBeneath, scratch } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
-import { type FileSystem, loopFileSystem, processesWith, until } from "./create-host.ts";
-import { everyKind, told } from "./every-kind.ts";
-import { ImageHost, python, pythonEnvironment, running } from "./generations-host.ts";
 
 const IMPORT =
   "from ansible_collections.nspawn.runner.plugins.module_utils._image import leftovers, stage; from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath, compare, remove; import threading";

@@ -8,11 +8,11 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa, execaSync } from "execa";
 import { describe, expect, test } from "vitest";
-import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../ansible/maintain-host.ts";
-import { processes, started, until } from "../ansible/maintain-kill.ts";
+import { loopFileSystem } from "../support/create-host.ts";
+import { processes, started, until } from "../support/process.ts";
+import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { mountsBeneath, scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
-import { loopFileSystem } from "./create-host.ts";
 
 /** 51 in all. Each killed run is followed by one that publishes and prunes. */
 const kills = 17;

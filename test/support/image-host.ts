@@ -5,7 +5,6 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { inject, onTestFinished } from "vitest";
 
@@ -49,9 +48,6 @@ export const pythonEnvironment = () => ({
   PYTHONPATH: `${inject("collections")}:/usr/lib/python3/dist-packages`,
   PYTHONDONTWRITEBYTECODE: "1",
 });
-
-/** A Python program beside the tests. */
-export const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** An image `img` in a new root directory below `directory`. */
 export class ImageHost {

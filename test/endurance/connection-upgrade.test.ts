@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { connectionHost, where, whichContainer } from "../ansible/connection-host.ts";
+import { connectionHost, where, whichContainer } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
 
 test("a dist-upgrade from bookworm to trixie in a play, and then packages, facts, users and files in the same container", async () => {

@@ -6,8 +6,8 @@
 import { cp, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { recap, sentence, summary } from "../ansible/maintain-host.ts";
 import { type AnsibleProgram, ansible, collectionPath } from "../support/ansible.ts";
+import { recap, sentence, summary } from "../support/runner-host.ts";
 import { scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 

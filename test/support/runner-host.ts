@@ -4,9 +4,9 @@
 // A runner host for a test of maintenance: an inventory file, a site.yml and playbooks, with a root directory of their own.
 
 import { join } from "node:path";
-import { type AnsibleOptions, type AnsibleResult, ansible } from "../support/ansible.ts";
-import { files, scratch } from "../support/scratch.ts";
-import { busyboxTree } from "../support/trees.ts";
+import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
+import { files, scratch } from "./scratch.ts";
+import { busyboxTree } from "./trees.ts";
 
 export interface RunnerHost {
   /** Directory of the playbooks. */

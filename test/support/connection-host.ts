@@ -6,10 +6,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { type AnsibleOptions, type AnsibleResult, ansible } from "../support/ansible.ts";
-import { files, scratch } from "../support/scratch.ts";
-import { debianTree } from "../support/trees.ts";
-import { playbook } from "./maintain-host.ts";
+import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
+import { playbook } from "./runner-host.ts";
+import { files, scratch } from "./scratch.ts";
+import { debianTree } from "./trees.ts";
 
 export interface ConnectionHost {
   /** Of the inventory and the playbooks. */

@@ -6,8 +6,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { coverage, measurement } from "../../../src/tool/coverage.ts";
-import { files, scratch } from "../../support/scratch.ts";
+import { coverage, measurement } from "../../src/tool/coverage.ts";
+import { files, scratch } from "../support/scratch.ts";
 
 const program = `import os
 def forked():

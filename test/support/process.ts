@@ -7,8 +7,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, onTestFinished, vi } from "vitest";
-import { type AnsibleResult, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
-import type { RunnerHost } from "./maintain-host.ts";
+import { type AnsibleResult, ansibleEnvironment, ansibleProgram } from "./ansible.ts";
+import type { RunnerHost } from "./runner-host.ts";
 
 export interface Process {
   pid: number;

@@ -8,9 +8,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { ansible, ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
-import { scratch } from "../support/scratch.ts";
-import { busyboxTree } from "../support/trees.ts";
+import { ansible, ansibleEnvironment, ansibleProgram } from "./ansible.ts";
+import { scratch } from "./scratch.ts";
+import { busyboxTree } from "./trees.ts";
 
 export interface ModuleResult {
   exitCode: number;

@@ -4,8 +4,8 @@
 // A directory with an inventory file, playbooks and a root directory of trees, and what ansible-inventory says of it.
 
 import { join } from "node:path";
-import { type AnsibleOptions, type AnsibleResult, ansible } from "../support/ansible.ts";
-import { files } from "../support/scratch.ts";
+import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
+import { files } from "./scratch.ts";
 
 export type HostVariables = Record<string, unknown>;
 
