@@ -28,8 +28,11 @@ verb(
 verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
 verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
-  .argument("[filters...]", "parts of test files' paths; in the matrix, without a slash, of gates' names")
-  .option("--coverage", "all tests, and which lines of the collection's Python they ran")
+  .argument(
+    "[filters...]",
+    "names of projects (unit, case, cli, ansible, nspawn, endurance), parts of test files' paths; in the matrix paths with a slash, and gates' names",
+  )
+  .option("--coverage", "all usual tests, and which lines of the collection's Python they ran")
   .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI")
   .addOption(new Option("--lab <suite>", "run them on a booted Debian host in a container").choices(suites));
 verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);

@@ -25,6 +25,7 @@ export const testPackages: readonly string[] = [
   "libcap2-bin",
   "procps",
   "python3-coverage",
+  "python3-pytest",
   "shellcheck",
   "strace",
   "xfsprogs",

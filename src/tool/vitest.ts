@@ -9,6 +9,30 @@ import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
 import type { JsonTestResults } from "vitest/node";
+import { testPackages } from "./apt.ts";
+
+/** A vitest project: the tests in the folder of `test/` that has its name. */
+export interface Project {
+  readonly name: string;
+  /** Whether the tests use the installed artifact. They run as root then: they start containers and mount file systems. */
+  readonly artifact: boolean;
+  /** Debian packages that the tests need. */
+  readonly packages: readonly string[];
+  /** Whether a run without filters has these tests. */
+  readonly usual: boolean;
+}
+
+export const projects: readonly Project[] = [
+  { name: "unit", artifact: false, packages: [], usual: true },
+  { name: "case", artifact: false, packages: [], usual: true },
+  { name: "cli", artifact: false, packages: ["ansible-core", "shellcheck"], usual: true },
+  { name: "ansible", artifact: true, packages: testPackages, usual: true },
+  { name: "nspawn", artifact: true, packages: testPackages, usual: true },
+  // Minutes each: kills at random moments, crashes at each step, upgrades, creations of several images.
+  { name: "endurance", artifact: true, packages: testPackages, usual: false },
+  // They need systemd as PID 1.
+  { name: "lab", artifact: true, packages: testPackages, usual: false },
+];
 
 export interface Counts {
   readonly passed: number;
@@ -24,7 +48,7 @@ export const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const messageLength = 700;
 
 /**
- * @param filters Parts of test files' paths; none means all.
+ * @param filters Parts of test files' paths.
  * @param options.under Program and arguments that vitest runs under.
  */
 export function vitest(
@@ -50,9 +74,20 @@ export async function counted(
   const directory = await mkdtemp(join(tmpdir(), "nspawn-runner-"));
   const report = join(directory, "report.json");
   try {
-    const argv = ["run", "--reporter=verbose", "--reporter=json", `--outputFile.json=${report}`, ...filters];
+    // Without a bundle of the configuration, which vite would write into node_modules: the checkout can be another user's.
+    const argv = [
+      "run",
+      "--configLoader=runner",
+      "--reporter=verbose",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      ...filters,
+    ];
     const exitCode = await start(argv, directory);
-    const counts = JSON.parse(await readFile(report, "utf8")) as JsonTestResults;
+    const counts = JSON.parse(await readFile(report, "utf8").catch(() => "null")) as JsonTestResults | null;
+    // A configuration or a set-up that fails leaves no report.
+    if (counts === null)
+      return { ...none, failed: 1, failures: [`vitest: exit code ${exitCode} and no report, see its output`] };
     // A file that fails to load, and an error outside of any test, have no failed test.
     const failed = Math.max(counts.numFailedTests, counts.numFailedTestSuites > 0 || exitCode !== 0 ? 1 : 0);
     return {

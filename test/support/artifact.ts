@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Before all tests: builds the artifact and installs it by ansible-galaxy, once. Tests never see the source tree.
+// Builds the artifact and installs it by ansible-galaxy, once for all vitest projects that need it. Their tests never see the source tree.
 
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import type { TestProject } from "vitest/node";
@@ -14,7 +14,10 @@ declare module "vitest" {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default async function setup({ vitest }: TestProject): Promise<(() => Promise<void>) | undefined> {
+  // vitest calls this function for each project, and every project inherits what the root project provides.
+  const root = vitest.getRootProject();
+  if ("collections" in root.getProvidedContext()) return undefined;
   const collections = await mkdtemp("/var/tmp/nspawn-runner-artifact-");
   // Readable by the unprivileged users that some tests run as.
   await chmod(collections, 0o755);
@@ -24,6 +27,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await remove();
     throw new Error(problems.join("\n"));
   }
-  project.provide("collections", collections);
+  root.provide("collections", collections);
   return remove;
 }

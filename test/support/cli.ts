@@ -4,6 +4,7 @@
 
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { asNobody } from "./ansible.ts";
 
 const top = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -14,11 +15,18 @@ export interface CliResult {
 }
 
 /** Runs `src/cli.ts` with a directory as the checkout; never throws for the exit code. */
-export async function cli(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
-  const { exitCode, stdout, stderr } = await execa(
-    process.execPath,
-    ["--import", import.meta.resolve("tsx"), `${top}src/cli.ts`, ...args],
-    { cwd, env, reject: false, stdin: "ignore" },
-  );
+export async function cli(
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  under: readonly string[] = [],
+): Promise<CliResult> {
+  const tsx = ["--import", import.meta.resolve("tsx"), `${top}src/cli.ts`];
+  const [program, ...rest] = [...under, process.execPath, ...tsx, ...args] as [string, ...string[]];
+  const { exitCode, stdout, stderr } = await execa(program, rest, { cwd, env, reject: false, stdin: "ignore" });
   return { exitCode, stdout, stderr };
 }
+
+/** The same as a user without root rights, from a checkout that root alone may be able to enter. */
+export const cliWithoutRoot = (cwd: string, args: readonly string[]): Promise<CliResult> =>
+  cli(cwd, args, {}, process.getuid?.() === 0 ? asNobody : []);

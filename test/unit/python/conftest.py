@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Makes the collection importable under its own name, as Ansible does, and counts for `npm test`.
+# A test of plugin_utils begins with `pytest.importorskip("ansible")`: that code imports Ansible, which unit tests do not require.
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[3]
+
+
+def pytest_configure() -> None:
+    # The measurement of coverage counts the lines of the built collection.
+    if built := os.environ.get("NSPAWN_RUNNER_COLLECTIONS"):
+        sys.path.insert(0, built)
+        return
+    # The two directories have no __init__.py: Python's import merges the folders of both, as the build does.
+    collection = [str(TOP / "collection"), str(TOP / "generated/collection")]
+    for name, path in (("ansible_collections", []), ("ansible_collections.nspawn", []), ("ansible_collections.nspawn.runner", collection)):
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = path
+        sys.modules[name] = module_from_spec(spec)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--counts", metavar="FILE", help="write the numbers of tests, and what failed, as JSON")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not (file := config.getoption("--counts", None)):
+        return
+    stats = terminalreporter.stats
+    failed = [*stats.get("failed", []), *stats.get("error", [])]
+    counts = {
+        "passed": len(stats.get("passed", [])),
+        "failed": len(failed),
+        "skipped": len(stats.get("skipped", [])),
+        "failures": [f"{report.nodeid}: {_message(report)}" for report in failed],
+    }
+    Path(file).write_text(json.dumps(counts))
+
+
+def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The exception's own message; an error of collection has only a text, whose last line says the error."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message if crash else str(report.longrepr).strip().rsplit("\n", 1)[-1]
