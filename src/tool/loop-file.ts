@@ -13,30 +13,17 @@ const PROGRAMS = {
   xfs: { program: "mkfs.xfs", from: "Debian's package xfsprogs" },
 } as const;
 
+export type FileSystem = keyof typeof PROGRAMS;
+
 /** Makes a file system of so many mebibytes, gives its mount point to `work`, and leaves nothing behind. Needs root. */
 export async function onLoopFile<Result>(
-  kind: keyof typeof PROGRAMS,
+  kind: FileSystem,
   mebibytes: number,
   work: (mount: string) => Promise<Result>,
 ): Promise<Result> {
   const directory = await mkdtemp("/var/tmp/nspawn-runner-loop-");
-  const file = join(directory, "disk");
-  const mount = join(directory, "mount");
   try {
-    // Allocated, not sparse: what the file below grows by is not to be measured.
-    await run("fallocate", ["--length", `${mebibytes}MiB`, file], { from: "every Debian system" });
-    const { program, from } = PROGRAMS[kind];
-    const env = { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
-    await run(program, ["-q", file], { from, env });
-    // Past the page cache of the file system below, as a disk is.
-    const attach = ["--find", "--show", "--direct-io=on", file];
-    const { output: device } = await run("losetup", attach, { from: "every Debian system", env });
-    try {
-      await run("mount", ["-o", "X-mount.mkdir", device, mount], { from: "every Debian system" });
-    } finally {
-      // Which comes true when nothing is mounted from it any more.
-      await run("losetup", ["--detach", device], { from: "every Debian system", env });
-    }
+    const mount = await mountLoopFile(directory, kind, mebibytes, { allocate: true });
     try {
       return await work(mount);
     } finally {
@@ -45,4 +32,35 @@ export async function onLoopFile<Result>(
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * Makes a file system of so many mebibytes in a file in the directory, and returns the path where it is mounted. The kernel detaches the
+ * loop device after the last unmount.
+ *
+ * @param options.allocate The file has all its blocks from the start, and the loop device passes by the page cache of the file system
+ *   below, as a disk does: a measurement has neither in it.
+ */
+export async function mountLoopFile(
+  directory: string,
+  kind: FileSystem,
+  mebibytes: number,
+  { allocate = false } = {},
+): Promise<string> {
+  const file = join(directory, "disk");
+  const mount = join(directory, "mount");
+  await run(allocate ? "fallocate" : "truncate", [allocate ? "--length" : "--size", `${mebibytes}MiB`, file], {
+    from: "every Debian system",
+  });
+  const { program, from } = PROGRAMS[kind];
+  const env = { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+  await run(program, ["-q", file], { from, env });
+  const attach = ["--find", "--show", ...(allocate ? ["--direct-io=on"] : []), file];
+  const { output: device } = await run("losetup", attach, { from: "every Debian system", env });
+  try {
+    await run("mount", ["-o", "X-mount.mkdir", device, mount], { from: "every Debian system" });
+  } finally {
+    await run("losetup", ["--detach", device], { from: "every Debian system", env });
+  }
+  return mount;
 }

@@ -12,12 +12,14 @@ import { ansible, asNobody } from "../support/ansible.ts";
 import {
   connectionHost,
   containerOf,
+  containers,
   onThisHost,
-  processes,
   sessionOf,
+  sessions,
   succeeded,
   whichContainer,
 } from "../support/connection-host.ts";
+import { processes } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { busyboxTree, debianSource } from "../support/trees.ts";
 
@@ -71,7 +73,7 @@ describe("SIGKILL before, during and after a task", () => {
     expect(result.stdout).not.toContain("PLAY RECAP");
     // The program of the session ends last, where there is one.
     for (const pattern of [containerOf(tree), "^sleep 4714$", sessionOf(tree)]) {
-      await expect.poll(() => processes(pattern), { timeout: 30_000 }).toEqual([]);
+      await expect.poll(() => processes(new RegExp(pattern)), { timeout: 30_000 }).toEqual([]);
     }
   });
 });
@@ -144,7 +146,7 @@ describe("a tree", () => {
 - {ansible.builtin.ping: , register: removed, ignore_unreachable: true}
 - ansible.builtin.assert: {that: removed.msg is search('create the image first')}`);
     expect(result.stdout).toMatch(succeeded);
-    await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   });
 
   test("with a full disk makes the task fail that needs room, not the next one", async () => {
@@ -167,7 +169,7 @@ describe("a tree", () => {
     that: ["copy.msg is search('cannot be copied to .*: No space left on device')", raw.stdout is search('room for this')]`);
     expect(result.stdout).toMatch(succeeded);
     // It holds the mount.
-    await expect.poll(() => processes(sessionOf(tree)), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => sessions(tree), { timeout: 30_000 }).toEqual([]);
   });
 });
 
@@ -184,5 +186,5 @@ test("a user without root gets one sentence, and nothing is started", async () =
   expect(result.stdout).toContain("containers are started by root: run Ansible as root, for example under sudo");
   expect(result.stdout + result.stderr).not.toMatch(/Traceback|Permission denied/);
   expect(result.exitCode).toBe(2);
-  expect(await processes(sessionOf(tree))).toEqual([]);
+  expect(sessions(tree)).toEqual([]);
 });

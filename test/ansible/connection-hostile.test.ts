@@ -3,28 +3,27 @@
 //
 // Trees that want to be more than data: the host is neither read nor written, runs no program of theirs, and lives through what they send.
 
-import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, expect, test } from "vitest";
 import {
+  addTransfer,
   type ConnectionHost,
   connectionHost,
-  containerOf,
+  containers,
   onThisHost,
-  processes,
   sessionOf,
+  sessions,
   succeeded,
 } from "../support/connection-host.ts";
+import { fingerprint } from "../support/listing.ts";
 import { files, scratch } from "../support/scratch.ts";
 
 const host = await connectionHost(undefined, "file");
 /** A directory of the host, which the tree has one of the same path of. */
 const outside = scratch("file");
 const inside = join(host.tree, outside);
-
-const contents = async (directory: string): Promise<string> =>
-  (await execa("find", [directory, "-printf", "%p %y %s %T@ %m\n"])).stdout;
 
 beforeEach(async () => {
   await files(outside, { secret: "of the host", "d/": "", program: `#!/bin/sh\ntouch ${outside}/executed\n` });
@@ -40,7 +39,7 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
   await symlink(join(outside, "d"), join(tree, "root/.ansible"));
   await files(directory, { "a.j2": "{{ 6 * 7 }}", "archive/unpacked": "unpacked" });
   await execa("tar", ["--create", "--file=a.tar", "--directory=archive", "unpacked"], { cwd: directory });
-  const before = await contents(outside);
+  const before = fingerprint(outside);
   const result = await run(`
 - {ansible.builtin.fetch: {src: /root/absolute, dest: absolute, flat: true}}
 - {ansible.builtin.fetch: {src: /root/relative, dest: relative, flat: true}}
@@ -49,7 +48,7 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
 - {ansible.builtin.template: {src: a.j2, dest: /root/directory/templated}}
 - {ansible.builtin.unarchive: {src: a.tar, dest: /root/directory}}`);
   expect(result.stdout).toMatch(succeeded);
-  expect(await contents(outside)).toBe(before);
+  expect(fingerprint(outside)).toBe(before);
   for (const name of ["absolute", "relative"])
     expect(await readFile(join(directory, name), "utf8")).toBe("of the tree");
   for (const [name, text] of Object.entries({ secret: "new", copied: "new", templated: "42", unpacked: "unpacked" }))
@@ -60,8 +59,8 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
 test("a link in the place of a directory that systemd-nspawn uses before it is in the tree is refused", async () => {
   const { tree, run } = host;
   // A session that began before goes on.
-  await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
-  const before = await contents(outside);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
+  const before = fingerprint(outside);
   const directories = ["dev", "etc", "proc", "run", "sys"];
   const tasks = directories.map((name) => {
     const path = join(tree, name);
@@ -73,7 +72,7 @@ test("a link in the place of a directory that systemd-nspawn uses before it is i
   });
   const result = await run(tasks.join(""));
   expect(result.stdout).toMatch(succeeded);
-  expect(await contents(outside)).toBe(before);
+  expect(fingerprint(outside)).toBe(before);
 });
 
 test("what Python loads in the tree finds pipes and sealed memory, and nothing of the host's", async () => {
@@ -97,7 +96,7 @@ for descriptor in os.listdir("/proc/self/fd"):
 `,
   );
   await writeFile(join(tree, "etc/passwd"), `root:x:0:0:root:${outside}:/bin/sh\nevil:x:0:0::/:${outside}/program\n`);
-  const before = await contents(outside);
+  const before = fingerprint(outside);
   const result = await run(`
 - ansible.builtin.ping:
 - {ansible.builtin.ping: , vars: {ansible_pipelining: false}}
@@ -106,7 +105,7 @@ for descriptor in os.listdir("/proc/self/fd"):
   const seen = (await readFile(join(tree, "seen"), "utf8")).trim().split("\n");
   expect(seen.filter((what) => what.startsWith("/memfd:nspawn-runner")).length).toBeGreaterThan(0);
   for (const what of seen) expect(what).toMatch(/^(pipe:|socket:|\/memfd:nspawn-runner|\/dev\/null|\/proc\/)/);
-  expect(await contents(outside)).toBe(before);
+  expect(fingerprint(outside)).toBe(before);
   await rm(planted);
 });
 
@@ -137,10 +136,10 @@ module.exit_json(ansible_facts=module.params["facts"])
   const first = await run(`- lie: {facts: ${JSON.stringify(lies)}}${look}`, { env });
   expect(first.stdout).toMatch(succeeded);
   // The first task that ran in the tree came later than the idle time.
-  await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   const second = await run(`${look}\n- ansible.builtin.meta: reset_connection`, { env });
   expect(second.stdout).toMatch(succeeded);
-  expect(await contents(outside)).not.toContain("executed");
+  expect(await readdir(outside)).not.toContain("executed");
 });
 
 test.each([
@@ -158,8 +157,7 @@ test.each([
 test("an agent's descriptors are not taken, and a long line or a deep answer of its own costs no memory and no run", async () => {
   // One descriptor less is left than there was: that of the connection which was made early.
   const { directory, tree, run } = await withHostileAgent(host, "descriptors");
-  await mkdir(join(directory, "action_plugins"), { recursive: true });
-  await copyFile(join(import.meta.dirname, "../support/transfer.py"), join(directory, "action_plugins/transfer.py"));
+  await addTransfer(directory);
   const becomes = (answer: string): string => onThisHost(`printf %s '${answer}' >${tree}/answer`);
   const result = await run(`
 - {transfer: {do: exec_command, with: [id], room: 50000000}, register: descriptors}
@@ -176,7 +174,7 @@ test("an agent's descriptors are not taken, and a long line or a deep answer of 
 /** Puts the program in the place of the tree's Python. */
 async function withHostileAgent(at: ConnectionHost, answer: string): Promise<ConnectionHost> {
   // The one before answers nobody while a connection is open, not even who wants it to end.
-  await expect.poll(() => processes(sessionOf(at.tree)), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => sessions(at.tree), { timeout: 30_000 }).toEqual([]);
   const python = join(at.tree, "usr/bin/python3");
   await rm(python);
   await copyFile(join(import.meta.dirname, "hostile.py"), python);

@@ -10,14 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
-import {
-  connectionHost,
-  containerOf,
-  onThisHost,
-  processes,
-  succeeded,
-  whichContainer,
-} from "../support/connection-host.ts";
+import { connectionHost, containers, onThisHost, succeeded, whichContainer } from "../support/connection-host.ts";
 import { playbook, runnerHost, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
@@ -36,7 +29,7 @@ test("tasks share one container, which ends soon after the run and leaves nothin
 - ansible.builtin.assert: {that: name.stdout == 'tree'}`);
   expect(result.stdout + result.stderr).toMatch(succeeded);
   expect(result.exitCode).toBe(0);
-  await expect.poll(() => processes(containerOf(tree)), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   const left = await execa("find", [tree, "-name", ".nspawn-chroot*", "-o", "-name", "policy-rc.d"]);
   expect(left.stdout).toBe("");
 });
@@ -202,7 +195,7 @@ test("a tree without Python runs raw commands, each in a container of its own, a
 - ansible.builtin.assert: {that: script.stdout | trim == '42'}`);
   expect(stdout).toMatch(succeeded);
   expect(stdout).toContain("ok=3");
-  expect(await processes(containerOf(tree))).toEqual([]);
+  expect(containers(tree)).toEqual([]);
 });
 
 test("a second run waits for the first, or says who holds the tree, as it was asked to", async () => {
@@ -263,12 +256,12 @@ test("a maintenance works through it, publishes, and a session that idles in pla
   expect(await readFile(join(root, "img/etc/new"), "utf8")).toBe("new");
   const inPlace = await ansible("ansible", ["-i", "nspawn_runner.yml", "img", "-m", "ping"], { cwd: directory });
   expect(inPlace.exitCode).toBe(0);
-  expect(await processes(containerOf(join(root, "img")))).not.toEqual([]);
+  expect(containers(join(root, "img"))).not.toEqual([]);
   await writeFile(join(directory, "give-back.yml"), playbook("img", "- ansible.builtin.meta: reset_connection", ""));
   expect((await run(["give-back.yml"])).exitCode).toBe(0);
-  expect(await processes(containerOf(join(root, "img")))).toEqual([]);
+  expect(containers(join(root, "img"))).toEqual([]);
   expect((await run(["img.yml"])).exitCode).toBe(0);
-  expect(await processes(containerOf(join(root, "img")))).not.toEqual([]);
+  expect(containers(join(root, "img"))).not.toEqual([]);
   expect(summary(await run(["site.yml"]), "img")[0]).toBe("unchanged");
-  expect(await processes(containerOf(join(root, "img")))).toEqual([]);
+  expect(containers(join(root, "img"))).toEqual([]);
 });

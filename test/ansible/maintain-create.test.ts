@@ -7,8 +7,8 @@ import { existsSync } from "node:fs";
 import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { killed, processes, until } from "../support/process.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
+import { processes, until } from "../support/process.ts";
+import { killed, playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { mountsBeneath } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 

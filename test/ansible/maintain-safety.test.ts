@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, inject, test } from "vitest";
 import { withChrootConnection } from "../support/ansible.ts";
-import { killed, type Process, processes, started, until } from "../support/process.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
+import { type Process, processes, until } from "../support/process.ts";
+import { killed, playbook, recap, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
 import { files, mountsBeneath } from "../support/scratch.ts";
 
 const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };

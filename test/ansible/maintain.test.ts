@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
-import { processes, started, until } from "../support/process.ts";
-import { playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
+import { processes, until } from "../support/process.ts";
+import { playbook, recap, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
 
 const quiet = playbook("all", "- debug: {msg: nothing}");

@@ -3,49 +3,16 @@
 //
 // The examples of the artifact, as they are, on real Debian trees. The demo creates bookworm and trixie from nothing.
 
-import { cp, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
-import { type AnsibleProgram, ansible, collectionPath } from "../support/ansible.ts";
+import { describe, expect, test } from "vitest";
+import { examplesHost } from "../support/examples.ts";
 import { recap, sentence, summary } from "../support/runner-host.ts";
-import { scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
-const images = ["bookworm", "sid", "slim", "trixie"];
-const base = scratch("file");
-const directory = join(base, "etc");
-const root = join(base, "images");
-// No -i: the example's ansible.cfg names the inventory.
-const run = (program: AnsibleProgram, ...args: string[]) =>
-  ansible(program, args, { cwd: directory, env: { NSPAWN_RUNNER_ROOT: root } });
-
-beforeAll(async () => {
-  await cp(join(collectionPath(), "examples"), directory, { recursive: true });
-});
+const { root, run } = examplesHost();
 
 describe("the examples", () => {
-  test("are images that are missing at first, and nothing else", async () => {
-    const { stdout, stderr } = await run("ansible-inventory", "--list");
-    expect(stderr).not.toMatch(/warning|error/i);
-    const inventory = JSON.parse(stdout);
-    expect(inventory.nspawn_runner_missing.hosts.sort()).toEqual(images);
-    expect(inventory.nspawn_runner_declared.hosts.sort()).toEqual(images);
-  });
-
-  test.each(["site.yml", ...images.map((image) => `${image}.yml`)])("%s is a playbook", async (file) => {
-    const { exitCode, stderr } = await run("ansible-playbook", "--syntax-check", file);
-    expect(stderr).not.toMatch(/error/i);
-    expect(exitCode).toBe(0);
-  });
-
-  test("say with --check what they would create, sid too", async () => {
-    const result = await run("ansible-playbook", "site.yml", "--check");
-    expect(result.exitCode).toBe(0);
-    for (const image of images) expect(summary(result, image)[0]).toBe("would be published");
-    expect(result.stdout).toMatch(/^sid \| .* from suite sid$/m);
-    await expect(stat(root)).rejects.toThrow();
-  });
-
   test("bookworm and trixie bring a Debian up to date, and then find nothing to do", async () => {
     await Promise.all([debianTree(join(root, "bookworm")), debianTree(join(root, "trixie"), "trixie")]);
     const first = await run("ansible-playbook", "site.yml", "--limit", "bookworm,trixie");

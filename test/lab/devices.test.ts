@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
-import { sessionOf } from "../support/connection-host.ts";
+import { containers, sessions } from "../support/connection-host.ts";
+import { until } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
@@ -28,9 +29,11 @@ beforeAll(async () => {
   });
 });
 
-// It would keep its tree for longer than the tests last.
-const end = 'pkill --full "$0"; while pgrep --full "$0"; do sleep 0.1; done';
-afterAll(() => execa("sh", ["-c", end, sessionOf(tree)]));
+// The session would keep the tree for longer than the tests last.
+afterAll(async () => {
+  for (const { pid } of sessions(tree)) process.kill(pid, "SIGTERM");
+  await until(() => sessions(tree).length === 0);
+});
 
 const raw = async (command: string) => {
   const { exitCode, stdout } = await ansible("ansible", ["-i", "hosts.yml", "img", "-m", "raw", "-a", command], {
@@ -64,8 +67,8 @@ test("its unit is closed for devices, and the harmless ones work", async () => {
     "head --bytes=3 /dev/zero | wc --bytes && echo lost >/dev/null && script --quiet --command tty /dev/null",
   );
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^3\s+\/dev\/pts\/\d+\s*$/m) });
-  const { stdout: nspawn } = await execa("pgrep", ["--full", `^systemd-nspawn .*--directory=${tree} `]);
-  const unit = /^0::.*\/([^/]+\.scope)/m.exec(await readFile(`/proc/${nspawn}/cgroup`, "utf8"))?.[1];
+  const [nspawn] = containers(tree);
+  const unit = /^0::.*\/([^/]+\.scope)/m.exec(await readFile(`/proc/${nspawn?.pid}/cgroup`, "utf8"))?.[1];
   const { stdout: properties } = await execa("systemctl", [
     "show",
     "--property=DevicePolicy,ActiveState",

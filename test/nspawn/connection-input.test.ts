@@ -3,20 +3,15 @@
 //
 // What passes through the connection: large, empty and binary, under any name; and modules that do not behave.
 
-import { copyFile, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { connectionHost, onThisHost, sessionOf, succeeded } from "../support/connection-host.ts";
+import { addTransfer, connectionHost, onThisHost, sessionOf, succeeded } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
 const host = await connectionHost(undefined, "file");
-
-async function withTransfer(directory: string): Promise<void> {
-  await mkdir(join(directory, "action_plugins"), { recursive: true });
-  await copyFile(join(import.meta.dirname, "../support/transfer.py"), join(directory, "action_plugins/transfer.py"));
-}
 
 test.each([
   ["with Python", async () => host, 5],
@@ -24,7 +19,7 @@ test.each([
   ["without Python", () => connectionHost(busyboxTree), 2],
 ])("empty and binary content under any name comes through as it is, in a tree %s", async (_tree, at, contents) => {
   const { directory, run } = await at();
-  await withTransfer(directory);
+  await addTransfer(directory);
   await mkdir(join(directory, "files/back"), { recursive: true });
   const result = await run(`
 - {transfer: {do: every, directory: ${directory}/files, contents: ${contents}}, register: every}
@@ -35,7 +30,7 @@ test.each([
 
 test("a file of 2 GB and an output of 500 MB are in no process of ours as a whole", async () => {
   const { directory, tree, run } = host;
-  await withTransfer(directory);
+  await addTransfer(directory);
   await execa("truncate", ["--size=2G", join(directory, "large")]);
   await execa("mkfifo", [join(directory, "fifo")]);
   const all = "all() { echo $1; for child in $(pgrep --parent $1); do all $child; done; }";

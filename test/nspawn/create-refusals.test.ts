@@ -7,15 +7,9 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { asNobody } from "../support/ansible.ts";
-import {
-  chroot,
-  loopFileSystem,
-  processesWith,
-  smallArchive,
-  startCreation,
-  stateOf,
-  until,
-} from "../support/create-host.ts";
+import { chroot, smallArchive, startCreation, stateOf } from "../support/create-host.ts";
+import { loopFileSystem } from "../support/loop.ts";
+import { container, processesAt, running, sleeper, until } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
@@ -46,42 +40,22 @@ describe("a tree in use is neither removed nor made anew", () => {
     ["alone", []],
     ["with others", ["--read-only"]],
   ])("by a container that holds it %s", async (_how, flags) => {
-    const argv = ["--register=no", "--keep-unit", "--quiet", "--console=pipe", "--as-pid2", ...flags];
-    // All of the container dies with unshare.
-    const under = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"];
-    const payload = ["-D", tree, "/bin/sh", "-c", "echo up; exec sleep 600"];
-    const container = execa("unshare", [...under, ...argv, ...payload], { reject: false, cwd: "/" });
-    onTestFinished(async () => {
-      container.kill("SIGKILL");
-      await container;
-    });
-    await new Promise((up) => container.stdout.once("data", up));
+    await running(container(tree, ...flags, ...sleeper));
     await expectRefused(/^\S+\/used is in use by a container of systemd-nspawn: wait until that ends$/);
   });
 
   test("by a process in it", async () => {
     await mkdir(join(tree, "srv"), { recursive: true });
-    const process = execa("sleep", ["60"], { cwd: join(tree, "srv"), reject: false });
-    onTestFinished(async () => {
-      process.kill("SIGKILL");
-      await process;
-    });
-    await expectRefused(new RegExp(`^${tree} is in use by process ${process.pid} \\(sleep\\)`));
+    const { pid } = await running(sleeper, join(tree, "srv"));
+    await expectRefused(new RegExp(`^${tree} is in use by process ${pid} \\(sleep\\)`));
   });
 
   test("by an overlay of another mount namespace", async () => {
     for (const name of ["upper", "work", "merged"]) await mkdir(join(directory, name));
     const options = `lowerdir=${tree},upperdir=${directory}/upper,workdir=${directory}/work`;
     const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
-    const process = execa("unshare", ["--mount", "/bin/sh", "-c", script], { reject: false, cwd: "/" });
-    onTestFinished(async () => {
-      process.kill("SIGKILL");
-      await process;
-    });
-    await new Promise((up) => process.stdout.once("data", up));
-    await expectRefused(
-      new RegExp(`^${tree} is in use by the mount ${directory}/merged that process ${process.pid} sees`),
-    );
+    const { pid } = await running(["unshare", "--mount", "/bin/sh", "-c", script]);
+    await expectRefused(new RegExp(`^${tree} is in use by the mount ${directory}/merged that process ${pid} sees`));
   });
 
   test("by a mount beneath it", async () => {
@@ -145,9 +119,9 @@ test("two at once: the second names the first", async () => {
   onTestFinished(async () => {
     first.kill("SIGKILL");
     await first;
-    await until("the first ends", () => processesWith(waiting).length === 0);
+    await until(() => processesAt(waiting).length === 0);
   });
-  await until("the first is at work", () => existsSync(waiting));
+  await until(() => existsSync(waiting));
   const second = await chroot({ name: "two", root, tarball: archive });
   const holder = readFileSync(join(root, ".nspawn-runner/two/lock"), "utf8").trim();
   expect(second.msg).toBe(`image two is in the hands of another run (process ${holder}): wait until it ends`);
@@ -162,14 +136,10 @@ test("two that make a tree anew: the second asks for the image before it looks w
   onTestFinished(async () => {
     first.kill("SIGKILL");
     await first;
-    await until("the first ends", () => processesWith(waiting).length === 0);
+    await until(() => processesAt(waiting).length === 0);
   });
-  await until("the first is at work", () => existsSync(waiting));
-  const inside = execa("sleep", ["60"], { cwd: again, reject: false });
-  onTestFinished(async () => {
-    inside.kill("SIGKILL");
-    await inside;
-  });
+  await until(() => existsSync(waiting));
+  await running(sleeper, again);
   const second = await chroot({ name: "again", root, recreate: true, tarball: archive });
   expect(second.msg).toMatch(
     /^image again is in the hands of another run \(process \d+, creation\): wait until it ends$/,
@@ -213,7 +183,7 @@ test("without root rights", async () => {
 });
 
 test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all is free again", async (kind) => {
-  const mount = await loopFileSystem(scratch(), kind, kind === "btrfs" ? 120 : 40);
+  const mount = await loopFileSystem(kind, kind === "btrfs" ? 120 : 40);
   await execa("chmod", ["755", mount]);
   const fill = ["/bin/sh", "-c", "exec dd if=/dev/urandom of={tree}/big bs=1M"];
   const result = await chroot({ name: "full", root: mount, command: fill });
@@ -224,7 +194,7 @@ test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all 
 });
 
 test("on btrfs a tree is a subvolume, and those in it go with it", async () => {
-  const mount = await loopFileSystem(scratch(), "btrfs", 120);
+  const mount = await loopFileSystem("btrfs", 120);
   await execa("chmod", ["755", mount]);
   const params = { name: "sub", root: mount, tarball: archive };
   expect((await chroot(params)).exitCode).toBe(0);

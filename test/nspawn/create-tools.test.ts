@@ -6,15 +6,8 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  chroot,
-  type ModuleResult,
-  mountsAnywhere,
-  processesWith,
-  startCreation,
-  stateOf,
-  until,
-} from "../support/create-host.ts";
+import { chroot, type ModuleResult, mountsAnywhere, startCreation, stateOf } from "../support/create-host.ts";
+import { processesAt, until } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
 
 const root = join(scratch("file"), "root");
@@ -80,7 +73,7 @@ describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
 
   test("no daemon was started on the way", () => {
     expect(existsSync(join(tree, "run/crond.pid"))).toBe(false);
-    expect(processesWith(tree)).toEqual([]);
+    expect(processesAt(tree)).toEqual([]);
     expect(mountsAnywhere(root)).toEqual([]);
   });
 });
@@ -118,15 +111,12 @@ describe.each([
     const name = `killed-${how}`;
     const run = startCreation({ name, root, suite: "bookworm" }, env);
     const proc = join(root, ".nspawn-runner", name, "staged/proc");
-    await until(
-      "mmdebstrap mounts /proc in the tree",
-      () => mountsAnywhere(join(root, ".nspawn-runner", name)).length > 0,
-    );
+    await until(() => mountsAnywhere(join(root, ".nspawn-runner", name)).length > 0);
     expect(existsSync(proc)).toBe(true);
     process.kill(run.pid as number, "SIGKILL");
     await run;
-    await until("all that was started ends", () => processesWith(join(root, ".nspawn-runner", name)).length === 0);
-    await until("its mounts vanish", () => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0);
+    await until(() => processesAt(join(root, ".nspawn-runner", name)).length === 0);
+    await until(() => mountsAnywhere(join(root, ".nspawn-runner", name)).length === 0);
     expect(existsSync(join(root, name))).toBe(false);
     expect(stateOf(root, name)).toContain("staged");
     const next = await chroot({
@@ -155,7 +145,7 @@ test("a package script cannot leave a daemon behind, whoever runs it", async () 
   expect(result).toMatchObject({ exitCode: 0, changed: true });
   // It did run.
   expect(readFileSync(join(root, "starter/started"), "utf8")).toMatch(/^\d+/);
-  expect(processesWith(marker)).toEqual([]);
+  expect(processesAt(marker)).toEqual([]);
 });
 
 test("a mirror that does not answer is given up, by either tool", async () => {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { chroot } from "../support/create-host.ts";
-import { container, type Generation, ImageHost, running } from "../support/image-host.ts";
+import { type Generation, ImageHost } from "../support/image-host.ts";
+import { container, type Running, running, sleeper } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
@@ -94,12 +95,12 @@ describe("prune", () => {
 
 describe("a generation in use is not pruned", () => {
   /** Starts a user of the published tree, replaces the tree, and prunes while the user runs and after its end. */
-  async function expectKept(start: (host: ImageHost) => Promise<() => Promise<void>>, by: RegExp): Promise<void> {
+  async function expectKept(start: (host: ImageHost) => Promise<Running>, by: RegExp): Promise<void> {
     const host = new ImageHost(scratch());
     await busyboxTree(join(host.state, "staged"));
     writeFileSync(join(host.state, "staged/v"), "old");
     expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
-    const end = await start(host);
+    const { end } = await start(host);
     await host.publish("new");
     const [id] = host.ids();
     const { value, log } = await prune(host, 0, 0);
@@ -116,16 +117,10 @@ describe("a generation in use is not pruned", () => {
   }
 
   test("by a container", () =>
-    expectKept(
-      (host) => running(container(host.tree, "/bin/sh", "-c", "echo up; exec sleep 600")),
-      /a container of systemd-nspawn/,
-    ));
+    expectKept((host) => running(container(host.tree, "--read-only", ...sleeper)), /a container of systemd-nspawn/));
 
   test("by a process in it", () =>
-    expectKept(
-      (host) => running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.tree, "root")),
-      /process \d+ \(\w+\)/,
-    ));
+    expectKept((host) => running(sleeper, join(host.tree, "root")), /process \d+ \(\w+\)/));
 
   test("by an overlay, which goes on naming the place that it left", () =>
     expectKept((host) => {
@@ -325,7 +320,7 @@ test("the tree of a failed maintenance is kept, in the place of the one before",
     expect((await host.call("generations.keep_failed(p)")).value).toBe(join(host.state, "failed"));
     expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe(content);
   }
-  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.state, "failed"));
+  const { end } = await running(sleeper, join(host.state, "failed"));
   host.stage("z");
   expect((await host.call("generations.keep_failed(p)")).error).toMatch(/failed is in use by process \d+ /);
   expect(readFileSync(join(host.state, "failed/v"), "utf8")).toBe("y");
@@ -342,7 +337,7 @@ describe("nspawn.runner.chroot", () => {
     host.stage("x");
     await host.call("generations.keep_failed(p)");
     const generation = join(host.state, "generations", host.ids()[0] as string);
-    const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], generation);
+    const { end } = await running(sleeper, generation);
     for (const check of [true, false]) {
       const refused = await chroot(params, { check });
       expect(refused.msg).toMatch(new RegExp(`^${generation} is in use by process \\d+ `));

@@ -10,6 +10,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { cli } from "../support/cli.ts";
+import { processes } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
 
 const bound = scratch("file");
@@ -73,7 +74,7 @@ test("a stopped lab leaves no process, mount, control group, loop device or file
   expect(await attached()).toContain("/disk");
   await other.stop();
   expect(await attached()).not.toContain("/disk");
-  expect((await execa("ps", ["-axo", "args"])).stdout.split("\n")).not.toContain(marker);
+  expect(processes(new RegExp(`^${marker}$`))).toEqual([]);
   const left = mine.filter((name) => ["/var/tmp", "/sys/fs/cgroup/unified"].some((at) => existsSync(join(at, name))));
   expect(left).toHaveLength(1);
 });

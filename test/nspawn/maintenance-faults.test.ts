@@ -3,17 +3,17 @@
 //
 // Whole maintenance runs on disks, records and trees that are against them: each ends in one sentence, or in a whole image.
 
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa, execaSync } from "execa";
 import { describe, expect, test } from "vitest";
 import type { AnsibleResult } from "../support/ansible.ts";
-import { type FileSystem, loopFileSystem } from "../support/create-host.ts";
-import { processes, started, until } from "../support/process.ts";
-import { playbook, type RunnerHost, runnerHost, sentence, summary } from "../support/runner-host.ts";
-import { files, mountsBeneath, scratch } from "../support/scratch.ts";
+import { fingerprint } from "../support/listing.ts";
+import { type FileSystem, loopFileSystem } from "../support/loop.ts";
+import { processes, until } from "../support/process.ts";
+import { playbook, type RunnerHost, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
+import { files, mountsBeneath } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
 const write = (word: string) => `- raw: echo ${word} >/etc/word`;
@@ -31,13 +31,6 @@ function isDead(pid: number | undefined): boolean {
   } catch {
     return true;
   }
-}
-
-/** Changes with any write, chmod, link or rename in the tree; with `read` "%A@" with reading of a file too. Of a large tree a checksum. */
-function fingerprint(tree: string, read = ""): string {
-  const all = ["-printf", "%P %y %i %n %m %U %G %s %T@ %C@ %l\\n", "-type", "f", "-printf", `${read}\\n`];
-  const { stdout } = execaSync("find", ["-P", tree, "-xdev", ...all]);
-  return stdout.length < 4000 ? stdout : createHash("sha256").update(stdout).digest("hex");
 }
 
 function expectPublished(result: AnsibleResult, image: string): void {
@@ -59,7 +52,7 @@ const expectCalm = (result: AnsibleResult) =>
 
 describe("a disk", () => {
   test("that became read-only fails every image, and the next run goes on", async () => {
-    const mount = await loopFileSystem(scratch(), "ext4", 60);
+    const mount = await loopFileSystem("ext4", 60);
     const own = { "aa.yml": playbook("aa", write("one")), "bb.yml": playbook("bb", write("one")) };
     const host = await runnerHost(own, ["aa", "bb"], "test", join(mount, "images"));
     expect((await host.run(["site.yml", "--limit", "aa"])).exitCode).toBe(0);
@@ -92,7 +85,7 @@ describe("a disk", () => {
     const disks: { kind: FileSystem; mount: string; tree: string; directory: string; staged: string }[] = [];
     // One inventory file for each root directory.
     for (const kind of kinds) {
-      const mount = await loopFileSystem(scratch(), kind, sizes[kind]);
+      const mount = await loopFileSystem(kind, sizes[kind]);
       const root = join(mount, "images");
       const tree = await busyboxTree(join(root, kind));
       const directory = await files(join(host.directory, kind), {
@@ -338,7 +331,7 @@ describe("a hostile tree", () => {
         symlinkSync(join(n % 2 ? `${"../".repeat(20)}${canary.slice(1)}` : canary, target), path);
       }
     }
-    const before = fingerprint(canary, "%A@");
+    const before = fingerprint(canary, { read: true });
     for (const round of ["one", "two"]) {
       for (const image of images) {
         const tasks = [
@@ -354,7 +347,7 @@ describe("a hostile tree", () => {
         expect(readFileSync(join(host.root, image, "usr/word"), "utf8")).toBe(`${round}\n`);
         expect(generations(host, image)).toEqual([]);
       }
-      expect(fingerprint(canary, "%A@")).toBe(before);
+      expect(fingerprint(canary, { read: true })).toBe(before);
       expect(result.stdout).not.toContain("canary");
     }
   });
@@ -377,7 +370,10 @@ describe("a hostile tree", () => {
     // When its last task is done: jobs would start in it.
     const last = `- shell: cd {{ nspawn_runner_path }} && rm -r dev && ln -s ${canary} dev\n  delegate_to: localhost`;
     await rewrite(host, "late", `${write("one")}\n${last}`);
-    const told = () => [fingerprint(canary, "%A@"), ...images.map((image) => fingerprint(join(host.root, image)))];
+    const told = () => [
+      fingerprint(canary, { read: true }),
+      ...images.map((image) => fingerprint(join(host.root, image))),
+    ];
     const before = told();
     const result = await host.run(["site.yml", "--limit", "!place"]);
     const link = "is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place";

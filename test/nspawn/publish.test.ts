@@ -5,35 +5,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { loopFileSystem } from "../support/create-host.ts";
-import { type Generation, ImageHost, pythonEnvironment, running } from "../support/image-host.ts";
+import { type Generation, ImageHost } from "../support/image-host.ts";
+import { loopFileSystem } from "../support/loop.ts";
+import { running, sleeper } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
-
-const megabytes = { ext4: 64, btrfs: 400, xfs: 320 } as const;
-
-describe.each(["ext4", "btrfs", "xfs"] as const)(
-  "on %s, at each step of a swap and of the recovery after it",
-  (kind) => {
-    test.each([
-      ["the process is killed", "kill"],
-      ["writing fails from then on", "full"],
-    ])("%s: the old tree or the new one, and nothing lost", async (_what, how) => {
-      const mount = await loopFileSystem(scratch(), kind, megabytes[kind]);
-      for (const scenario of ["first", "publish", "unrecorded", "rollback"]) {
-        // With each step of the swap every third step of the recovery, another third each time; elsewhere every sixth.
-        const argv = [
-          join(import.meta.dirname, "../endurance/crash.py"),
-          mount,
-          scenario,
-          how,
-          kind === "ext4" ? "3" : "6",
-        ];
-        const { stdout } = await execa("/usr/bin/python3", argv, { env: pythonEnvironment(), cwd: "/" });
-        expect(JSON.parse(stdout).steps).toBeGreaterThan(10);
-      }
-    });
-  },
-);
 
 const publish = (host: ImageHost, before = "") =>
   host.call<Generation>("publish.publish(p, {'tasks_changed': 1})", before);
@@ -70,7 +45,7 @@ test("immutable and append-only root directories are replaced too", async () => 
 test("a staged tree that is in use is not published", async () => {
   const host = new ImageHost(scratch());
   host.stage("new");
-  const end = await running(["/bin/sh", "-c", "echo up; exec sleep 600"], join(host.state, "staged"));
+  const { end } = await running(sleeper, join(host.state, "staged"));
   expect((await publish(host)).error).toMatch(/staged is in use by process \d+ \(\w+\): wait until that ends$/);
   expect(existsSync(host.tree)).toBe(false);
   await end();
@@ -79,7 +54,7 @@ test("a staged tree that is in use is not published", async () => {
 
 describe("a file system that refuses", () => {
   test("because it is full", async () => {
-    const host = new ImageHost(await loopFileSystem(scratch(), "ext4", 16));
+    const host = new ImageHost(await loopFileSystem("ext4", 16));
     await host.publish("old");
     host.stage("new");
     const fill = join(host.root, "fill");
@@ -95,7 +70,7 @@ describe("a file system that refuses", () => {
   });
 
   test("because it is read-only", async () => {
-    const mount = await loopFileSystem(scratch(), "ext4", 16);
+    const mount = await loopFileSystem("ext4", 16);
     const host = new ImageHost(mount);
     await host.publish("old");
     host.stage("new");

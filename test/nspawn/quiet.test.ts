@@ -8,7 +8,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, onTestFinished, test } from "vitest";
-import { container, ImageHost, python, pythonEnvironment, running, unmeasured } from "../support/image-host.ts";
+import { ImageHost, python, pythonEnvironment, unmeasured } from "../support/image-host.ts";
+import { container, running, sleeper } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
@@ -35,7 +36,7 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
   });
   const problems: string[] = [];
   const job = async (...flags: string[]) => {
-    const [unshare, ...args] = container(tree, ...flags, "/bin/true");
+    const [unshare, ...args] = container(tree, "--read-only", ...flags, "/bin/true");
     const { exitCode, all } = await execa(unshare, args, { reject: false, all: true, cwd: "/", stdin: "ignore" });
     if (exitCode !== 0) problems.push(all);
   };
@@ -61,19 +62,19 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
 test("a container that runs is no reason to wait, however it holds the tree", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
   for (const flags of [[], ["--private-users=pick", "--private-users-ownership=map"]]) {
-    const argv = container(tree, ...flags, "/bin/sh", "-c", "echo up; exec sleep 600");
-    const end = await running(argv).catch((reason) => {
+    const argv = container(tree, "--read-only", ...flags, ...sleeper);
+    const started = await running(argv).catch((reason) => {
       // Not every kernel and file system can map the owners of a tree.
       if (flags.length === 0) throw reason;
       return undefined;
     });
-    if (!end) continue;
+    if (!started) continue;
     const { stdout } = await python(
       "start = time.monotonic()\nwith quiet.quiet(sys.argv[1]):\n    print(time.monotonic() - start)",
       [tree],
     );
     expect(Number(stdout)).toBeLessThan(10);
-    await end();
+    await started.end();
   }
 });
 

@@ -9,8 +9,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { access, chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { ansible, collectionPath, withChrootConnection } from "../support/ansible.ts";
+import { contents } from "../support/listing.ts";
+import { processes, until } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { archiveHost, busyboxTree, debianTree } from "../support/trees.ts";
 
@@ -22,13 +24,6 @@ const call = (tree: string, command: readonly string[], options: { input?: strin
   execa(exe(), [tree, ...command], { input: options.input ?? "", reject: false });
 const sh = (tree: string, script: string) => call(tree, ["/bin/sh", "-c", script]);
 const busybox = (name = "img") => busyboxTree(join(scratch(), name));
-
-/** All that a tree holds, less the times. */
-async function listing(tree: string): Promise<string> {
-  const find = await execa("find", [".", "-printf", "%p %y %m %U:%G %l\\n"], { cwd: tree });
-  const sums = await execa("sh", ["-c", "find . -type f -size -1M -exec md5sum {} +"], { cwd: tree });
-  return [find.stdout, sums.stdout].join("\n").split("\n").sort().join("\n");
-}
 
 /** A tree with dpkg, which busybox has as well, and with the link that systemd-nspawn would then make. */
 async function withDpkg(tree: string): Promise<string> {
@@ -105,7 +100,7 @@ test("what the command leaves running ends with it", async () => {
   const marker = `sleep 11${process.pid}`;
   const { exitCode } = await sh(tree, `${marker} & echo started`);
   expect(exitCode).toBe(0);
-  expect(await running(marker)).toBe(false);
+  expect(isRunning(marker)).toBe(false);
 });
 
 test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
@@ -113,16 +108,16 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
   async (signal) => {
     const tree = await withDpkg(await busybox());
     await writeFile(join(tree, "etc/resolv.conf"), foreignDns);
-    const before = await listing(tree);
+    const before = await contents(tree);
     const marker = `sleep 22${process.pid}`;
     const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
-    await until(() => running(marker));
+    await until(() => isRunning(marker));
     wrapper.kill(signal);
     await wrapper;
-    await until(async () => !(await running(marker)));
-    expect(await listing(tree)).not.toBe(before);
+    await until(() => !isRunning(marker));
+    expect(await contents(tree)).not.toBe(before);
     expect((await call(tree, ["true"])).exitCode).toBe(0);
-    expect(await listing(tree)).toBe(before);
+    expect(await contents(tree)).toBe(before);
   },
 );
 
@@ -165,10 +160,10 @@ test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and t
   for (const [name, prepare] of Object.entries(cases)) {
     const tree = await withDpkg(await busybox());
     await prepare(tree);
-    const before = await listing(tree);
+    const before = await contents(tree);
     const { stdout, stderr } = await sh(tree, "cat /etc/resolv.conf; test -x /usr/sbin/policy-rc.d && echo policy");
     expect.soft([stdout, stderr], name).toEqual([`${hostDns}policy`, ""]);
-    expect.soft(await listing(tree), name).toBe(before);
+    expect.soft(await contents(tree), name).toBe(before);
   }
 });
 
@@ -179,13 +174,13 @@ test.each(["dev", "etc", "proc", "run", "sys"])(
     const outside = await files(join(scratch(), "outside"), { "resolv.conf": foreignDns });
     await rm(join(tree, name), { recursive: true });
     await symlink(outside, join(tree, name));
-    const before = await listing(outside);
+    const before = await contents(outside);
     const { exitCode, stderr } = await sh(tree, "true");
     expect([exitCode, stderr]).toEqual([
       125,
       `nspawn-chroot: ${tree}/${name} is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place`,
     ]);
-    expect(await listing(outside)).toBe(before);
+    expect(await contents(outside)).toBe(before);
   },
 );
 
@@ -355,6 +350,8 @@ async function held<T>(lock: string, purpose: string, body: (pid: number) => Pro
   }
 }
 
+const isRunning = (command: string): boolean => processes(new RegExp(`^${command}$`)).length > 0;
+
 const isFree = async (lock: string) => (await execa("flock", ["-n", lock, "true"], { reject: false })).exitCode === 0;
 
 /** The processes that have a file open. */
@@ -374,7 +371,7 @@ async function job<T>(command: readonly [string, ...string[]], body: () => Promi
   const marker = `sleep 44${process.pid}`;
   const process_ = execa(program, [...args, ...marker.split(" ")], { reject: false, stdin: "ignore" });
   try {
-    await until(() => running(marker));
+    await until(() => isRunning(marker));
     return await body();
   } finally {
     await execa("pkill", ["--full", "--exact", marker], { reject: false });
@@ -392,7 +389,7 @@ test("a command in place holds the image's lock, itself alone, and says so", asy
   const { tree, state, lock } = await image();
   const marker = `sleep 33${process.pid}`;
   const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
-  await until(() => running(marker));
+  await until(() => isRunning(marker));
   expect(await isFree(lock)).toBe(false);
   expect(await readFile(lock, "utf8")).toBe(`${wrapper.pid}, a command in place\n`);
   expect(await holders(lock)).toEqual([wrapper.pid]);
@@ -415,10 +412,10 @@ test("kill -9 of the wrapper leaves no lock", async () => {
   const { tree, lock } = await image();
   const marker = `sleep 34${process.pid}`;
   const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
-  await until(() => running(marker));
+  await until(() => isRunning(marker));
   wrapper.kill("SIGKILL");
   await wrapper;
-  await until(async () => !(await running(marker)));
+  await until(() => !isRunning(marker));
   expect(await holders(lock)).toEqual([]);
   expect(await isFree(lock)).toBe(true);
 });
@@ -571,7 +568,7 @@ test("a command works at once after one that was killed", async () => {
   for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
     const marker = `sleep 35${process.pid}`;
     const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
-    await until(() => running(marker));
+    await until(() => isRunning(marker));
     wrapper.kill(signal);
     await wrapper;
     const { exitCode, stderr } = await call(tree, ["true"]);
@@ -702,11 +699,3 @@ test.each([true, false])("it serves community.general.chroot; pipelining %s", as
   const again = await ansible("ansible-playbook", ["-i", "inventory.yml", "play.yml", "--check"], { cwd: root, env });
   expect(again.stdout).toMatch(/changed=[01] .*failed=0 /);
 });
-
-async function running(command: string): Promise<boolean> {
-  const { stdout } = await execa("ps", ["-axo", "args"]);
-  return stdout.split("\n").includes(command);
-}
-
-const until = (condition: () => Promise<boolean>): Promise<true> =>
-  vi.waitUntil(condition, { timeout: 60_000, interval: 50 });

@@ -3,10 +3,10 @@
 //
 // A tree and an inventory that leads to it by the connection plugin.
 
-import { writeFile } from "node:fs/promises";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
+import { type Process, processes } from "./process.ts";
 import { playbook } from "./runner-host.ts";
 import { files, scratch } from "./scratch.ts";
 import { debianTree } from "./trees.ts";
@@ -49,18 +49,26 @@ export async function connectionHost(
   };
 }
 
+/** Gives the playbooks in a directory the action `transfer`, which calls the connection as no playbook can. */
+export async function addTransfer(directory: string): Promise<void> {
+  await mkdir(join(directory, "action_plugins"), { recursive: true });
+  await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));
+}
+
 /** What Ansible prints at the end of a play in which nothing went wrong that was not ignored. */
 export const succeeded = /unreachable=0 +failed=0 /;
-
-/** Process ids on the host whose command line matches. */
-export const processes = async (pattern: string): Promise<string[]> =>
-  (await execa("pgrep", ["--full", pattern], { reject: false })).stdout.split("\n").filter(Boolean);
 
 /** Pattern of the systemd-nspawn that runs a tree's container. */
 export const containerOf = (tree: string): string => `^systemd-nspawn .*--directory=${tree} `;
 
 /** Pattern of the program that keeps a tree's session; not of a shell that has the pattern in its command line. */
 export const sessionOf = (tree: string): string => `^[^ ]+ -I -c .*"tree": "${tree}"`;
+
+/** The systemd-nspawn that runs a tree's container, if there is one. */
+export const containers = (tree: string): Process[] => processes(new RegExp(containerOf(tree)));
+
+/** The program that keeps a tree's session, if there is one. */
+export const sessions = (tree: string): Process[] => processes(new RegExp(sessionOf(tree)));
 
 /** A task that runs a command on this machine, where the play's hosts are trees. */
 export const onThisHost = (command: string): string =>

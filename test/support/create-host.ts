@@ -1,12 +1,10 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A host for creations: runs the module for real, looks for what it left behind, and brings small file systems and archives.
+// A host for creations: runs the module for real, looks for what the module left behind, and makes a small archive.
 
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { ansible, ansibleEnvironment, ansibleProgram } from "./ansible.ts";
 import { scratch } from "./scratch.ts";
@@ -57,27 +55,6 @@ export function startCreation(params: Record<string, unknown>, env: Record<strin
   });
 }
 
-/** Waits until the condition holds. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; !condition(); await sleep(50)) {
-    if (Date.now() > end) throw new Error(`waited a minute in vain: ${what}`);
-  }
-}
-
-/** Living processes whose command line or working directory names the path. */
-export function processesWith(path: string): string[] {
-  return readdirSync("/proc")
-    .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
-    .flatMap((pid) => {
-      try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-        return line.includes(path) || readlinkSync(`/proc/${pid}/cwd`).startsWith(path) ? [`${pid} ${line}`] : [];
-      } catch {
-        return [];
-      }
-    });
-}
-
 /** Mounts at or beneath the path, in any mount namespace. */
 export function mountsAnywhere(path: string): string[] {
   const found = readdirSync("/proc")
@@ -108,17 +85,4 @@ export async function smallArchive(directory: string, name = "small.tar"): Promi
   const archive = join(directory, name);
   await execa("tar", ["--auto-compress", "--create", `--file=${archive}`, `--directory=${tree}`, "."]);
   return archive;
-}
-
-export type FileSystem = "ext4" | "btrfs" | "xfs";
-
-/** Mounts a new file system of so many megabytes at `directory`/mount, and returns that path. xfs takes 300 at least. */
-export async function loopFileSystem(directory: string, kind: FileSystem, megabytes: number): Promise<string> {
-  const image = join(directory, "disk");
-  const mount = join(directory, "mount");
-  await execa("truncate", [`--size=${megabytes}M`, image]);
-  await execa(`mkfs.${kind}`, ["-q", image], { env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
-  await mkdir(mount);
-  await execa("mount", ["-o", "loop", image, mount]);
-  return mount;
 }

@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { inject, onTestFinished } from "vitest";
+import { inject } from "vitest";
 
 const PRELUDE = `
 import json, os, sys, time
@@ -110,26 +110,3 @@ export class ImageHost {
     );
   }
 }
-
-/** Starts a program that says a line when it is ready and ends with the test; returns how to end it before. */
-export async function running(argv: readonly [string, ...string[]], cwd = "/"): Promise<() => Promise<void>> {
-  const [file, ...args] = argv;
-  const process = execa(file, args, { reject: false, cwd });
-  const end = async () => {
-    process.kill("SIGKILL");
-    await process;
-  };
-  onTestFinished(end);
-  await new Promise<void>((ready, fail) => {
-    process.stdout.once("data", () => ready());
-    process.once("exit", () => fail(new Error(`${file} ended`)));
-  });
-  return end;
-}
-
-/** A job on a tree, in a container that only reads it, as one argument list. */
-export const container = (tree: string, ...payload: string[]): [string, ...string[]] => {
-  const flags = ["--register=no", "--keep-unit", "--quiet", "--settings=no", "--console=pipe", "--as-pid2"];
-  const isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"] as const;
-  return [...isolated, ...flags, "--read-only", "-D", tree, ...payload];
-};

@@ -1,66 +1,87 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance runs to be killed, and what is left of them.
+// Processes of this machine: found by their command lines, waited for, and started for the time of a test.
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { execa } from "execa";
-import { expect, onTestFinished, vi } from "vitest";
-import { type AnsibleResult, ansibleEnvironment, ansibleProgram } from "./ansible.ts";
-import type { RunnerHost } from "./runner-host.ts";
+import { onTestFinished, vi } from "vitest";
 
 export interface Process {
-  pid: number;
-  parent: number;
-  command: string;
+  readonly pid: number;
+  readonly parent: number;
+  /** Program and arguments, with a space between two. */
+  readonly command: string;
 }
 
-/** Starts a maintenance and waits until it has come to a point. What is left of it ends with the test. */
-export async function started(host: RunnerHost, there: () => boolean): Promise<{ result: Promise<AnsibleResult> }> {
-  onTestFinished(() => {
-    for (const { pid } of processes(host.directory)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {} // ended meanwhile
-    }
-  });
-  // The inventory's path marks the processes of this run.
-  const args = ["-i", join(host.directory, "nspawn_runner.yml"), "site.yml"];
-  const options = { cwd: host.directory, env: ansibleEnvironment(), reject: false } as const;
-  const result = execa(ansibleProgram("ansible-playbook"), args, options).then(({ exitCode, stdout, stderr }) => ({
-    exitCode: exitCode ?? -1,
-    stdout,
-    stderr,
-  }));
-  await until(there);
-  return { result };
+/** Living processes whose command line has this text, or matches this pattern. */
+export function processes(command: string | RegExp): Process[] {
+  return living().filter((process) =>
+    typeof command === "string" ? process.command.includes(command) : command.test(process.command),
+  );
 }
 
-/** Starts a maintenance and kills its first process, and no other, at a point. */
-export async function killed(host: RunnerHost, there: () => boolean): Promise<void> {
-  const { result } = await started(host, there);
-  const outer = processes(host.directory).filter((candidate) => candidate.parent === process.pid);
-  expect(outer).toHaveLength(1);
-  process.kill((outer[0] as Process).pid, "SIGKILL");
-  await result;
+/** Living processes whose command line has this path, or whose working directory is at or beneath the path. */
+export function processesAt(path: string): Process[] {
+  return living().filter(
+    ({ pid, command }) => pid !== process.pid && (command.includes(path) || workingDirectory(pid).startsWith(path)),
+  );
 }
 
-/** Processes whose command line has this text. */
-export function processes(text: string): Process[] {
+function living(): Process[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
+        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replace(/\0$/, "").replaceAll("\0", " ");
         const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]);
-        return command.includes(text) ? [{ pid: Number(name), parent, command }] : [];
+        return [{ pid: Number(name), parent, command }];
       } catch {
         return []; // ended meanwhile
       }
     });
 }
 
-/** Waits until the condition holds. */
-export const until = (condition: () => boolean): Promise<true> =>
+function workingDirectory(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return ""; // ended meanwhile
+  }
+}
+
+/** Waits until the condition holds, for two minutes at most. */
+export const until = (condition: () => boolean | Promise<boolean>): Promise<true> =>
   vi.waitUntil(condition, { timeout: 120_000, interval: 50 });
+
+export interface Running {
+  readonly pid: number;
+  /** Kills the program, and waits for its end. */
+  readonly end: () => Promise<void>;
+}
+
+/** Starts a program, and waits until it prints something. It is killed when the test ends. */
+export async function running(argv: readonly [string, ...string[]], cwd = "/"): Promise<Running> {
+  const [file, ...args] = argv;
+  const child = execa(file, args, { reject: false, cwd });
+  const end = async () => {
+    child.kill("SIGKILL");
+    await child;
+  };
+  onTestFinished(end);
+  await new Promise<void>((ready, fail) => {
+    child.stdout.once("data", () => ready());
+    child.once("exit", () => fail(new Error(`${file} ended`)));
+  });
+  return { pid: child.pid as number, end };
+}
+
+/** A systemd-nspawn on a tree, without systemd on this host. Everything in it dies with its first process. */
+export function container(tree: string, ...flagsAndCommand: readonly string[]): [string, ...string[]] {
+  const isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"] as const;
+  const flags = ["--register=no", "--keep-unit", "--quiet", "--settings=no", "--console=pipe", "--as-pid2"];
+  return [...isolated, ...flags, "-D", tree, ...flagsAndCommand];
+}
+
+/** A command that prints a line and then does nothing for ten minutes. */
+export const sleeper: readonly [string, ...string[]] = ["/bin/sh", "-c", "echo up; exec sleep 600"];

@@ -4,7 +4,10 @@
 // A runner host for a test of maintenance: an inventory file, a site.yml and playbooks, with a root directory of their own.
 
 import { join } from "node:path";
-import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
+import { execa } from "execa";
+import { expect, onTestFinished } from "vitest";
+import { type AnsibleOptions, type AnsibleResult, ansible, ansibleEnvironment, ansibleProgram } from "./ansible.ts";
+import { type Process, processes, until } from "./process.ts";
 import { files, scratch } from "./scratch.ts";
 import { busyboxTree } from "./trees.ts";
 
@@ -75,3 +78,33 @@ export const sentence = ({ stdout }: AnsibleResult, image: string): string =>
     .slice(stdout.indexOf("TASK [Summary]"))
     .split("\n")
     .find((line) => line.startsWith(`${image}: `)) ?? "";
+
+/** Starts a maintenance and waits until it has come to a point. The rest of the run ends with the test. */
+export async function started(host: RunnerHost, isThere: () => boolean): Promise<{ result: Promise<AnsibleResult> }> {
+  onTestFinished(() => {
+    for (const { pid } of processes(host.directory)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {} // ended meanwhile
+    }
+  });
+  // The inventory's path marks the processes of this run.
+  const args = ["-i", join(host.directory, "nspawn_runner.yml"), "site.yml"];
+  const options = { cwd: host.directory, env: ansibleEnvironment(), reject: false } as const;
+  const result = execa(ansibleProgram("ansible-playbook"), args, options).then(({ exitCode, stdout, stderr }) => ({
+    exitCode: exitCode ?? -1,
+    stdout,
+    stderr,
+  }));
+  await until(isThere);
+  return { result };
+}
+
+/** Starts a maintenance, and kills its first process alone when it has come to a point. */
+export async function killed(host: RunnerHost, isThere: () => boolean): Promise<void> {
+  const { result } = await started(host, isThere);
+  const outer = processes(host.directory).filter((candidate) => candidate.parent === process.pid);
+  expect(outer).toHaveLength(1);
+  process.kill((outer[0] as Process).pid, "SIGKILL");
+  await result;
+}

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The nspawn.runner authors
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The examples of the artifact, as they are, before there is a tree. What they make of real trees is in test/endurance.
+
+import { stat } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { examplesHost } from "../support/examples.ts";
+import { summary } from "../support/runner-host.ts";
+
+const images = ["bookworm", "sid", "slim", "trixie"];
+const { root, run } = examplesHost();
+
+describe("the examples", () => {
+  test("are images that are missing at first, and nothing else", async () => {
+    const { stdout, stderr } = await run("ansible-inventory", "--list");
+    expect(stderr).not.toMatch(/warning|error/i);
+    const inventory = JSON.parse(stdout);
+    expect(inventory.nspawn_runner_missing.hosts.sort()).toEqual(images);
+    expect(inventory.nspawn_runner_declared.hosts.sort()).toEqual(images);
+  });
+
+  test.each(["site.yml", ...images.map((image) => `${image}.yml`)])("%s is a playbook", async (file) => {
+    const { exitCode, stderr } = await run("ansible-playbook", "--syntax-check", file);
+    expect(stderr).not.toMatch(/error/i);
+    expect(exitCode).toBe(0);
+  });
+
+  test("say with --check what they would create, sid too", async () => {
+    const result = await run("ansible-playbook", "site.yml", "--check");
+    expect(result.exitCode).toBe(0);
+    for (const image of images) expect(summary(result, image)[0]).toBe("would be published");
+    expect(result.stdout).toMatch(/^sid \| .* from suite sid$/m);
+    await expect(stat(root)).rejects.toThrow();
+  });
+});
