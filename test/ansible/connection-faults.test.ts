@@ -73,7 +73,7 @@ describe("SIGKILL before, during and after a task", () => {
     expect(result.stdout).not.toContain("PLAY RECAP");
     // The program of the session ends last, where there is one.
     for (const pattern of [containerOf(tree), "^sleep 4714$", sessionOf(tree)]) {
-      await expect.poll(() => processes(new RegExp(pattern)), { timeout: 30_000 }).toEqual([]);
+      await expect.poll(() => processes(new RegExp(pattern, "s")), { timeout: 30_000 }).toEqual([]);
     }
   });
 });

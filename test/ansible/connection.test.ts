@@ -10,7 +10,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
-import { connectionHost, containers, onThisHost, succeeded, whichContainer } from "../support/connection-host.ts";
+import {
+  connectionHost,
+  containers,
+  onThisHost,
+  sessions,
+  succeeded,
+  whichContainer,
+} from "../support/connection-host.ts";
 import { playbook, runnerHost, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
@@ -256,7 +263,8 @@ test("a maintenance works through it, publishes, and a session that idles in pla
   expect(await readFile(join(root, "img/etc/new"), "utf8")).toBe("new");
   const inPlace = await ansible("ansible", ["-i", "nspawn_runner.yml", "img", "-m", "ping"], { cwd: directory });
   expect(inPlace.exitCode).toBe(0);
-  expect(containers(join(root, "img"))).not.toEqual([]);
+  expect(containers(join(root, "img"))).toHaveLength(1);
+  expect(sessions(join(root, "img"))).toHaveLength(1);
   await writeFile(join(directory, "give-back.yml"), playbook("img", "- ansible.builtin.meta: reset_connection", ""));
   expect((await run(["give-back.yml"])).exitCode).toBe(0);
   expect(containers(join(root, "img"))).toEqual([]);

@@ -65,10 +65,10 @@ export const containerOf = (tree: string): string => `^systemd-nspawn .*--direct
 export const sessionOf = (tree: string): string => `^[^ ]+ -I -c .*"tree": "${tree}"`;
 
 /** The systemd-nspawn that runs a tree's container, if there is one. */
-export const containers = (tree: string): Process[] => processes(new RegExp(containerOf(tree)));
+export const containers = (tree: string): Process[] => processes(new RegExp(containerOf(tree), "s"));
 
 /** The program that keeps a tree's session, if there is one. */
-export const sessions = (tree: string): Process[] => processes(new RegExp(sessionOf(tree)));
+export const sessions = (tree: string): Process[] => processes(new RegExp(sessionOf(tree), "s"));
 
 /** A task that runs a command on this machine, where the play's hosts are trees. */
 export const onThisHost = (command: string): string =>
