@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A doc fragment: what the DOCUMENTATION of a plugin, module or action says beside its name and author.
 
-import type { Document, Option, Support } from "../ir/document.ts";
+import type { Document, Option } from "../ir/document.ts";
 import { ansibleMarkup } from "./literal/ansible-markup.ts";
 import { pythonText } from "./literal/python.ts";
 import { yamlText } from "./literal/yaml.ts";
@@ -52,16 +52,14 @@ function optionDoc(option: Option, since: string): Record<string, unknown> {
 const named = (key: string, items: readonly unknown[]): Record<string, unknown> =>
   items.length > 0 ? { [key]: items } : {};
 
+/** Their descriptions are in Ansible's doc fragment `ansible.builtin.action_common_attributes`, which the plugin names after this one. */
 function attributes({ check_mode, diff_mode }: Document): Record<string, unknown> {
   if (!check_mode || !diff_mode) return {};
-  const attribute = (support: Support, what: string) => ({ support, description: [what] });
   return {
     attributes: {
-      check_mode: attribute(
-        check_mode,
-        "Can run in check mode and return the changed status without modifying the target.",
-      ),
-      diff_mode: attribute(diff_mode, "Returns what has changed, or would change, in diff mode."),
+      check_mode: { support: check_mode },
+      diff_mode: { support: diff_mode },
+      platform: { support: "full", platforms: "linux" },
     },
   };
 }

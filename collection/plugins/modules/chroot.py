@@ -6,7 +6,9 @@
 DOCUMENTATION = r"""
 module: chroot
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._chroot
+extends_documentation_fragment:
+  - nspawn.runner._chroot
+  - ansible.builtin.action_common_attributes
 requirements:
   - Python 3.9
   - systemd-nspawn

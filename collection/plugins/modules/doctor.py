@@ -7,7 +7,9 @@
 DOCUMENTATION = r"""
 module: doctor
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._doctor
+extends_documentation_fragment:
+  - nspawn.runner._doctor
+  - ansible.builtin.action_common_attributes
 seealso:
   - module: nspawn.runner.maintain
   - module: nspawn.runner.generations

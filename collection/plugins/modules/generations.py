@@ -7,7 +7,9 @@
 DOCUMENTATION = r"""
 module: generations
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._generations
+extends_documentation_fragment:
+  - nspawn.runner._generations
+  - ansible.builtin.action_common_attributes
 seealso:
   - module: nspawn.runner.rollback
   - module: nspawn.runner.maintain

@@ -7,7 +7,9 @@
 DOCUMENTATION = r"""
 module: maintain
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._maintain
+extends_documentation_fragment:
+  - nspawn.runner._maintain
+  - ansible.builtin.action_common_attributes
 seealso:
   - module: nspawn.runner.summary
   - module: nspawn.runner.rollback

@@ -7,7 +7,9 @@
 DOCUMENTATION = r"""
 module: rollback
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._rollback
+extends_documentation_fragment:
+  - nspawn.runner._rollback
+  - ansible.builtin.action_common_attributes
 seealso:
   - module: nspawn.runner.generations
   - module: nspawn.runner.maintain

@@ -7,7 +7,9 @@
 DOCUMENTATION = r"""
 module: summary
 author: The nspawn.runner authors (@nspawn-runner)
-extends_documentation_fragment: nspawn.runner._summary
+extends_documentation_fragment:
+  - nspawn.runner._summary
+  - ansible.builtin.action_common_attributes
 seealso:
   - module: nspawn.runner.maintain
 """

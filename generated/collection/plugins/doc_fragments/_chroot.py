@@ -23,12 +23,11 @@ description:
 attributes:
   check_mode:
     support: full
-    description:
-      - Can run in check mode and return the changed status without modifying the target.
   diff_mode:
     support: full
-    description:
-      - Returns what has changed, or would change, in diff mode.
+  platform:
+    support: full
+    platforms: linux
 options:
   name:
     description:
