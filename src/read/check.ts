@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What must hold between the parts of the model.
+// Rules between the parts of the model.
 
 import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-morph";
 import type { Document, Option } from "../ir/document.ts";
@@ -10,7 +10,7 @@ import type { Report } from "./problem.ts";
 import type { Tables } from "./tables.ts";
 import { isPattern } from "./value.ts";
 
-/** Names stand once in the whole collection, and a variable's begins with the prefix. */
+/** Each name is used once in the collection, and the name of a variable begins with the prefix. */
 export function checkDocuments(
   read: readonly { readonly declaration: InterfaceDeclaration; readonly document: Document }[],
   layout: Table<Name>,
@@ -21,19 +21,22 @@ export function checkDocuments(
   const names = new Set<string>();
   const given = read.flatMap(({ document }) => (document.kind === "variables" ? document.options : []));
   for (const { declaration, document } of read) {
-    // Generated files are named after it, whatever its kind.
-    if (documents.has(document.name)) report(declaration.getNameNode(), `The name ${document.name} is taken.`);
+    // Generated files have this name, so documents of different kinds cannot share it.
+    if (documents.has(document.name)) report(declaration.getNameNode(), `The name ${document.name} is already taken.`);
     documents.add(document.name);
-    const own = document.creation ? document.options.map(({ name }) => name) : [];
+    const options = document.creation ? document.options.map(({ name }) => name) : [];
     for (const { name, option } of given) {
-      if (option !== null && own.includes(option))
-        report(declaration.getNameNode(), `${option} is an option of ${document.name} and is given by ${name} too.`);
+      if (option !== null && options.includes(option))
+        report(
+          declaration.getNameNode(),
+          `${document.name} declares the option ${option}, and the variable ${name} gives it too.`,
+        );
     }
     if (document.kind !== "variables") continue;
     for (const { name } of document.options) {
       const property = declaration.getPropertyOrThrow(name);
-      if (names.has(name)) report(property, `The variable ${name} is another interface's too.`);
-      if (!name.startsWith(prefix)) report(property, `The name of a variable begins with ${prefix}.`);
+      if (names.has(name)) report(property, `The variable ${name} is declared by another interface too.`);
+      if (!name.startsWith(prefix)) report(property, `The name of a variable must begin with ${prefix}.`);
     }
     for (const { name } of document.options) names.add(name);
   }
@@ -79,25 +82,26 @@ const toolProblems = (tool: BootstrapTool): readonly string[] =>
   [...tool.arguments, ...tool.suite_files].flatMap((text) => placeholderProblems(text, TOOL_PLACEHOLDERS));
 
 const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
-  name.startsWith(namespace) ? [] : [`${name}: the name of a playbook begins with ${namespace}`];
+  name.startsWith(namespace) ? [] : [`${name}: the name of a playbook must begin with ${namespace}`];
 
-/** A path that is found in a tree as it is written: no glob, no detour, and not twice. */
+/** A path must name one place in a tree exactly: no glob, no `..`, and no second row for the same place. */
 function ignoredProblems(row: IgnoredPath, rows: readonly IgnoredPath[]): readonly string[] {
   const { path, anywhere } = row;
   const parts = path.split("/");
-  if (parts.some((part) => /^\.{0,2}$|[*?[\]]/.test(part))) return [`${path} is no plain path below a tree's root.`];
-  if (anywhere) return parts.length > 1 ? [`${path} is no name of a directory.`] : [];
+  if (parts.some((part) => /^\.{0,2}$|[*?[\]]/.test(part)))
+    return [`${path} is not a plain path relative to a tree's root.`];
+  if (anywhere) return parts.length > 1 ? [`${path} is not the name of a directory.`] : [];
   const cover = rows.find((one) => one !== row && !one.anywhere && `${path}/`.startsWith(`${one.path}/`));
-  return cover ? [`${path} is ignored by ${cover.path} already.`] : [];
+  return cover ? [`${path} is already covered by ${cover.path}.`] : [];
 }
 
 function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly string[] {
   const problems: string[] = [];
   const form = flag.environment ? /^[A-Z][A-Z0-9_]*=/ : /^--[a-z]/;
   if (!form.test(flag.flag))
-    problems.push(`${flag.flag} is not written as ${flag.environment ? "NAME=VALUE" : "--flag"}.`);
+    problems.push(`${flag.flag} must have the form ${flag.environment ? "NAME=VALUE" : "--flag"}.`);
   if (flag.staged && (flag.environment || flag.variable !== null))
-    problems.push(`${flag.flag} is for staged trees: it must be an argument, and of no variable.`);
+    problems.push(`${flag.flag} is for staged trees: such a flag must be an argument and cannot depend on a variable.`);
   const each = flag.variable !== null && flag.when === null;
   const placeholders = each ? ["name", "machine", "value"] : ["name", "machine"];
   problems.push(...placeholderProblems(flag.flag, placeholders));
@@ -106,19 +110,20 @@ function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly st
     return problems;
   }
   const option = options.find(({ name }) => name === flag.variable);
-  if (!option) return [...problems, `There is no variable ${flag.variable}.`];
+  if (!option) return [...problems, `The model has no variable ${flag.variable}.`];
   const whenFits = typeof flag.when === "boolean" ? option.type === "bool" : option.choices.includes(String(flag.when));
-  if (flag.when !== null && !whenFits) problems.push(`${flag.variable} is never ${flag.when}.`);
-  if (flag.pattern !== null && !isPattern(flag.pattern)) problems.push(`${flag.pattern} is no pattern.`);
+  if (flag.when !== null && !whenFits) problems.push(`${flag.variable} cannot have the value ${flag.when}.`);
+  if (flag.pattern !== null && !isPattern(flag.pattern))
+    problems.push(`${flag.pattern} is not a valid regular expression.`);
   return problems;
 }
 
 const placeholderProblems = (text: string, known: readonly string[]): readonly string[] =>
   [...text.matchAll(/\{(\w+)\}/g)]
     .filter(([, name]) => !known.includes(name ?? ""))
-    .map(([placeholder]) => `${text}: nothing replaces ${placeholder}. There is: ${known.join(", ")}.`);
+    .map(([placeholder]) => `${text}: unknown placeholder ${placeholder}. Known names: ${known.join(", ")}.`);
 
-/** A row of a table in the source. */
+/** The source of a row of a table. */
 function rowNode(table: VariableDeclaration, index: number): Node {
   let node: Node | undefined = table.getInitializer();
   while (Node.isAsExpression(node) || Node.isSatisfiesExpression(node)) node = node.getExpression();

@@ -9,7 +9,7 @@ import { type Comment, tagNamed, tagText } from "./jsdoc.ts";
 import { type Context, readOption } from "./option.ts";
 import type { Report } from "./problem.ts";
 
-/** Tags of an interface, by its kind. */
+/** Tags of an interface, by kind. */
 const TAGS: Record<Kind, Tags> = {
   inventory: { required: ["kind", "name", "since"], optional: ["constructed"] },
   vars: { required: ["kind", "name", "since"], optional: ["staging"] },
@@ -24,7 +24,7 @@ const ALL_TAGS = Object.values(TAGS).flatMap(({ required, optional }) => [...req
 export function readDocument(declaration: InterfaceDeclaration, context: Context): Document {
   const { report } = context;
   const known = readKind(declaration, report);
-  // Of an unknown kind everything may be right, so one message is enough.
+  // The rules of an unknown kind are unknown, so one message is enough.
   const kind = known ?? "inventory";
   const tags = known ? TAGS[known] : { required: [], optional: ALL_TAGS };
   const { comment, name, since, short, description } = readHeading(declaration, tags, report);
@@ -46,7 +46,7 @@ export function readDocument(declaration: InterfaceDeclaration, context: Context
       declaration,
       (property) => {
         if (constructed && (CONSTRUCTED_OPTIONS as readonly string[]).includes(property.getName()))
-          report(property.getNameNode(), `${property.getName()} is an option of Ansible's own.`);
+          report(property.getNameNode(), `${property.getName()} is an option that Ansible itself adds.`);
         return readOption(property, kind, since, context);
       },
       report,
@@ -64,11 +64,11 @@ function readKind(declaration: InterfaceDeclaration, report: Report): Kind | nul
     .flatMap((doc) => doc.getTags())
     .find((candidate) => candidate.getTagName() === "kind");
   const kind = KINDS.find((candidate) => candidate === tag?.getCommentText()?.trim());
-  if (!kind && tag) report(tag, `@kind is one of: ${[...KINDS, "state"].join(", ")}.`);
+  if (!kind && tag) report(tag, `@kind must be one of: ${[...KINDS, "state"].join(", ")}.`);
   return kind ?? null;
 }
 
-/** Variables have no name in Ansible, so the interface gives it. */
+/** Ansible has no name for a group of variables, so the interface gives one. */
 const variablesName = (declaration: InterfaceDeclaration): string =>
   declaration
     .getName()
@@ -77,13 +77,13 @@ const variablesName = (declaration: InterfaceDeclaration): string =>
 
 function readFlag(comment: Comment, name: string, report: Report): boolean {
   const tag = tagNamed(comment, name);
-  if (tag && tag.text !== "") report(tag.node, `@${name} stands alone, without text.`);
+  if (tag && tag.text !== "") report(tag.node, `@${name} takes no text.`);
   return tag !== undefined;
 }
 
 function readSupport(comment: Comment, name: string, report: Report): Support | null {
   const support = SUPPORT.find((candidate) => candidate === tagText(comment, name));
   const tag = tagNamed(comment, name);
-  if (tag && !support) report(tag.node, `@${name} is one of: ${SUPPORT.join(", ")}.`);
+  if (tag && !support) report(tag.node, `@${name} must be one of: ${SUPPORT.join(", ")}.`);
   return support ?? null;
 }

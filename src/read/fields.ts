@@ -10,23 +10,23 @@ import { proseProblem } from "./sentence.ts";
 export interface Fields {
   text(name: string): string;
   optionalText(name: string): string | null;
-  /** Text that is a sentence. */
+  /** A sentence. */
   sentence(name: string): string;
   integer(name: string): number;
   texts(name: string): readonly string[];
   optionalTexts(name: string): readonly string[];
-  /** True, or absent. */
+  /** `true` or absent. */
   flag(name: string): boolean;
   optionalScalar(name: string): string | boolean | null;
   /** The node of a field, or of the whole object. */
   at(name: string): Node;
-  /** To be called last: fields that nobody asked for are mistakes. */
+  /** Reports the fields that no call has read: to be called last. */
   done(): void;
 }
 
-/** Reads the fields of an object; what is missing or of another type is a mistake, and read as empty. */
-export function fieldsOf(literal: Literal, what: string, report: Report): Fields {
-  if (literal.kind !== "record") report(literal.node, `${what} is an object.`);
+/** Reads the fields of an object. A field that is missing or has another type is a mistake, and read as empty. */
+export function fieldsOf(literal: Literal, subject: string, report: Report): Fields {
+  if (literal.kind !== "record") report(literal.node, `${subject} must be an object.`);
   const entries = literal.kind === "record" ? literal.entries : new Map();
   const asked = new Set<string>();
   const get = (name: string): Literal | undefined => {
@@ -36,19 +36,19 @@ export function fieldsOf(literal: Literal, what: string, report: Report): Fields
   const at = (name: string): Node => get(name)?.node ?? literal.node;
   const need = (name: string): Literal | undefined => {
     const found = get(name);
-    if (!found && literal.kind === "record") report(literal.node, `${what} has no ${name}.`);
+    if (!found && literal.kind === "record") report(literal.node, `${subject} has no ${name}.`);
     return found;
   };
   const asText = (name: string, found: Literal | undefined): string | null => {
     if (!found) return null;
     if (found.kind === "scalar" && typeof found.value === "string" && found.value !== "") return found.value;
-    report(found.node, `${name} is a string with something in it.`);
+    report(found.node, `${name} must be a string that is not empty.`);
     return null;
   };
   const asTexts = (name: string, found: Literal | undefined): readonly string[] => {
     if (!found) return [];
-    if (found.kind === "list") return found.items.map((item) => asText(`Each of ${name}`, item) ?? "");
-    report(found.node, `${name} is a list of strings.`);
+    if (found.kind === "list") return found.items.map((item) => asText(`Each item of ${name}`, item) ?? "");
+    report(found.node, `${name} must be a list of strings.`);
     return [];
   };
   return {
@@ -67,24 +67,26 @@ export function fieldsOf(literal: Literal, what: string, report: Report): Fields
     integer(name) {
       const found = need(name);
       if (found?.kind === "scalar" && Number.isInteger(found.value)) return Number(found.value);
-      if (found) report(found.node, `${name} is a whole number.`);
+      if (found) report(found.node, `${name} must be a whole number.`);
       return 0;
     },
     flag(name) {
       const found = get(name);
-      if (found && !(found.kind === "scalar" && found.value === true)) report(found.node, `${name} is true or absent.`);
+      if (found && !(found.kind === "scalar" && found.value === true))
+        report(found.node, `${name} must be true or absent.`);
       return found !== undefined;
     },
     optionalScalar(name) {
       const found = get(name);
       if (!found) return null;
       if (found.kind === "scalar" && typeof found.value !== "number") return found.value;
-      report(found.node, `${name} is a string, true or false.`);
+      report(found.node, `${name} must be a string, true or false.`);
       return null;
     },
     done() {
       for (const [name, { property }] of entries) {
-        if (!asked.has(name)) report(property, `${what} has no field ${name}. It has: ${[...asked].join(", ")}.`);
+        if (!asked.has(name))
+          report(property, `${subject} has no field ${name}. Known fields: ${[...asked].join(", ")}.`);
       }
     },
   };

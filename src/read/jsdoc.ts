@@ -18,8 +18,8 @@ export interface Comment {
 }
 
 /**
- * Reads the comment of a declaration, which must have a sentence.
- * Tags that are not among `allowed`, or that stand twice without being among `repeatable`, are mistakes.
+ * Reads the comment of a declaration. A missing description is a mistake, and so is a tag that is not in `allowed`, or that is given twice
+ * without being in `repeatable`.
  */
 export function readComment(
   node: Node,
@@ -30,9 +30,9 @@ export function readComment(
 ): Comment {
   const docs = docsOf(node);
   const doc = docs.at(-1);
-  if (docs.length > 1) report(docs[0] as JSDoc, `${name} has ${docs.length} comments; write one.`);
+  if (docs.length > 1) report(docs[0] as JSDoc, `${name} has ${docs.length} JSDoc comments: merge them into one.`);
   const prose = paragraphs(doc?.getDescription() ?? "");
-  if (prose.length === 0) report(named(node), `${name} has no sentence. Write one above it, as JSDoc.`);
+  if (prose.length === 0) report(named(node), `${name} has no description. Write a sentence above ${name}, as JSDoc.`);
   for (const paragraph of prose) {
     const problem = proseProblem(paragraph);
     if (problem && doc) report(doc, problem);
@@ -42,7 +42,7 @@ export function readComment(
   return { paragraphs: prose, tags };
 }
 
-/** Text of a tag that stands at most once. */
+/** Text of a tag that is given at most once. */
 export const tagText = (comment: Comment, name: string): string | undefined => tagNamed(comment, name)?.text;
 
 export const tagNamed = (comment: Comment, name: string): Tag | undefined =>
@@ -52,13 +52,13 @@ export const VERSION = /^\d+\.\d+\.\d+$/;
 
 /** A version in a tag, or null. */
 export function readVersion(tag: Tag | undefined, report: Report): string | null {
-  if (tag && !VERSION.test(tag.text)) report(tag.node, `@${tag.name} is a version such as 1.0.0.`);
+  if (tag && !VERSION.test(tag.text)) report(tag.node, `@${tag.name} must be a version such as 1.0.0.`);
   return tag?.text ?? null;
 }
 
 /** A whole number in a tag, or null. */
 export function readInteger(tag: Tag | undefined, report: Report): number | null {
-  if (tag && !/^-?\d+$/.test(tag.text)) report(tag.node, `@${tag.name} is a whole number.`);
+  if (tag && !/^-?\d+$/.test(tag.text)) report(tag.node, `@${tag.name} must be a whole number.`);
   return tag ? Number.parseInt(tag.text, 10) : null;
 }
 
@@ -75,14 +75,14 @@ const readTag = (node: JSDocTag): Tag => ({
 function checkTags(tags: readonly Tag[], allowed: readonly string[], repeatable: readonly string[], report: Report) {
   for (const [index, { name, node }] of tags.entries()) {
     if (!allowed.includes(name)) {
-      report(node, `Unknown tag @${name}. Here can stand: ${allowed.map((tag) => `@${tag}`).join(", ") || "none"}.`);
+      report(node, `Unknown tag @${name}. Allowed here: ${allowed.map((tag) => `@${tag}`).join(", ") || "none"}.`);
     } else if (!repeatable.includes(name) && tags.findIndex((tag) => tag.name === name) < index) {
-      report(node, `@${name} stands twice.`);
+      report(node, `@${name} is given twice.`);
     }
   }
 }
 
-/** Where a declaration is pointed at: its name, not its whole body. */
+/** The name of a declaration: a mistake is shown there, and not on the whole body. */
 function named(node: Node): Node {
   return node.getFirstChild((child) => child.getText() !== "" && child.getKindName() === "Identifier") ?? node;
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Literals of the model's tables, read from the syntax tree: the model is never run.
+// Literals of the model's tables, read from the syntax tree: the model's code never runs.
 
 import { type Expression, Node } from "ts-morph";
 import type { Report } from "./problem.ts";
@@ -11,12 +11,12 @@ export type Literal =
   | { readonly kind: "record"; readonly entries: ReadonlyMap<string, Entry>; readonly node: Node };
 
 export interface Entry {
-  /** Where the entry is declared, with its comment. */
+  /** The declaration of the entry, with the comment. */
   readonly property: Node;
   readonly literal: Literal;
 }
 
-/** Reads a literal. What is none is a mistake, and read as its own text. */
+/** Reads a literal. Any other expression is a mistake, and read as a string of the source text. */
 export function readLiteral(node: Expression, report: Report): Literal {
   if (Node.isAsExpression(node) || Node.isSatisfiesExpression(node) || Node.isParenthesizedExpression(node)) {
     return readLiteral(node.getExpression(), report);
@@ -34,7 +34,10 @@ function readScalar(node: Expression, report: Report): string | number | boolean
   }
   if (Node.isTrueLiteral(node) || Node.isFalseLiteral(node)) return node.getLiteralValue();
   if (/^-\d+$/.test(node.getText())) return Number(node.getText());
-  report(node, `${node.getKindName()} is no literal. A table holds strings, numbers, true, false, lists and objects.`);
+  report(
+    node,
+    `${node.getKindName()} is not a literal. A table may contain only strings, numbers, true, false, lists and objects.`,
+  );
   return node.getText();
 }
 
@@ -44,12 +47,12 @@ function readEntries(node: Node, report: Report): ReadonlyMap<string, Entry> {
   for (const property of node.getProperties()) {
     const value = Node.isPropertyAssignment(property) ? property.getInitializer() : undefined;
     if (!Node.isPropertyAssignment(property) || !value) {
-      report(property, "An object of a table is written as name: value.");
+      report(property, "Write an object of a table as name: value.");
       continue;
     }
     const nameNode = property.getNameNode();
     const name = Node.isStringLiteral(nameNode) ? nameNode.getLiteralValue() : nameNode.getText();
-    if (entries.has(name)) report(nameNode, `${name} stands twice.`);
+    if (entries.has(name)) report(nameNode, `${name} is given twice.`);
     entries.set(name, { property, literal: readLiteral(value, report) });
   }
   return entries;

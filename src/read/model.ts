@@ -31,7 +31,7 @@ const MODEL = "src/model";
 /** Reads the model of a checkout: `src/model` and the version in package.json. Throws a SpecError with all mistakes. */
 export function readModel(root: string): Spec {
   const { found, report } = problemList(root);
-  // A mistake of one step makes the next one's messages worthless, so each is a place to stop.
+  // A mistake in one step makes the messages of the next step worthless, so reading may stop after each.
   const stop = () => {
     if (found.length > 0) throw new SpecError([...found].sort(byPosition));
   };
@@ -75,7 +75,7 @@ export function readModel(root: string): Spec {
 function withCreationOptions(documents: readonly Document[], prefix: string): readonly Document[] {
   const variables = documents.flatMap(({ kind, options }) => (kind === "variables" ? options : []));
   const names = new Map(variables.flatMap(({ name, option }) => (option === null ? [] : [[name, option] as const])));
-  // The module's own words for a variable and for a value that the variable's template has.
+  // The module has a name of its own for each variable, and for the value that a variable's template contains.
   const sentence = (text: string): string =>
     text
       .replace(/`(\w+)`/g, (_code, name) => `\`${names.get(name) ?? name}\``)
@@ -95,7 +95,7 @@ function readVersion(root: string, found: Problem[]): string {
   const text = existsSync(path) ? readFileSync(path, "utf8") : "";
   const version = versionIn(text);
   if (version !== null) return version;
-  found.push(problemAt("package.json", text, 0, 0, 'There is no "version" such as "1.0.0".'));
+  found.push(problemAt("package.json", text, 0, 0, '"version" must be a version such as "1.0.0".'));
   return "0.0.0";
 }
 
@@ -135,9 +135,9 @@ function findTables(files: readonly SourceFile[], found: Problem[]): Tables {
   const constants = files.flatMap((file) => file.getVariableDeclarations());
   const entries = TABLES.map((name) => [name, constants.find((constant) => constant.getName() === name)] as const);
   for (const [name, declaration] of entries) {
-    if (!declaration) found.push(problemAt(MODEL, "", 0, 0, `No file of the model has the constant ${name}.`));
+    if (!declaration) found.push(problemAt(MODEL, "", 0, 0, `No file of the model declares the constant ${name}.`));
   }
-  // Whoever called stops when one is missing.
+  // readModel() stops when one is missing.
   return Object.fromEntries(entries) as Tables;
 }
 
@@ -153,8 +153,7 @@ function modelInterfaces(files: readonly SourceFile[], report: Report) {
   const parts = new Map(others.map((one) => [one.getName(), one]));
   const used = new Set(states.flatMap((state) => partsOf(state, parts)));
   for (const one of others) {
-    if (!used.has(one))
-      report(one.getNameNode(), `${one.getName()} has no @kind, and neither a table nor a state is made of it.`);
+    if (!used.has(one)) report(one.getNameNode(), `${one.getName()} has no @kind, and no table and no state uses it.`);
   }
   return { documents: interfaces.filter((one) => isDocument(one) && !isState(one)), states, parts };
 }

@@ -10,7 +10,7 @@ import { sentences } from "./sentence.ts";
 import { type Aliases, readType } from "./type.ts";
 import { type Constants, parseValue } from "./value.ts";
 
-/** What reading needs beside the declaration. */
+/** Inputs of reading beside the declaration. */
 export interface Context {
   readonly aliases: Aliases;
   readonly constants: Constants;
@@ -24,7 +24,7 @@ const SOURCE_TAGS = ["env", "ini", "var"];
 export function readOption(property: PropertySignature, kind: Kind, since: string, context: Context): Option {
   const { report } = context;
   const name = property.getName();
-  // Only plugins look for their options in the environment and in ansible.cfg.
+  // Only plugins read options from the environment and from ansible.cfg.
   const allowed = ["inventory", "vars", "connection"].includes(kind)
     ? [...TAGS, ...SOURCE_TAGS]
     : kind === "variables"
@@ -40,7 +40,7 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const defaultTag = tagNamed(comment, "default");
   if (required && defaultTag) report(defaultTag.node, `${name} is required, so it cannot have a default.`);
   const minimumTag = tagNamed(comment, "minimum");
-  if (minimumTag && type.type !== "int") report(minimumTag.node, "@minimum is for numbers.");
+  if (minimumTag && type.type !== "int") report(minimumTag.node, "@minimum is allowed for numbers only.");
   const minimum = readInteger(minimumTag, report);
   const defaultValue = readValue(defaultTag, type, context);
   if (defaultTag && minimum !== null && typeof defaultValue === "number" && defaultValue < minimum) {
@@ -69,7 +69,8 @@ function readValue(tag: Tag | undefined, type: Type, { constants, report }: Cont
 }
 
 function readOptionName(tag: Tag | undefined, report: Report): string | null {
-  if (tag && !/^[a-z][a-z0-9_]*$/.test(tag.text)) report(tag.node, "@option is the name of an option: a-z, 0-9 and _.");
+  if (tag && !/^[a-z][a-z0-9_]*$/.test(tag.text))
+    report(tag.node, "@option must be the name of an option: a-z, 0-9 and _.");
   return tag?.text ?? null;
 }
 
@@ -78,7 +79,7 @@ function readSources(comment: Comment, report: Report): Pick<Option, "env" | "in
     comment.tags
       .filter((tag) => tag.name === name)
       .map((tag) => {
-        if (!pattern.test(tag.text)) report(tag.node, `@${name} is ${want}.`);
+        if (!pattern.test(tag.text)) report(tag.node, `@${name} must be ${want}.`);
         return tag.text;
       });
   return {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is wrong with the model, and where: printed like tsc's messages.
+// Mistakes in the model and their positions, in the form of tsc's messages.
 
 import { relative } from "node:path";
 import type { Node } from "ts-morph";
@@ -10,15 +10,15 @@ export interface Problem {
   readonly line: number;
   readonly column: number;
   readonly message: string;
-  /** The line of the source, and how much of it is meant. */
+  /** The line of the source, and how many characters of it are marked. */
   readonly code: string;
   readonly length: number;
 }
 
-/** Takes down a mistake at a node. */
+/** Records a mistake at a node. */
 export type Report = (node: Node, message: string) => void;
 
-/** Mistakes in the model, all that were found. */
+/** All mistakes that were found in the model. */
 export class SpecError extends Error {
   readonly problems: readonly Problem[];
 
@@ -43,7 +43,7 @@ export function problemAt(file: string, text: string, start: number, end: number
   return { file, line: before.length, column, message, code, length: Math.min(end - start, code.length - column + 1) };
 }
 
-/** Collects the mistakes of one reading; files are named from `root`. */
+/** Collects the mistakes of one reading; the paths of files start at `root`. */
 export function problemList(root: string): { readonly found: Problem[]; readonly report: Report } {
   const found: Problem[] = [];
   const report: Report = (node, message) => {
@@ -54,6 +54,6 @@ export function problemList(root: string): { readonly found: Problem[]; readonly
   return { found, report };
 }
 
-/** In the order of the files' names, and in a file from its top. */
+/** Sorts by file name, then by line and column. */
 export const byPosition = (a: Problem, b: Problem): number =>
   a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1;

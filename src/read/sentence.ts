@@ -9,21 +9,21 @@ export const paragraphs = (text: string): string[] =>
     .map((paragraph) => paragraph.replace(/\s+/g, " ").trim())
     .filter((paragraph) => paragraph !== "");
 
-/** Sentences of a paragraph. A period inside backticks, or before a small letter, ends none. */
+/** Sentences of a paragraph. A period inside backticks, or before a small letter, does not end a sentence. */
 export function sentences(paragraph: string): string[] {
   const masked = paragraph.replace(/`[^`]*`/g, (code) => `\`${"x".repeat(code.length - 2)}\``);
   const ends = [...masked.matchAll(/[.]\s+(?=[A-Z`"])/g)].map((match) => match.index + 1);
   return [...ends, paragraph.length].map((end, i) => paragraph.slice(ends[i - 1] ?? 0, end).trim());
 }
 
-/** What is wrong with a piece of prose, or null. */
+/** The mistake in a piece of prose, or null. */
 export function proseProblem(text: string): string | null {
-  if (text === "") return "There is no sentence.";
-  if (!text.endsWith(".")) return `A sentence ends in a period: "${ending(text)}".`;
-  if (text.split("`").length % 2 === 0) return `A backtick has no partner: "${ending(text)}".`;
-  // Ansible's markup has no way to write one.
+  if (text === "") return "The text is empty.";
+  if (!text.endsWith(".")) return `A sentence must end with a period: "${ending(text)}".`;
+  if (text.split("`").length % 2 === 0) return `A backtick is not closed: "${ending(text)}".`;
+  // Ansible's markup C(...) ends at the first closing parenthesis.
   const code = (text.match(/`[^`]*`/g) ?? []).find((one) => one.includes(")"));
-  return code ? `A closing parenthesis cannot stand between backticks: ${code}.` : null;
+  return code ? `A closing parenthesis is not allowed between backticks: ${code}.` : null;
 }
 
 const ending = (text: string): string => (text.length > 40 ? `...${text.slice(-37)}` : text);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An interface of kind `state`, and those that it is made of, to a state of the IR.
+// An interface of kind `state`, with the interfaces of its parts, to a state of the IR.
 
 import { type InterfaceDeclaration, Node, type PropertySignature, SyntaxKind, type TypeNode } from "ts-morph";
 import type { Value } from "../ir/document.ts";
@@ -17,7 +17,7 @@ export type Interfaces = ReadonlyMap<string, InterfaceDeclaration>;
 const SUPPORTED =
   "Use string, number, boolean, a literal, a union of string literals, a type of types.ts, an interface, an array of one, or Record<string, string | string[]>";
 
-/** Reads the state that this interface declares. */
+/** Reads the state that an interface declares. */
 export function readState(declaration: InterfaceDeclaration, interfaces: Interfaces, context: Context): State {
   const { report } = context;
   const tags = { required: ["kind", "name", "since", "example"], optional: [] };
@@ -42,7 +42,7 @@ export const isState = (declaration: InterfaceDeclaration): boolean =>
     .flatMap((doc) => doc.getTags())
     .some((tag) => tag.getTagName() === "kind" && tag.getCommentText()?.trim() === "state");
 
-/** The interfaces that an interface is made of, and those that they are made of, in the order in which they are named. */
+/** The interfaces that an interface refers to, directly or through others, in the order of the references. */
 export function partsOf(declaration: InterfaceDeclaration, interfaces: Interfaces): readonly InterfaceDeclaration[] {
   const found = new Set<InterfaceDeclaration>();
   const visit = (one: InterfaceDeclaration) => {
@@ -59,7 +59,7 @@ export function partsOf(declaration: InterfaceDeclaration, interfaces: Interface
 
 interface Reading extends Context {
   readonly interfaces: Interfaces;
-  /** An alias is read once, so that its mistakes are told once. */
+  /** Each alias is read once, so that a mistake in an alias is reported once. */
   readonly aliasTypes: Map<string, FieldType | null>;
 }
 
@@ -67,7 +67,7 @@ function readPart(declaration: InterfaceDeclaration, reading: Reading): Part {
   const { report, interfaces } = reading;
   const name = declaration.getName();
   if (partsOf(declaration, interfaces).includes(declaration))
-    report(declaration.getNameNode(), `${name} is a part of itself.`);
+    report(declaration.getNameNode(), `${name} contains itself.`);
   const comment = readComment(declaration, name, [], [], report);
   return { name, description: comment.paragraphs, fields: readFields(declaration, reading) };
 }
@@ -81,7 +81,8 @@ function readField(property: PropertySignature, reading: Reading): Field {
   const comment = readComment(property, name, [], [], report);
   const node = property.getTypeNode();
   const type = node ? fieldType(node, reading) : null;
-  if (!type) report(node ?? property.getNameNode(), `${name} has no type that JSON Schema can say. ${SUPPORTED}.`);
+  if (!type)
+    report(node ?? property.getNameNode(), `The type of ${name} cannot be written as JSON Schema. ${SUPPORTED}.`);
   return {
     name,
     description: comment.paragraphs.flatMap(sentences),
@@ -130,11 +131,11 @@ function literalType(node: TypeNode): FieldType | null {
   return values.every((value) => typeof value === "string") ? text(values) : null;
 }
 
-/** What an alias means, with the limits that its tags set. */
+/** The type of an alias, with the limits that its tags set. */
 function aliasType(name: string, reading: Reading): FieldType | null {
   const known = reading.aliasTypes.get(name);
   if (known !== undefined) return known;
-  // While it is read, so that one that leads back to itself has no type.
+  // Set while the alias is read: an alias that refers to itself has no type.
   reading.aliasTypes.set(name, null);
   const alias = reading.aliases.get(name);
   const target = alias?.getTypeNode();
@@ -149,7 +150,7 @@ function limit(type: FieldType, alias: Node, { report }: Reading): FieldType {
   const comment = readComment(alias, "The type", allowed, [], report);
   if (type.is === "string") {
     const tag = tagNamed(comment, "pattern");
-    if (tag && !isPattern(tag.text)) report(tag.node, `@pattern: ${tag.text} is no pattern.`);
+    if (tag && !isPattern(tag.text)) report(tag.node, `@pattern: ${tag.text} is not a valid regular expression.`);
     return tag ? { ...type, pattern: tag.text } : type;
   }
   if (type.is !== "number") return type;
@@ -164,7 +165,7 @@ function readExample(tag: Tag | undefined, { report }: Context): Value {
   try {
     return tag ? JSON.parse(tag.text) : null;
   } catch {
-    if (tag) report(tag.node, "@example is no JSON.");
+    if (tag) report(tag.node, "@example is not valid JSON.");
     return null;
   }
 }

@@ -89,11 +89,11 @@ export function readIgnoredPaths(declaration: VariableDeclaration, report: Repor
 
 export function readTexts(declaration: VariableDeclaration, report: Report): Table<string> {
   const literal = literalOf(declaration, report);
-  if (literal?.kind !== "list") report(declaration, `${declaration.getName()} is a list of strings.`);
+  if (literal?.kind !== "list") report(declaration, `${declaration.getName()} must be a list of strings.`);
   const items = literal?.kind === "list" ? literal.items : [];
   const rows = items.map((item) => {
     if (item.kind === "scalar" && typeof item.value === "string" && item.value !== "") return item.value;
-    report(item.node, `Each of ${declaration.getName()} is a string with something in it.`);
+    report(item.node, `Each item of ${declaration.getName()} must be a string that is not empty.`);
     return "";
   });
   return { source: sourceOf(declaration), rows };
@@ -120,23 +120,24 @@ export function readCollection(
     source: sourceOf(declaration),
   };
   fields.done();
-  // What Galaxy demands, see `ansible-galaxy collection publish`.
+  // Galaxy's rules, see `ansible-galaxy collection publish`.
   for (const name of ["namespace", "name"] as const) {
-    if (!/^(?!.*__)[a-z][0-9a-z_]*$/.test(collection[name])) report(fields.at(name), `${name} is of a-z, 0-9 and _.`);
+    if (!/^(?!.*__)[a-z][0-9a-z_]*$/.test(collection[name]))
+      report(fields.at(name), `${name} may contain only a-z, 0-9 and _.`);
   }
   for (const tag of collection.tags) {
-    if (!/^[a-z][0-9a-z_]*$/.test(tag)) report(fields.at("tags"), `Tag ${tag} is of a-z, 0-9 and _.`);
+    if (!/^[a-z][0-9a-z_]*$/.test(tag)) report(fields.at("tags"), `The tag ${tag} may contain only a-z, 0-9 and _.`);
   }
   return collection;
 }
 
 export function readLayout(declaration: VariableDeclaration, report: Report): Table<Name> {
   const literal = literalOf(declaration, report);
-  if (literal?.kind !== "record") report(declaration, "The layout is an object of strings.");
+  if (literal?.kind !== "record") report(declaration, "The layout must be an object of strings.");
   const entries = literal?.kind === "record" ? [...literal.entries] : [];
   const rows = entries.map(([name, { property, literal: value }]) => {
     const comment = readComment(property, name, ["sh"], [], report);
-    if (value.kind !== "scalar" || typeof value.value !== "string") report(value.node, `${name} is a string.`);
+    if (value.kind !== "scalar" || typeof value.value !== "string") report(value.node, `${name} must be a string.`);
     return {
       name,
       value: value.kind === "scalar" ? String(value.value) : "",
@@ -149,15 +150,15 @@ export function readLayout(declaration: VariableDeclaration, report: Report): Ta
 
 function readRows<Row>(
   declaration: VariableDeclaration,
-  what: string,
+  subject: string,
   report: Report,
   read: (fields: Fields) => Row,
 ): Table<Row> {
   const literal = literalOf(declaration, report);
-  if (literal && literal.kind !== "list") report(declaration, `${declaration.getName()} is a list.`);
+  if (literal && literal.kind !== "list") report(declaration, `${declaration.getName()} must be a list.`);
   const items = literal?.kind === "list" ? literal.items : [];
   const rows = items.map((item) => {
-    const fields = fieldsOf(item, what, report);
+    const fields = fieldsOf(item, subject, report);
     const row = read(fields);
     fields.done();
     return row;

@@ -43,7 +43,7 @@ export function recordValue(node: TypeNode): TypeNode | null {
 
 export const isString = (node: TypeNode): boolean => node.getKind() === SyntaxKind.StringKeyword;
 
-/** `seen`: the aliases on the way here; one that leads back to itself has no type. */
+/** `seen`: the aliases that led to this type. An alias that refers to itself has no type. */
 function scalarType(node: TypeNode, aliases: Aliases, seen: readonly string[]): Type | null {
   const text = node.getText();
   if (isString(node)) return scalar("str");

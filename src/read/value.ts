@@ -7,11 +7,11 @@ import type { Type, Value } from "../ir/document.ts";
 /** Strings of the model that a tag may name, as `{TABLE.KEY}`. */
 export type Constants = ReadonlyMap<string, string>;
 
-/** The value, or what is wrong with the text. */
+/** The value, or the mistake in the text. */
 export type Parsed = { readonly value: Value } | { readonly problem: string };
 
 export function parseValue(text: string, { type, elements, choices }: Type, constants: Constants): Parsed {
-  if (text === "") return { problem: "There is no value." };
+  if (text === "") return { problem: "The value is missing." };
   if (type === "list" || type === "dict") return parseJson(text, type, elements, choices);
   const constant = text.match(/^\{(\w+\.\w+)\}$/)?.[1];
   if (constant) {
@@ -52,7 +52,7 @@ function checked(value: Value, type: Type["type"], choices: readonly string[]): 
   const want = { str: "string", path: "string", bool: "boolean", int: "number", list: "object", dict: "object" }[type];
   if (typeof value !== want) return { problem: `${JSON.stringify(value)} is not of type ${type}.` };
   if (choices.length > 0 && !choices.includes(String(value))) {
-    return { problem: `${JSON.stringify(value)} is none of: ${choices.join(", ")}.` };
+    return { problem: `${JSON.stringify(value)} is not one of: ${choices.join(", ")}.` };
   }
   return { value };
 }

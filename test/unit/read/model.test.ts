@@ -43,7 +43,7 @@ const documents: Record<string, Row> = {
     want: [
       "content.ts:69:13 - error: Type Colour cannot be an element of a list.",
       "content.ts:102:16 - error: Type Colour has no match in Ansible.",
-      "content.ts:163:11 - error: colour has no type that JSON Schema can say.",
+      "content.ts:163:11 - error: The type of colour cannot be written as JSON Schema.",
     ],
   },
   "an option of a variable that the module has itself": {
@@ -52,40 +52,40 @@ const documents: Record<string, Row> = {
       " * @diff_mode none\n * @creation\n */\nexport interface BoxModule {\n",
     ),
     also: content('   * @example ["/srv:/srv"]\n', "   * @option name\n"),
-    want: ["content.ts:62:18 - error: name is an option of box and is given by box_binds too."],
+    want: ["content.ts:62:18 - error: box declares the option name, and the variable box_binds gives it too."],
   },
   "an option of a variable that is no name": {
     given: content('   * @example ["/srv:/srv"]\n', "   * @option Binds\n"),
-    want: ["content.ts:83:6 - error: @option is the name of an option: a-z, 0-9 and _."],
+    want: ["content.ts:83:6 - error: @option must be the name of an option: a-z, 0-9 and _."],
   },
   "a property without a sentence": {
     given: content("  /** Name of the box. */\n", ""),
-    want: ["content.ts:62:3 - error: name has no sentence. Write one above it, as JSDoc."],
+    want: ["content.ts:62:3 - error: name has no description. Write a sentence above name, as JSDoc."],
   },
   "tags without a sentence": {
     given: content("   * Whether the box has a network.\n   *\n", ""),
-    want: ["content.ts:89:3 - error: box_online has no sentence."],
+    want: ["content.ts:89:3 - error: box_online has no description."],
   },
   "an interface without a sentence": {
     given: content(" * Makes a box.\n *\n", ""),
-    want: ["content.ts:59:18 - error: BoxModule has no sentence."],
+    want: ["content.ts:59:18 - error: BoxModule has no description."],
   },
   "a sentence without a period": {
     given: content("/** Its colour. */", "/** Its colour */"),
-    want: ['content.ts:101:3 - error: A sentence ends in a period: "Its colour".'],
+    want: ['content.ts:101:3 - error: A sentence must end with a period: "Its colour".'],
   },
   "a backtick without a partner": {
     given: content("/** Its colour. */", "/** Its `colour. */"),
-    want: ["content.ts:101:3 - error: A backtick has no partner"],
+    want: ["content.ts:101:3 - error: A backtick is not closed"],
   },
   "markup that Ansible cannot write": {
     given: content("/** Its colour. */", "/** Its `f(x)`. */"),
-    want: ["content.ts:101:3 - error: A closing parenthesis cannot stand between backticks: `f(x)`."],
+    want: ["content.ts:101:3 - error: A closing parenthesis is not allowed between backticks: `f(x)`."],
   },
   "an unknown tag": {
     given: content("   * @minimum 1", "   * @maximum 1"),
     want: [
-      "content.ts:96:6 - error: Unknown tag @maximum. Here can stand: @default, @example, @minimum, @since, @option.",
+      "content.ts:96:6 - error: Unknown tag @maximum. Allowed here: @default, @example, @minimum, @since, @option.",
     ],
   },
   "a tag of another kind": {
@@ -94,15 +94,15 @@ const documents: Record<string, Row> = {
   },
   "an unknown tag of an interface": {
     given: content(" * @constructed", " * @konstructed"),
-    want: ["content.ts:17:4 - error: Unknown tag @konstructed. Here can stand: @kind, @name, @since, @constructed."],
+    want: ["content.ts:17:4 - error: Unknown tag @konstructed. Allowed here: @kind, @name, @since, @constructed."],
   },
   "a tag twice": {
     given: content("   * @minimum 1", "   * @minimum 1\n   * @minimum 0"),
-    want: ["content.ts:97:6 - error: @minimum stands twice."],
+    want: ["content.ts:97:6 - error: @minimum is given twice."],
   },
   "text behind a flag": {
     given: content(" * @staging", " * @staging yes"),
-    want: ["content.ts:38:4 - error: @staging stands alone, without text."],
+    want: ["content.ts:38:4 - error: @staging takes no text."],
   },
   "a missing tag": {
     given: content(" * @name box\n", ""),
@@ -110,47 +110,49 @@ const documents: Record<string, Row> = {
   },
   "an unknown kind": {
     given: content("@kind inventory", "@kind lookup"),
-    want: ["content.ts:14:4 - error: @kind is one of: inventory, vars, connection, module, action, variables, state."],
+    want: [
+      "content.ts:14:4 - error: @kind must be one of: inventory, vars, connection, module, action, variables, state.",
+    ],
   },
   "an interface without a kind": {
     given: content(" * @kind variables\n * @derived\n", ""),
-    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and neither a table nor a state is made of it."],
+    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and no table and no state uses it."],
   },
   "a name twice in an interface": {
     given: content("box_lids?: number;", "box_online?: number;"),
-    want: ["content.ts:98:3 - error: box_online stands twice."],
+    want: ["content.ts:98:3 - error: box_online is given twice."],
   },
   "a variable twice": {
     given: content("box_path: Path;", "box_lids: Path;"),
-    want: ["content.ts:114:3 - error: The variable box_lids is another interface's too."],
+    want: ["content.ts:114:3 - error: The variable box_lids is declared by another interface too."],
   },
   "two documents of one name": {
     given: content("@name box_vars", "@name box"),
-    want: ["content.ts:61:18 - error: The name box is taken."],
+    want: ["content.ts:61:18 - error: The name box is already taken."],
   },
   "a variable without the prefix": {
     given: content("box_path: Path;", "path: Path;"),
-    want: ["content.ts:114:3 - error: The name of a variable begins with box_."],
+    want: ["content.ts:114:3 - error: The name of a variable must begin with box_."],
   },
   "an option of Ansible's own": {
     given: content("  root?: Path;", "  compose?: Path;"),
-    want: ["content.ts:29:3 - error: compose is an option of Ansible's own."],
+    want: ["content.ts:29:3 - error: compose is an option that Ansible itself adds."],
   },
   "a name with capitals": {
     given: content("box_path: Path;", "box_Path: Path;"),
-    want: ["content.ts:114:3 - error: box_Path: a name is of a-z, 0-9 and _."],
+    want: ["content.ts:114:3 - error: box_Path: a name may contain only a-z, 0-9 and _."],
   },
   "a method": {
     given: content("  box_path: Path;", "  box_path(): Path;"),
-    want: ["content.ts:114:3 - error: An interface of the model has properties only."],
+    want: ["content.ts:114:3 - error: An interface of the model can only have properties."],
   },
   "a base interface": {
     given: content("interface BoxFacts {", "interface BoxFacts extends Boxes {"),
-    want: ["content.ts:112:35 - error: An interface of the model extends no other."],
+    want: ["content.ts:112:35 - error: An interface of the model cannot extend another one."],
   },
   "a default that is no choice": {
     given: content('@default ["red"]', '@default ["blue"]'),
-    want: ['content.ts:67:6 - error: @default: "blue" is none of: red, green.'],
+    want: ['content.ts:67:6 - error: @default: "blue" is not one of: red, green.'],
   },
   "a default of the wrong type": {
     given: content("@default 2", "@default two"),
@@ -178,70 +180,70 @@ const documents: Record<string, Row> = {
   },
   "a version that is none": {
     given: content("@since 1.1.0", "@since soon"),
-    want: ["content.ts:27:6 - error: @since is a version such as 1.0.0."],
+    want: ["content.ts:27:6 - error: @since must be a version such as 1.0.0."],
   },
   "an environment variable in small letters": {
     given: content("@env BOX_ROOT", "@env box_root"),
-    want: ["content.ts:26:6 - error: @env is the name of an environment variable."],
+    want: ["content.ts:26:6 - error: @env must be the name of an environment variable."],
   },
   "two sentences at the top": {
     given: content(" * Makes a box.", " * Makes a box. Or two."),
-    want: ["content.ts:61:18 - error: The first paragraph is one sentence; the others follow an empty line."],
+    want: ["content.ts:61:18 - error: The first paragraph must be one sentence, with an empty line after it."],
   },
 };
 
 const states: Record<string, Row> = {
   "a field of a type that JSON Schema has not": {
     given: content("open?: boolean;", "open?: Map<string, string>;"),
-    want: ["content.ts:151:10 - error: open has no type that JSON Schema can say."],
+    want: ["content.ts:151:10 - error: The type of open cannot be written as JSON Schema."],
   },
   "a union of numbers as a field": {
     given: content("format: 1;", "format: 1 | 2;"),
-    want: ["content.ts:147:11 - error: format has no type that JSON Schema can say."],
+    want: ["content.ts:147:11 - error: The type of format cannot be written as JSON Schema."],
   },
   "a field without a sentence": {
     given: content("  /** Its lids. */\n", ""),
-    want: ["content.ts:154:3 - error: lids has no sentence."],
+    want: ["content.ts:154:3 - error: lids has no description."],
   },
   "a field of a part without a sentence": {
     given: content("  /** How many there are. */\n", ""),
-    want: ["content.ts:164:3 - error: count has no sentence."],
+    want: ["content.ts:164:3 - error: count has no description."],
   },
   "a part without a sentence": {
     given: content("/** A lid of a box. */\n", ""),
-    want: ["content.ts:160:18 - error: Lid has no sentence."],
+    want: ["content.ts:160:18 - error: Lid has no description."],
   },
   "a tag of a field": {
     given: content("  /** Its lids. */", "  /** Its lids.\n   * @default [] */"),
-    want: ["content.ts:155:6 - error: Unknown tag @default. Here can stand: none."],
+    want: ["content.ts:155:6 - error: Unknown tag @default. Allowed here: none."],
   },
   "a field twice": {
     given: content("words?: string[];", "count?: string[];"),
-    want: ["content.ts:167:3 - error: count stands twice."],
+    want: ["content.ts:167:3 - error: count is given twice."],
   },
   "a field with capitals": {
     given: content("words?: string[];", "Words?: string[];"),
-    want: ["content.ts:167:3 - error: Words: a name is of a-z, 0-9 and _."],
+    want: ["content.ts:167:3 - error: Words: a name may contain only a-z, 0-9 and _."],
   },
   "a method of a part": {
     given: content("words?: string[];", "words(): string[];"),
-    want: ["content.ts:167:3 - error: An interface of the model has properties only."],
+    want: ["content.ts:167:3 - error: An interface of the model can only have properties."],
   },
   "a part with a base": {
     given: content("interface Lid {", "interface Lid extends BoxFacts {"),
-    want: ["content.ts:161:30 - error: An interface of the model extends no other."],
+    want: ["content.ts:161:30 - error: An interface of the model cannot extend another one."],
   },
   "a part of itself": {
     given: content("words?: string[];", "words?: Lid[];"),
-    want: ["content.ts:161:18 - error: Lid is a part of itself."],
+    want: ["content.ts:161:18 - error: Lid contains itself."],
   },
   "a part that no state is made of": {
     given: content("lids: readonly Lid[];", "lids: string[];"),
-    want: ["content.ts:161:18 - error: Lid has no @kind, and neither a table nor a state is made of it."],
+    want: ["content.ts:161:18 - error: Lid has no @kind, and no table and no state uses it."],
   },
   "an example that is no JSON": {
     given: content('"open": true', '"open": yes'),
-    want: ["content.ts:140:4 - error: @example is no JSON."],
+    want: ["content.ts:140:4 - error: @example is not valid JSON."],
   },
   "no example": {
     given: content(
@@ -260,22 +262,22 @@ const states: Record<string, Row> = {
   },
   "a pattern of a type that is none": {
     given: content("@pattern ^\\d{4}$", "@pattern ^(\\d{4}$"),
-    want: ["content.ts:120:4 - error: @pattern: ^(\\d{4}$ is no pattern."],
+    want: ["content.ts:120:4 - error: @pattern: ^(\\d{4}$ is not a valid regular expression."],
   },
   "a minimum that is no number": {
     given: content(" * @integer\n * @minimum 0", " * @integer\n * @minimum none"),
-    want: ["content.ts:128:4 - error: @minimum is a whole number."],
+    want: ["content.ts:128:4 - error: @minimum must be a whole number."],
   },
   "a pattern of a number": {
     given: content(" * @integer\n", " * @pattern ^1$\n"),
-    want: ["content.ts:127:4 - error: Unknown tag @pattern. Here can stand: @integer, @minimum."],
+    want: ["content.ts:127:4 - error: Unknown tag @pattern. Allowed here: @integer, @minimum."],
   },
 };
 
 const literals: Record<string, Row> = {
   "a row without a sentence": {
     given: tables('why: "It is loud."', 'why: ""'),
-    want: ["tables.ts:42:27 - error: why: There is no sentence."],
+    want: ["tables.ts:42:27 - error: why: The text is empty."],
   },
   "a row that lacks it": {
     given: tables('why: "It is loud.", ', ""),
@@ -283,23 +285,23 @@ const literals: Record<string, Row> = {
   },
   "a playbook without a period": {
     given: tables('does: "Packs every box."', 'does: "Packs every box"'),
-    want: ['tables.ts:73:36 - error: does: A sentence ends in a period: "Packs every box".'],
+    want: ['tables.ts:73:36 - error: does: A sentence must end with a period: "Packs every box".'],
   },
   "an unknown field": {
     given: tables('name: "boxer",', 'name: "boxer", colour: "red",'),
-    want: ["tables.ts:60:20 - error: A bootstrap tool has no field colour."],
+    want: ["tables.ts:60:20 - error: A bootstrap tool has no field colour. Known fields: "],
   },
   "a number for text": {
     given: tables('program: "boxer"', "program: 7"),
-    want: ["tables.ts:60:50 - error: program is a string with something in it."],
+    want: ["tables.ts:60:50 - error: program must be a string that is not empty."],
   },
   "something to be run": {
     given: tables('["python3"]', '["python3", process.env.HOME]'),
-    want: ["tables.ts:63:60 - error: PropertyAccessExpression is no literal."],
+    want: ["tables.ts:63:60 - error: PropertyAccessExpression is not a literal."],
   },
   "a name of the layout without a sentence": {
     given: tables("  /** Where boxes are. */\n", ""),
-    want: ["tables.ts:18:3 - error: root has no sentence."],
+    want: ["tables.ts:18:3 - error: root has no description."],
   },
   "a layout without a name that the writers need": {
     given: tables("  /** Where boxes are. */\n  root:", "  /** Where boxes are. */\n  roof:"),
@@ -307,47 +309,49 @@ const literals: Record<string, Row> = {
   },
   "a flag of no variable": {
     given: tables('variable: "box_online"', 'variable: "box_onlin"'),
-    want: ["tables.ts:46:3 - error: There is no variable box_onlin."],
+    want: ["tables.ts:46:3 - error: The model has no variable box_onlin."],
   },
   "a value that the variable never has": {
     given: tables("when: false", 'when: "never"'),
-    want: ["tables.ts:46:3 - error: box_online is never never."],
+    want: ["tables.ts:46:3 - error: box_online cannot have the value never."],
   },
   "an environment variable for staged trees": {
     given: tables('{ flag: "SYSTEMD_LOG=none",', '{ flag: "SYSTEMD_LOG=none", staged: true,'),
-    want: ["tables.ts:44:3 - error: SYSTEMD_LOG=none is for staged trees: it must be an argument, and of no variable."],
+    want: [
+      "tables.ts:44:3 - error: SYSTEMD_LOG=none is for staged trees: such a flag must be an argument and cannot depend on a variable.",
+    ],
   },
   "a placeholder that nothing replaces": {
     given: tables("--machine={machine}", "--machine={maschine}"),
-    want: ["tables.ts:43:3 - error: --machine={maschine}: nothing replaces {maschine}."],
+    want: ["tables.ts:43:3 - error: --machine={maschine}: unknown placeholder {maschine}. Known names: "],
   },
   "a placeholder of a tool that nothing replaces": {
     given: tables('"{suite}"', '"{suit}"'),
-    want: ["tables.ts:60:3 - error: {suit}: nothing replaces {suit}."],
+    want: ["tables.ts:60:3 - error: {suit}: unknown placeholder {suit}. Known names: "],
   },
   "a pattern that is none": {
     given: tables('"^(.+)$"', '"^(.+$"'),
-    want: ["tables.ts:45:3 - error: ^(.+$ is no pattern."],
+    want: ["tables.ts:45:3 - error: ^(.+$ is not a valid regular expression."],
   },
   "an ignored path that starts at the host's root": {
     given: tables('path: "var/log"', 'path: "/var/log"'),
-    want: ["tables.ts:84:3 - error: /var/log is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: /var/log is not a plain path relative to a tree's root."],
   },
   "an ignored path that leaves the tree": {
     given: tables('path: "var/log"', 'path: "var/../.."'),
-    want: ["tables.ts:84:3 - error: var/../.. is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: var/../.. is not a plain path relative to a tree's root."],
   },
   "an ignored path with a glob": {
     given: tables('path: "var/log"', 'path: "var/*.log"'),
-    want: ["tables.ts:84:3 - error: var/*.log is no plain path below a tree's root."],
+    want: ["tables.ts:84:3 - error: var/*.log is not a plain path relative to a tree's root."],
   },
   "an ignored path below another": {
     given: tables('{ path: "__pycache__", anywhere: true', '{ path: "var/log/apt"'),
-    want: ["tables.ts:85:3 - error: var/log/apt is ignored by var/log already."],
+    want: ["tables.ts:85:3 - error: var/log/apt is already covered by var/log."],
   },
   "an ignored name that is a path": {
     given: tables('"__pycache__"', '"a/__pycache__"'),
-    want: ["tables.ts:85:3 - error: a/__pycache__ is no name of a directory."],
+    want: ["tables.ts:85:3 - error: a/__pycache__ is not the name of a directory."],
   },
   "an exit status that is a signal's": {
     given: tables("status: 75", "status: 130"),
@@ -366,7 +370,7 @@ const literals: Record<string, Row> = {
   },
   "a table that is missing": {
     given: tables("export const basePackages", "export const packages"),
-    want: ["src/model:1:1 - error: No file of the model has the constant basePackages."],
+    want: ["src/model:1:1 - error: No file of the model declares the constant basePackages."],
   },
   "what no TypeScript is": {
     given: tables("systemd: 209 },", "systemd: 209 "),
@@ -407,7 +411,7 @@ test("all problems are reported, each with its line of source", async () => {
     "src/model/tables.ts:60",
   ]);
   expect(formatProblem(problems[0] as Problem)).toBe(
-    'src/model/content.ts:101:3 - error: A sentence ends in a period: "Its colour".\n\n101   /** Its colour */\n      ~~~~~~~~~~~~~~~~~',
+    'src/model/content.ts:101:3 - error: A sentence must end with a period: "Its colour".\n\n101   /** Its colour */\n      ~~~~~~~~~~~~~~~~~',
   );
 });
 
@@ -415,7 +419,7 @@ test("package.json must have a version", async () => {
   const directory = await modelCheckout(scratch());
   await writeFile(join(directory, "package.json"), "{}");
   expect(problemsOf(directory).map(({ file, message }) => [file, message])).toEqual([
-    ["package.json", 'There is no "version" such as "1.0.0".'],
+    ["package.json", '"version" must be a version such as "1.0.0".'],
   ]);
 });
 
