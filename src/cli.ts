@@ -3,7 +3,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The development commands. Only this file prints, and sets the exit code: 0 fine, 1 found something, 2 wrong use or environment.
+// The development commands. Only this file prints and sets the exit code: 0 success, 1 a finding or a failed check, 2 wrong use or environment.
 
 import { existsSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
@@ -19,14 +19,14 @@ const program = new Command("nspawn-runner")
   .enablePositionalOptions()
   .exitOverride();
 
-// One verb, one line; its code is loaded when it is called.
+// One call for each verb. The code of a verb is loaded when the user types the verb.
 verb(
   "generate",
   "write generated/ from src/model",
   async () => (await import("./command/generate.ts")).generate,
-).option("--check", "write nothing, show the difference");
-verb("build", "assemble the collection and its artifact", async () => (await import("./command/build.ts")).build);
-verb("lint", "run every checker", async () => (await import("./command/lint.ts")).lint);
+).option("--check", "write nothing; show the difference and exit with 1 if there is one");
+verb("build", "build the collection and its artifact in dist/", async () => (await import("./command/build.ts")).build);
+verb("lint", "run the linters of TypeScript, shell and Python", async () => (await import("./command/lint.ts")).lint);
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
   .argument(
     "[filters...]",
@@ -35,18 +35,26 @@ verb("test", "run the tests", async () => (await import("./command/test.ts")).te
   .option("--coverage", "all usual tests, and which lines of the collection's Python they ran")
   .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI")
   .addOption(new Option("--lab <suite>", "run them on a booted Debian host in a container").choices(suites));
-verb("demo", "make and maintain two images", async () => (await import("./command/demo.ts")).demo);
-verb("bench", "measure, in ratios", async () => (await import("./command/bench.ts")).bench).argument(
-  "[tables...]",
-  "names of tables; all without one",
+verb(
+  "demo",
+  "create two images below build/demo, maintain them and roll one back",
+  async () => (await import("./command/demo.ts")).demo,
 );
 verb(
+  "bench",
+  "measure the speed of the collection against other tools",
+  async () => (await import("./command/bench.ts")).bench,
+).argument("[tables...]", "names of tables (inventory, create, maintenance, connection); the default is all");
+verb(
   "release",
-  "make a release of the version in package.json",
+  "write the changelog, build the artifact, commit and tag the version in package.json",
   async () => (await import("./command/release.ts")).release,
-).option("--dry-run", "keep nothing, and show what would be released");
-const lab = program.command("lab").description("a booted Debian host in a container").enablePositionalOptions();
-verb("run", "run a command on it", async () => (await import("./command/lab.ts")).lab, lab)
+).option("--dry-run", "show the release notes and keep nothing");
+const lab = program
+  .command("lab")
+  .description("boot a Debian host with systemd in a container")
+  .enablePositionalOptions();
+verb("run", "run a command on such a host", async () => (await import("./command/lab.ts")).lab, lab)
   .addOption(new Option("--suite <suite>", "Debian suite of the host").choices(suites).default("trixie"))
   .argument("<command...>", "program and arguments")
   .passThroughOptions();
@@ -63,7 +71,7 @@ function verb<Options extends object>(
     .action(async (...given: unknown[]) => {
       const command = given.at(-1) as Command;
       if (!existsSync("src/model"))
-        throw new ToolError("src/model", null, "not found here. Run this at the top of a checkout.");
+        throw new ToolError("src/model", null, "not found here. Run this command at the top of a checkout.");
       process.exitCode = await (await load())((line) => console.log(line), command.opts<Options>(), command.args);
     });
 }
@@ -74,12 +82,12 @@ try {
   process.exitCode = failure(error);
 }
 
-/** The exit code of an error that was meant for the user, and its message; anything else is a bug and keeps its stack. */
+/** Prints an error that is meant for the user, and returns its exit code. Any other error is a bug and keeps its stack. */
 function failure(error: unknown): number {
-  // Commander has printed its message.
+  // Commander has already printed the message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof SpecError) {
-    console.error(`${error.message}\n\n${error.problems.length} found in the model.`);
+    console.error(`${error.message}\n\nMistakes in the model: ${error.problems.length}.`);
     return 1;
   }
   if (error instanceof ToolError) {

@@ -20,10 +20,10 @@ const DIST = "dist";
 /** Files of the repository that every copy of the collection carries. */
 const CARRIED = ["LICENSE"];
 
-/** @returns 0 and the artifact in dist/; 1 when the sources are not fit to be built, with the reasons printed. */
+/** @returns 0 and the artifact in dist/; 1 when a mistake in the sources prevents the build, with each mistake printed. */
 export async function build(print: Print, { root = "." } = {}): Promise<number> {
   if ((await generatedDifferences(root)).length > 0) {
-    print('generated/ is not what src/model says: run "npm run generate".');
+    print('generated/ is out of date: run "npm run generate".');
     return 1;
   }
   const sources = await collectionSources(root);
@@ -39,7 +39,7 @@ export async function build(print: Print, { root = "." } = {}): Promise<number> 
   return 0;
 }
 
-/** Builds beside the old artifact, which stays until the new one is whole. */
+/** Builds beside the old artifact, which stays until the new one is complete. */
 async function replaceArtifact(collection: string, dist: string): Promise<readonly string[]> {
   await mkdir(dist, { recursive: true });
   const fresh = await mkdtemp(join(dist, ".new-"));
@@ -81,7 +81,7 @@ async function collectionSources(root: string): Promise<readonly Source[]> {
 function sourceProblems(sources: readonly Source[]): readonly string[] {
   const first = new Map<string, string>();
   return sources.flatMap(({ from, to, stats }) => {
-    if (!stats.isFile()) return [`${from} is no plain file.`];
+    if (!stats.isFile()) return [`${from} is not a regular file.`];
     const other = first.get(to);
     if (other === undefined) first.set(to, from);
     return other === undefined ? [] : [`${other} and ${from} are the same file of the collection: remove one.`];

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Builds the artifact and installs it by ansible-galaxy, as a user does.
+// Builds the artifact and installs the collection by ansible-galaxy, as a user does.
 
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { build } from "./build.ts";
 
 /**
  * @param collections Directory to install in, for ANSIBLE_COLLECTIONS_PATH.
- * @returns 0, or the exit code of the build, whose problems were printed.
+ * @returns 0, or the exit code of the failed build, which has printed the reasons.
  */
 export async function installArtifact(collections: string, print: Print): Promise<number> {
   const built = await build(print);
@@ -21,7 +21,7 @@ export async function installArtifact(collections: string, print: Print): Promis
   await run(
     "ansible-galaxy",
     ["collection", "install", "--force", "--collections-path", collections, join("dist", artifact as string)],
-    // Without it ansible-galaxy warns of a place where Ansible does not look by itself.
+    // Without the variable, ansible-galaxy warns that Ansible does not search this directory.
     { from: "Debian's package ansible-core", env: { ANSIBLE_COLLECTIONS_PATH: collections } },
   );
   return 0;

@@ -13,8 +13,8 @@ import { BUILD, build } from "./build.ts";
 /**
  * Turns the fragments into the changelog, builds the artifact, commits and tags.
  *
- * @param options.dryRun Commit nothing, and do the rest in a clone that is thrown away.
- * @returns 0; 1 when this checkout is not fit to be released, with the reasons printed.
+ * @param options.dryRun Work in a temporary clone, and commit nothing.
+ * @returns 0; 1 when this checkout cannot be released, with the reasons printed.
  */
 export async function release(
   print: Print,
@@ -31,15 +31,19 @@ export async function release(
     if (dryRun) await git(root, "clone", "--quiet", ".", checkout);
     if ((await build(print, { root: checkout })) !== 0) return 1;
     print(`\ncollection/${CHANGELOG}\n\n${await writeChangelog(checkout, join(scratch, "collections"), print)}`);
-    // Once more, with the changelog in it.
+    // Again, now with the changelog.
     if ((await build(print, { root: checkout })) !== 0) return 1;
     if (!dryRun) await commit(root, version);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
   const done = `git commit --message "Release ${version}" collection && git tag ${version}`;
-  print(dryRun ? `Nothing of this was kept. Without --dry-run follows:\n\n  ${done}\n` : `Done:\n\n  ${done}\n`);
-  print("To publish it, type:\n");
+  print(
+    dryRun
+      ? `Nothing of this was kept. Without --dry-run, the release ends with:\n\n  ${done}\n`
+      : `Done:\n\n  ${done}\n`,
+  );
+  print("To publish the release, run:\n");
   print(`  git push origin HEAD ${version}\n  ansible-galaxy collection publish dist/*-${version}.tar.gz`);
   return 0;
 }
@@ -47,18 +51,17 @@ export async function release(
 async function whyNot(root: string, version: string): Promise<readonly string[]> {
   const problems: string[] = [];
   const changes = await git(root, "status", "--porcelain");
-  if (changes !== "")
-    problems.push(`There are changes that are not committed: commit them, or put them aside.\n${changes}`);
+  if (changes !== "") problems.push(`This checkout has uncommitted changes: commit or stash them.\n${changes}`);
   if ((await git(root, "tag", "--list", version)) !== "")
     problems.push(
-      `${version} has been released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.`,
+      `${version} is already released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.`,
     );
   if ((await fragments(join(root, "collection"))).length === 0)
-    problems.push(`collection/${FRAGMENTS} is empty: nothing has changed that a user could notice.`);
+    problems.push(`collection/${FRAGMENTS} is empty: add a fragment for each change that users notice.`);
   return problems;
 }
 
-/** @returns The changelog, which antsibull-changelog writes in a copy of the built collection, where it finds the plugins. */
+/** @returns The changelog. antsibull-changelog writes it in a copy of the built collection, where all plugins are in place. */
 async function writeChangelog(checkout: string, collections: string, print: Print): Promise<string> {
   const copy = join(collections, relative("build", BUILD));
   await cp(join(checkout, BUILD), copy, { recursive: true });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// `npm run bench`: tables of ratios, both sides of each measured in turns in one run.
+// `npm run bench`: tables of ratios. The two sides of a ratio are measured in turns in one run.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { installArtifact } from "../artifact/install.ts";
@@ -23,14 +23,14 @@ const tables: Readonly<Record<string, Bench>> = {
 };
 
 /**
- * Measures the named tables, or all, and prints each when it is complete.
+ * Measures the named tables, or all, and prints each complete table.
  *
- * @returns 0; 2 for a name that is no table's. Speed is shown here, never judged.
+ * @returns 0, whatever the figures are; 2 for an unknown name.
  */
 export async function bench(print: Print, _options: object, names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !(name in tables));
   if (unknown.length > 0) {
-    print(`There is no table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
+    print(`Unknown table ${unknown.join(", ")}. Tables: ${Object.keys(tables).join(", ")}.`);
     return 2;
   }
   await installPackages([...hostPackages, "ansible", "btrfs-progs", "debootstrap", "eatmydata", "xfsprogs"], print);

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `npm run generate`: the model to generated/; with --check only the difference.
+// `npm run generate`: writes generated/ from the model; with --check, shows the difference and writes nothing.
 
 import { generatedDifferences } from "../artifact/drift.ts";
 import { apply } from "../output/apply.ts";
 import { unifiedDiff } from "../output/compare.ts";
 import type { Print } from "../tool/print.ts";
 
-/** @returns 0 when generated/ is as the model says, or has been made so; 1 when --check found a difference. */
+/** @returns 0 when generated/ is up to date or has been brought up to date; 1 when --check found a difference. */
 export async function generate(print: Print, { check = false, root = "." } = {}): Promise<number> {
   const differences = await generatedDifferences(root);
   if (check) {

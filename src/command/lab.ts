@@ -8,13 +8,13 @@ import { type LabOptions, startLab } from "../lab/lab.ts";
 import type { Print } from "../tool/print.ts";
 
 /**
- * Starts a lab, runs the command in it on the terminal, and stops it, also when a signal ends this process.
+ * Starts a lab, runs the command there on the terminal, and stops the lab, also when a signal ends this process.
  *
  * @returns the command's exit status; 128 + N after signal N; 2 when this is not root.
  */
 export async function lab(print: Print, options: LabOptions, command: readonly string[]): Promise<number> {
   if (process.getuid?.() !== 0) {
-    print("The lab boots a container: run it as root.");
+    print("The lab boots a container, which requires root.");
     return 2;
   }
   const interrupted = new Promise<number>((resolve) => {

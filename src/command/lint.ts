@@ -9,10 +9,10 @@ import type { Print } from "../tool/print.ts";
 import { checkSyntax } from "../tool/python-syntax.ts";
 import { type RunResult, run, ToolError } from "../tool/run.ts";
 
-/** Where the wrapper's generated part is before a build has put the two side by side. */
+/** Directory of the wrapper's generated part; a build puts both parts side by side. */
 const FLAGS = "generated/collection/playbooks/files";
 
-/** @returns 0 when no checker has a complaint; 1 otherwise, and with `CI=true` also for one that is not installed. */
+/** @returns 0 when every checker passes; 1 otherwise, and with `CI=true` also when a checker is not installed. */
 export async function lint(print: Print, { root = "." } = {}): Promise<number> {
   const files = [...(await listFiles(root, "collection")), ...(await listFiles(root, "generated/collection"))];
   const python = files.filter((path) => path.endsWith(".py"));

@@ -16,7 +16,7 @@ default_role = "any"
 nitpicky = True
 `;
 
-/** Places in Ansible's own documentation that the pages of any collection refer to. */
+/** Labels of Ansible's documentation that the pages of any collection refer to. */
 const ansibleLabels = [
   "action_plugins",
   "ansible_configuration_settings",
@@ -27,20 +27,20 @@ const ansibleLabels = [
   "vars_plugins",
 ];
 
-/** Variables that Ansible's documentation has, and the connection plugin's options refer to. */
+/** Variables of Ansible's documentation that the connection plugin's options refer to. */
 const ansibleVariables = ["ANSIBLE_EXECUTABLE", "ANSIBLE_PIPELINING"];
 
-/** A program and its arguments, and where it is run. */
+/** A program with arguments, and a working directory. */
 export interface Step {
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
 }
 
 /**
- * Puts a copy of the collection and what Sphinx wants into an empty directory.
+ * Puts a copy of the collection and Sphinx's configuration into an empty directory.
  *
- * @returns What is to be run then, one after the other: the release of what has changed since the last one, as a changelog without a release has
- *   no page, the pages, and the HTML, where a warning is a failure.
+ * @returns The next steps, in order: a release of the changelog's fragments, since a changelog without a release has no page; the pages; the
+ *   HTML, where a warning is a failure.
  */
 export async function docsiteSteps(collection: string, directory: string): Promise<readonly Step[]> {
   const copy = join(directory, "ansible_collections/nspawn/runner");

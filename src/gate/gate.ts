@@ -1,31 +1,31 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a gate is: one of the ecosystem's checkers, and what it can look at.
+// A gate: one of the ecosystem's checkers, and the places that a gate can look at.
 
 import type { RunResult } from "../tool/run.ts";
 
 export interface Gate {
   readonly name: string;
-  /** What pip installs. */
+  /** Requirements for pip. */
   readonly requirements: readonly string[];
   readonly check: (at: Places, command: Command) => Promise<RunResult>;
 }
 
-/** What a gate can look at. */
+/** Places that a gate can look at. */
 export interface Places {
   readonly checkout: string;
-  /** The built collection, in the directory that Ansible knows it by. */
+  /** The built collection, in the directory where Ansible expects a collection of this name. */
   readonly collection: string;
-  /** What that directory is in, for `ANSIBLE_COLLECTIONS_PATH`. */
+  /** Value of `ANSIBLE_COLLECTIONS_PATH` for the built collection. */
   readonly collections: string;
   readonly artifact: string;
   /** Directory of the programs of the gate's environment. */
   readonly programs: string;
-  /** An empty directory of the gate's own. */
+  /** An empty directory for this gate alone. */
   readonly scratch: string;
 }
 
-/** What is the same for all gates. */
+/** Places that all gates share. */
 export type CommonPlaces = Omit<Places, "programs" | "scratch">;
 
 /** Runs a program of the gate's environment to its end, whatever its exit code. */

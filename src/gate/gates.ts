@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the ecosystem's own checkers say of the collection. Each one is a gate: an exact version from PyPI, in an environment of its own.
+// The gates: the ecosystem's checkers, each in an exact version from PyPI and in an environment of its own.
 
 import { cp, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -22,10 +22,10 @@ const ansibleLint = "ansible-lint==26.10.1";
 const docs = "antsibull-docs==2.28.0";
 const ruff = "ruff==0.17.6";
 
-/** By path in the collection: of the host, and of the images, in which a session's agent runs. */
+/** Oldest Python by path in the collection: on the host, and in images, where the agent of a session runs. */
 const oldestPython = { plugins: "3.9", "plugins/module_utils/_session/agent.py": "3.7" };
 
-/** The name of the gate of one version. */
+/** The name of the sanity gate of one version. */
 export const sanityGate = (version: string): string => `ansible-test sanity ${version}`;
 
 export const gates: readonly Gate[] = [
@@ -117,7 +117,7 @@ export const gates: readonly Gate[] = [
       ),
   },
   {
-    // ruff knows the syntax of old versions of Python, this one what their standard library lacks.
+    // ruff checks the syntax of old versions of Python, vermin the use of newer parts of the standard library.
     name: "vermin",
     requirements: ["vermin==1.9.2"],
     check: ({ collection }, command) =>
@@ -135,7 +135,7 @@ function sanity(version: string): Gate {
       // ansible-test writes into the collection.
       const copy = join(scratch, "ansible_collections/nspawn/runner");
       await cp(collection, copy, { recursive: true });
-      // pip finds its configuration where it always does.
+      // pip still finds the user's configuration, although HOME is another directory.
       const configuration = process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
       const env = { HOME: await ansibleTestHome(version), XDG_CONFIG_HOME: configuration };
       return command(["ansible-test", "sanity", `--python=${await pythonVersion()}`, "--color=no"], { cwd: copy, env });
@@ -152,7 +152,7 @@ function connectionTests(version: string): Gate {
       const tests = join(scratch, "tests");
       const tree = join(scratch, "tree");
       const inventory = join(scratch, "inventory.yml");
-      // They write beside themselves.
+      // The tests write beside their own files.
       await cp(await integrationTarget(version, "connection", programs), tests, { recursive: true });
       await run("cp", ["--archive", "--reflink=auto", await debianSource(), tree], { from: "every Debian system" });
       const vars = { ansible_connection: "nspawn.runner.nspawn", ansible_host: tree, ansible_nspawn_idle_time: 0 };
@@ -173,15 +173,15 @@ function connectionTests(version: string): Gate {
 }
 
 /**
- * galaxy-importer only tells of warnings. One of them is its own: it points ansible-lint past the collections, so that an example's import of
- * this collection's playbook is not found; the gate ansible-lint looks at that example.
+ * Makes warnings failures: galaxy-importer ends with 0 in spite of them. One warning is allowed: galaxy-importer runs ansible-lint without
+ * the path of the collections, so the import of this collection's playbook in an example is not found. The gate ansible-lint checks that example.
  */
 function warningsFail({ exitCode, output }: RunResult): RunResult {
   const warning = /^(?:WARNING|ERROR)(?!: ERROR +Failed to find nspawn\.runner\.\w+ playbook\.$)/m;
   return { exitCode: warning.test(output) ? exitCode || 1 : exitCode, output };
 }
 
-/** Ends at the first that fails. */
+/** Stops at the first step that fails. */
 async function oneByOne<T>(steps: readonly T[], step: (step: T) => Promise<RunResult>): Promise<RunResult> {
   let output = "";
   for (const each of steps) {

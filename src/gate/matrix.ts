@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Gates and versions: what the ecosystem's checkers say of the collection, and real runs under each ansible-core but the oldest, which
-// `npm test` has, and on booted Debian hosts with Ansible, Python and systemd of their own.
+// The matrix: all gates, real runs under each version of ansible-core but the oldest, which `npm test` uses, and real runs on booted
+// Debian hosts with their own versions of Ansible, Python and systemd.
 
 import { type Versions, vitestOnLab } from "../lab/tests.ts";
 import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
@@ -14,10 +14,10 @@ import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
 import { sanityGate } from "./gates.ts";
 import { runGates } from "./run.ts";
 
-/** All tests of what depends on Ansible's version. */
+/** All tests that depend on Ansible's version. */
 const everyTest = ["test/ansible/"];
 
-/** Of those what touches each interface of Ansible once, for the versions between the oldest and the newest. */
+/** Tests that use each interface of Ansible once, for the versions between the oldest and the newest. */
 const someTests = [
   "test/ansible/artifact",
   "test/ansible/connection.test",
@@ -29,15 +29,15 @@ const someTests = [
 
 const hosts: readonly Suite[] = ["trixie", "sid"];
 
-/** What runs nowhere but on such a host; `npm test` and the versions leave it out. */
+/** Tests that run on booted hosts only. `npm test` and the runs under other versions leave these out. */
 const onlyOnHosts = "test/lab/";
 
-/** There systemd takes part. */
+/** Tests on a booted host, where systemd takes part. */
 const hostTests = [...someTests, "test/ansible/in-place", "test/ansible/staged", onlyOnHosts];
 
 interface HostRun {
   readonly counts: Counts;
-  /** Of the host; none when it did not start. */
+  /** Absent when the host did not start. */
   readonly versions?: Versions;
 }
 
@@ -93,7 +93,7 @@ function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<H
   return failing(() => vitestOnLab(suite, tests), print);
 }
 
-/** What cannot even begin is a failure that is counted. */
+/** Counts a run that cannot begin as one failure. */
 async function failing(run: () => Promise<HostRun>, print: Print): Promise<HostRun> {
   try {
     return await run();

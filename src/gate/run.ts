@@ -13,10 +13,10 @@ import type { Command, CommonPlaces, Gate } from "./gate.ts";
 import { gates } from "./gates.ts";
 
 /**
- * Runs the gates, two at a time, and prints a line for each, with its findings when it fails.
+ * Runs the gates, two at a time. Prints a line for each gate, and the findings of a gate that fails.
  *
  * @param filters Parts of gates' names; none means all.
- * @returns Whether each one passed, by its name; null when PyPI cannot be reached.
+ * @returns Whether each gate passed, by name; null when PyPI cannot be reached.
  */
 export async function runGates(filters: readonly string[], print: Print): Promise<ReadonlyMap<string, boolean> | null> {
   const wanted = gates.filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
@@ -50,13 +50,13 @@ async function environments(wanted: readonly Gate[], print: Print): Promise<Read
     return new Map(wanted.map((gate) => [gate.name, directories.get(key(gate)) as string]));
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
-    print(`The gates were not run, PyPI cannot be reached: ${error.message.split("\n").at(-1)}`);
+    print(`The gates were skipped, because PyPI cannot be reached: ${error.message.split("\n").at(-1)}`);
     return null;
   }
 }
 
 async function prepare(directory: string, print: Print): Promise<CommonPlaces> {
-  if ((await build(print)) !== 0) throw new ToolError("build", 1, "there is nothing to check.");
+  if ((await build(print)) !== 0) throw new ToolError("build", 1, "failed, so there is nothing to check.");
   const collections = join(directory, "collections");
   const collection = join(collections, "ansible_collections/nspawn/runner");
   await cp(BUILD, collection, { recursive: true });

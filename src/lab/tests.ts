@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Runs the tests of this checkout on a lab: with its own Ansible, Python, systemd and Node.js.
+// Runs the tests of this checkout on a lab, with the lab's Ansible, Python, systemd and Node.js.
 
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -22,7 +22,7 @@ export interface Versions {
 }
 
 /**
- * @param filters Parts of test files' paths; none means all, also those in test/lab, which run nowhere else.
+ * @param filters Parts of test files' paths; none means all, including test/lab, whose tests run on a lab only.
  * @throws {ToolError} when the lab's tree cannot be made.
  */
 export async function vitestOnLab(

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The tree that a lab boots: a Debian host with its own Ansible, on which the tests can run too.
+// The tree that a lab boots: a Debian host with Ansible, where the tests can run.
 
 import { testPackages } from "../tool/apt.ts";
 import { debian, type Suite } from "../tool/mmdebstrap.ts";
 
 const packages = [
-  // What only the linter needs comes from a part of the archive that is often in transition.
+  // Only the linter needs shellcheck, whose Haskell packages are often in transition in the archive.
   ...testPackages.filter((name) => name !== "shellcheck"),
   "ca-certificates",
   "dbus",
@@ -19,18 +19,18 @@ const packages = [
   "systemd-sysv",
 ];
 
-/** Written by the lab on this machine's disk and not to an overlay: an overlay cannot lie on an overlay. */
+/** Directories on this machine's disk instead of the lab's overlay: the kernel refuses an overlay on an overlay. */
 export const diskDirectories = ["/var/lib/machines", "/var/lib/nspawn-runner", "/var/tmp"];
 
-/** Makes the tree where there is none yet, which takes some minutes. */
+/** The cached tree of a suite. Making a new one takes some minutes. */
 export function labTree(suite: Suite): Promise<string> {
   return debian("lab", suite, [
     `--include=${[...new Set(packages)].join(",")}`,
-    // Empty: the next boot sets it. "uninitialized", as packages leave it, is a first boot that asks questions on the console.
+    // Empty, so that the next boot sets the ID. The value "uninitialized" of a new tree means a first boot with questions on the console.
     '--customize-hook=: >"$1/etc/machine-id"',
-    // It has the capability to load modules, but there are none in the tree.
+    // The lab has the capability to load modules, but the tree has no modules.
     '--customize-hook=ln -s /dev/null "$1/etc/systemd/system/systemd-modules-load.service"',
-    // No udev makes them.
+    // No udev runs in a container to make these nodes.
     `--customize-hook=for i in $(seq 0 15); do echo "b! /dev/loop$i 0660 root disk - 7:$i"; done >"$1/etc/tmpfiles.d/loop.conf"`,
     ...diskDirectories.map((directory) => `--customize-hook=mkdir -p "$1${directory}"`),
   ]);

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Brings the disk to a plan: the only place that writes.
+// Brings the disk to a plan: the only file that writes generated files.
 
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Difference } from "./compare.ts";
 
-/** Writes what differs, and deletes orphans: these lie in the directory that `compare` was told is ours. */
+/** Writes the files that differ, and deletes orphans. */
 export async function apply(root: string, differences: readonly Difference[]): Promise<void> {
-  // First what is in the way, such as a link where a directory is to be.
+  // Deletions first: an orphan may be in the way, such as a link in place of a directory.
   for (const { path, want } of differences) {
     if (want) continue;
     await rm(join(root, path), { force: true });
@@ -25,7 +25,7 @@ export async function apply(root: string, differences: readonly Difference[]): P
   }
 }
 
-/** Directories that hold nothing any more go too. */
+/** Removes empty directories, from this one upwards. */
 async function removeEmpty(root: string, directory: string): Promise<void> {
   if (directory === ".") return;
   try {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How the disk differs from a plan.
+// The differences between the disk and a plan.
 
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ import type { Plan, PlannedFile } from "./plan.ts";
 
 export interface Difference {
   readonly path: string;
-  /** What is to stand there; null for an orphan. */
+  /** The planned file; null for an orphan. */
   readonly want: PlannedFile | null;
-  /** What stands there; null for nothing, or for something that is no plain file. */
+  /** The file on disk; null when there is none, or no regular file. */
   readonly have: { readonly content: Buffer; readonly mode: number } | null;
 }
 
-/** Compares the files of a plan, and finds the orphans: files in the `owned` directory that the plan does not have. */
+/** Compares the files of a plan with the disk, and finds orphans: files in the directory `owned` that are not in the plan. */
 export async function compare(root: string, plan: Plan, owned: string): Promise<readonly Difference[]> {
   const planned = await Promise.all(
     [...plan].map(async ([path, want]) => ({ path, want, have: await readPlain(join(root, path)) })),
@@ -32,7 +32,7 @@ export async function compare(root: string, plan: Plan, owned: string): Promise<
   ];
 }
 
-/** A unified diff, as `git apply` takes it. */
+/** A unified diff for `git apply`. */
 export function unifiedDiff(differences: readonly Difference[]): string {
   return differences.map(patch).join("");
 }

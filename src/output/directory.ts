@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What stands in a directory of ours.
+// The files in a directory.
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Paths below `root` of all files in `directory`, and of whatever else is no directory: links are not followed.
- * What Python leaves behind is passed over.
+ * Paths, relative to `root`, of everything in `directory` that is not a directory. Links are not followed. Python's bytecode is left out.
  */
 export async function listFiles(root: string, directory: string): Promise<readonly string[]> {
   const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(absent);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// ansible-core's own integration tests, from its source distribution on PyPI. They are run, never kept in the project.
+// Integration tests of ansible-core, from the source distribution on PyPI. The project runs these tests and keeps no copy.
 
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { cached } from "./cache.ts";
 import { run } from "./run.ts";
 
 /**
- * The directory of a target of ansible-core's integration tests, such as `connection`. It is shared, and not to be changed.
+ * The directory of a target of ansible-core's integration tests, such as `connection`. The directory is shared: never change its files.
  *
  * @param programs Directory of the programs of a virtual environment that has pip.
  * @throws {ToolError} when PyPI cannot be reached, or the distribution lacks the target.

@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What ansible-test needs to run outside of its own container images.
+// A home directory with which ansible-test runs outside of Ansible's container images.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDirectory } from "./cache.ts";
 
-/** The versions of pip that ansible-test of ansible-core 2.14 to 2.19 wants in its virtual environments. */
+/** The versions of pip that ansible-test of ansible-core 2.14 to 2.19 installs in virtual environments. */
 const pipVersions = ["21.3.1", "23.1.2", "24.2"];
 
-// ansible-test takes what it finds here for pip's own installer, which it would otherwise download from a host of Ansible's: with this one,
-// PyPI is all that is needed.
+// ansible-test takes this file for pip's installer, which ansible-test would otherwise download from one of Ansible's hosts: with this file,
+// PyPI is enough.
 const GET_PIP = `import ensurepip, os, subprocess, sys
 
-# ensurepip forgets how pip is set up here.
+# ensurepip drops pip's settings from the environment.
 environment = {name: value for name, value in os.environ.items() if name != "GET_PIP"}
 ensurepip.bootstrap(default_pip=True)
 packages = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
@@ -22,9 +22,9 @@ sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", *pa
 `;
 
 /**
- * A home directory that ansible-test keeps its virtual environments in.
+ * A home directory for the virtual environments of ansible-test.
  *
- * @param name One for each version: two runs in one home at a time would make the same environments.
+ * @param name A name for each version: two runs with one home would make the same environments at the same time.
  */
 export async function ansibleTestHome(name: string): Promise<string> {
   const home = join(cacheDirectory(), `ansible-test-${name}`);

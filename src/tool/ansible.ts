@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// ansible-playbook and its relatives, for the development commands.
+// ansible-playbook and Ansible's other programs, for the development commands.
 
 import { run } from "./run.ts";
 import { asRoot, sudoPackage } from "./sudo.ts";
@@ -15,7 +15,7 @@ export interface Recap {
 
 export interface PlaybookRun {
   readonly exitCode: number;
-  /** The last line of each host in PLAY RECAP. */
+  /** Counts of each host, from PLAY RECAP. */
   readonly recap: ReadonlyMap<string, Recap>;
 }
 

@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Debian packages that the development commands need: looked up by dpkg-query, installed by apt-get.
+// apt-get and dpkg-query: the Debian packages that the development commands need.
 
 import type { Print } from "./print.ts";
 import { run } from "./run.ts";
 import { runAsRoot } from "./sudo.ts";
 
-/** Packages of a runner host: what the collection itself works with. */
+/** Packages that the collection needs on a runner host. */
 export const hostPackages: readonly string[] = ["ansible-core", "mmdebstrap", "systemd-container"];
 
-/** Packages that the tests need beside those. */
+/** All packages that the tests need. */
 export const testPackages: readonly string[] = [
   ...hostPackages,
   "acl",
-  // Its collections have the connection plugin community.general.chroot.
+  // Has the connection plugin community.general.chroot.
   "ansible",
   "attr",
   "btrfs-progs",
@@ -34,9 +34,9 @@ export const testPackages: readonly string[] = [
 ];
 
 /**
- * Installs the packages that are not installed yet, by sudo when this is not root, and says which.
+ * Installs the packages that are not installed yet, and prints their names. Without root, apt-get runs behind sudo.
  *
- * @throws {ToolError} when there is no apt-get, or when it fails; its own output has gone to the terminal.
+ * @throws {ToolError} when apt-get is missing, or fails after an output on the terminal.
  */
 export async function installPackages(packages: readonly string[], print: Print): Promise<void> {
   const missing = [];
@@ -55,6 +55,6 @@ async function isInstalled(name: string): Promise<boolean> {
 }
 
 async function aptGet(args: readonly string[]): Promise<void> {
-  // A machine that has just been started may be at its own upgrades.
+  // A machine that has just booted may be running unattended upgrades.
   await runAsRoot(["apt-get", "-o", "DPkg::Lock::Timeout=600", ...args], { DEBIAN_FRONTEND: "noninteractive" });
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What is expensive to make and may be lost: Debian trees, virtual environments. Outside the checkout, so that every clone shares it.
+// The cache: Debian trees and virtual environments, which take minutes to make and may be deleted. All clones of the repository share it.
 
 import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -12,8 +12,8 @@ export const cacheDirectory = (): string =>
   join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "nspawn-runner");
 
 /**
- * The cached directory of this name. When there is none, `make` fills a new one, which takes the name only when it is complete:
- * a killed run never leaves half an entry.
+ * The cached directory of this name. When there is none, `make` fills a new directory, which gets the name once it is complete: a killed
+ * run never leaves an incomplete entry.
  */
 export async function cached(name: string, make: (directory: string) => Promise<void>): Promise<string> {
   const target = join(cacheDirectory(), name);
@@ -25,7 +25,7 @@ export async function cached(name: string, make: (directory: string) => Promise<
     await rename(fresh, target);
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
-    // Another process was faster.
+    // Another process may have made the entry meanwhile.
     if (!(await exists(target))) throw error;
   }
   return target;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// antsibull-changelog: the collection's changelog from fragments.
+// antsibull-changelog: writes the collection's changelog from fragments.
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export const antsibullChangelog = "antsibull-changelog==0.36.0";
 export const FRAGMENTS = "changelogs/fragments";
 export const CHANGELOG = "CHANGELOG.rst";
 
-/** Names of the entries that the next release's changelog is made of. */
+/** File names of the fragments for the next release. */
 export const fragments = async (collection: string): Promise<readonly string[]> =>
   (await readdir(join(collection, FRAGMENTS)).catch(() => [])).filter((name) => /\.ya?ml$/.test(name));
 
@@ -25,7 +25,7 @@ export const fragments = async (collection: string): Promise<readonly string[]> 
  * @param collections Directory with a built collection in `ansible_collections/nspawn/runner`.
  */
 export async function releaseChangelog(collections: string, collection: string, print: Print): Promise<void> {
-  // It asks ansible-doc for new plugins.
+  // antsibull-changelog runs ansible-doc to find new plugins.
   const bin = await virtualEnvironment([antsibullChangelog, `ansible-core==${newestAnsible}`], print);
   const env = { ANSIBLE_COLLECTIONS_PATH: collections, PATH: `${bin}:${process.env["PATH"]}` };
   await run("antsibull-changelog", ["release"], { cwd: collection, env, from: `PyPI: ${antsibullChangelog}` });

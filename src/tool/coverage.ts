@@ -1,40 +1,40 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Which lines of the collection's Python run while a command runs, in whatever process on this host: Ansible's forks, modules in their zip
-// files, programs of the collection's own.
+// Python's coverage: the lines of the collection's Python that run during a command, in any process on this host: Ansible's forks, modules in
+// zip files, programs of the collection.
 
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./run.ts";
 
-/** Where the packages of Debian's Python are, whatever its version. */
+/** Directory of the packages of Debian's Python, of any version. */
 const PACKAGES = "/usr/lib/python3/dist-packages";
 const from = "Debian's package python3-coverage";
 
 export interface CoverageOptions {
-  /** Path that ends in `ansible_collections/NAMESPACE/NAME`. Copies of it count too, and parts of it in zip files. */
+  /** Path that ends in `ansible_collections/NAMESPACE/NAME`. Copies of this directory count too, also in zip files. */
   readonly collection: string;
-  /** Names of files that are left out. */
+  /** Names of files that do not count. */
   readonly omit: readonly string[];
   /** Percentage of lines that is enough. */
   readonly enough: number;
 }
 
-/** How to start a command so that it is measured. */
+/** Wrapper and environment of a command that is measured. */
 export interface Measurement {
-  /** Program and arguments that it runs under. */
+  /** Program and arguments that the command runs under. */
   readonly under: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface Coverage {
-  /** A table: file, statements, how many of them did not run, percentage, their lines. */
+  /** A table: file, statements, statements that did not run, percentage, lines that did not run. */
   readonly table: string;
   readonly isEnough: boolean;
 }
 
-/** @param directory An empty one, for what is measured. */
+/** @param directory An empty directory for the measured data. */
 export async function measurement(directory: string, options: CoverageOptions): Promise<Measurement> {
   const data = join(directory, "data");
   await mkdir(data);
@@ -42,7 +42,7 @@ export async function measurement(directory: string, options: CoverageOptions): 
   await chmod(directory, 0o755);
   await chmod(data, 0o1777);
   await writeFile(configuration(directory), settings(join(data, "run"), options));
-  // For the command alone, and gone with it.
+  // Only the command sees this mount, which vanishes with the command.
   const mount = `mount -t overlay -o 'lowerdir=${join(import.meta.dirname, "coverage")}:${PACKAGES}' coverage ${PACKAGES}`;
   return {
     under: ["unshare", "--mount", "/bin/sh", "-c", `${mount} && exec "$@"`, "sh"],
@@ -58,12 +58,12 @@ function settings(file: string, { collection, omit, enough }: CoverageOptions): 
   return [
     ...["[run]", "parallel = true", `data_file = ${file}`, `include = ${anywhere}/*`],
     ...["[paths]", "plugins =", `  ${join(collection, "plugins")}`, `  ${anywhere}`],
-    // Ansible makes a package of each directory, of a file that is not there.
+    // Ansible makes a Python package of each directory, with a virtual file __init__.py.
     ...["[report]", ...report, "omit =", "  */__init__.py", ...omit.map((name) => `  */${name}`), ""],
   ].join("\n");
 }
 
-/** What was measured in the directory by a command that has ended. */
+/** Evaluates the data of a command that has ended. */
 export async function coverage(directory: string, { collection }: CoverageOptions): Promise<Coverage> {
   const plugins = join(collection, "plugins");
   const command = (args: readonly [string, ...string[]], answers = [0]) => {
@@ -71,7 +71,7 @@ export async function coverage(directory: string, { collection }: CoverageOption
     const argv = ["-m", "coverage", verb, `--rcfile=${configuration(directory)}`, ...rest];
     return run("/usr/bin/python3", argv, { cwd: plugins, from, answers });
   };
-  // A file that was never loaded counts with all of its lines.
+  // A file that was never loaded counts with all its lines.
   const kinds = await readdir(plugins);
   await command(["run", `--source=${kinds.map((kind) => join(plugins, kind)).join(",")}`, "/dev/null"]);
   await command(["combine"]);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// ansible-galaxy: makes an artifact of a collection's directory.
+// ansible-galaxy: builds the artifact of a collection's directory.
 
 import { run } from "./run.ts";
 

@@ -15,7 +15,7 @@ const PROGRAMS = {
 
 export type FileSystem = keyof typeof PROGRAMS;
 
-/** Makes a file system of so many mebibytes, gives its mount point to `work`, and leaves nothing behind. Needs root. */
+/** Makes and mounts a file system of this size, calls `work` with the mount point, and removes everything. Needs root. */
 export async function onLoopFile<Result>(
   kind: FileSystem,
   mebibytes: number,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Debian trees by mmdebstrap, each made once and kept in the cache.
+// mmdebstrap: Debian trees, each made once and kept in the cache.
 
 import { createHash } from "node:crypto";
 import { cached } from "./cache.ts";
@@ -11,16 +11,16 @@ export const suites = ["bookworm", "trixie", "forky", "sid"] as const;
 
 export type Suite = (typeof suites)[number];
 
-/** Their release files are valid for a week; a mirror, or the freeze of one, can be older. The signature is checked all the same. */
+/** Suites whose release file is valid for a week only: a mirror can be older. apt still checks the signature. */
 const rolling: readonly Suite[] = ["forky", "sid"];
 
 /**
- * The cached tree of a suite; another recipe is another tree. It is shared, and not to be changed.
+ * The cached tree of a suite and a recipe. The tree is shared: copy it, never change it.
  *
- * @param kind Begins the name of the tree in the cache.
+ * @param kind First part of the tree's name in the cache.
  * @param recipe Options of mmdebstrap.
  * @param finish Changes the new tree before it is shared.
- * @throws {ToolError} in one line, when the archive cannot be reached or some package of it cannot be installed.
+ * @throws {ToolError} in one line, when the archive cannot be reached or a package cannot be installed.
  */
 export function debian(
   kind: string,
@@ -40,10 +40,10 @@ export function debian(
 async function make(suite: Suite, args: readonly string[]): Promise<void> {
   const { exitCode, output } = await run("mmdebstrap", args, { from: "Debian's package mmdebstrap", answers: "any" });
   if (exitCode === 0) return;
-  throw new ToolError(`mmdebstrap ${suite}`, exitCode, `no tree of Debian ${suite} can be made: ${reason(output)}`);
+  throw new ToolError(`mmdebstrap ${suite}`, exitCode, `the tree of Debian ${suite} cannot be made: ${reason(output)}`);
 }
 
-/** What apt, dpkg and mmdebstrap said was wrong, from a long output; the last line where they said nothing. */
+/** The error messages of apt, dpkg and mmdebstrap in a long output, else the last line. */
 function reason(output: string): string {
   const lines = output.split("\n").map((line) => line.trim());
   const wrong = lines.filter((line) => /^(E: |dpkg: error|\S+ : Depends: )/.test(line));

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Python's own opinion on the syntax of files, without leaving bytecode behind.
+// python3: checks the syntax of files without writing bytecode.
 
 import { type RunResult, run } from "./run.ts";
 
@@ -20,7 +20,7 @@ for path in sys.stdin.read().split("\\0"):
 sys.exit(failed)
 `;
 
-/** Exit code 1 and one line per file for what no Python, or only a newer one, understands. */
+/** Exit code 1 and one line for each file with a syntax error, or with syntax of a newer Python. */
 export const checkSyntax = (root: string, paths: readonly string[]): Promise<RunResult> =>
   run("python3", ["-c", PROGRAM], {
     cwd: root,

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs a program to its end: the wrapper that knows how a program fails.
+// Runs a program to its end: the one place that turns a program's failure into an error.
 
 import { execa } from "execa";
 
-/** A program that cannot be found, or failed. */
+/** A program that is missing or failed. */
 export class ToolError extends Error {
-  /** Program and arguments, as one would type them. */
+  /** Program and arguments, quoted as in a shell. */
   readonly command: string;
-  /** Null when it never ran. */
+  /** Null when the program never ran. */
   readonly exitCode: number | null;
 
   constructor(command: string, exitCode: number | null, reason: string) {
@@ -23,23 +23,23 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-  /** Whether it is a program of an npm package, which is not on PATH. */
+  /** Whether the program belongs to an npm package: those are not on PATH. */
   readonly npm?: boolean;
-  /** Where the program comes from, such as "Debian's package ansible-core". */
+  /** Source of the program, such as "Debian's package ansible-core". */
   readonly from: string;
   /** Exit codes that are answers, not failures. */
   readonly answers?: readonly number[] | "any";
-  /** Whether standard output also goes to the terminal, as it comes; standard error then goes to the terminal alone. */
+  /** Shows both streams on the terminal at once; the result then has standard output alone. */
   readonly onTerminal?: boolean;
 }
 
 export interface RunResult {
   readonly exitCode: number;
-  /** What it printed, both streams as they came. */
+  /** Standard output and standard error, interleaved as printed. */
   readonly output: string;
 }
 
-/** Runs a program without a shell. Throws a ToolError when it is not there or its exit code is no answer. */
+/** Runs a program without a shell. Throws a ToolError when the program is missing or the exit code is a failure. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { cwd = ".", env = {}, input = "", npm = false, from, answers = [0], onTerminal = false } = options;
   const result = await execa(program, args, {
@@ -66,10 +66,10 @@ export async function run(program: string, args: readonly string[], options: Run
   );
 }
 
-/** The last lines, where programs say what went wrong. */
+/** The last lines, where programs print the reason for a failure. */
 const tail = (text: string): string => text.trimEnd().split("\n").slice(-20).join("\n");
 
-/** Runs a program whose output is the user's to watch. Throws a ToolError when it is not there or fails. */
+/** Runs a program whose output goes to the terminal. Throws a ToolError when the program is missing or fails. */
 export async function runOnTerminal(program: string, args: readonly string[], from: string): Promise<void> {
   const result = await execa(program, args, {
     stdin: "inherit",

@@ -8,7 +8,7 @@ import { runOnTerminal } from "./run.ts";
 /** Package of sudo, for the message when the program is missing. */
 export const sudoPackage = "Debian's package sudo";
 
-/** The command as root types it, else the same behind sudo. sudo passes no environment on, so env(1) sets the variables behind it. */
+/** The command itself for root, else behind sudo. sudo drops the environment, so env(1) sets the variables. */
 export function asRoot(
   argv: readonly [string, ...string[]],
   env: Readonly<Record<string, string>> = {},

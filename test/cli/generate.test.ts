@@ -56,7 +56,7 @@ test("a broken model: all positions, no stack, nothing written", async () => {
   expect(stderr).toContain("src/model/content.ts:100:16 - error: Type Date has no match in Ansible.");
   expect(stderr).toContain("100   box_labels?: Date;\n                   ~~~~\n");
   expect(stderr).toContain("src/model/content.ts:101:3 - error: ");
-  expect(stderr).toMatch(/\n2 found in the model\.$/);
+  expect(stderr).toMatch(/\nMistakes in the model: 2\.$/);
   expect(stderr).not.toMatch(/^ {4}at /m);
   await expect(readFile(join(checkout, layout))).rejects.toThrow("ENOENT");
 });
@@ -75,7 +75,7 @@ test("outside a checkout", async () => {
   expect(await cli(scratch(), ["generate"])).toEqual({
     exitCode: 2,
     stdout: "",
-    stderr: "src/model: not found here. Run this at the top of a checkout.",
+    stderr: "src/model: not found here. Run this command at the top of a checkout.",
   });
 });
 

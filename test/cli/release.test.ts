@@ -47,10 +47,10 @@ test("a checkout with changes, of a version that is out, without a fragment: eac
   await tag(directory, "1.2.3");
   const { stdout } = await release(directory);
   expect(stdout.split("\n")).toEqual([
-    "There are changes that are not committed: commit them, or put them aside.",
+    "This checkout has uncommitted changes: commit or stash them.",
     "?? new",
-    '1.2.3 has been released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.',
-    "collection/changelogs/fragments is empty: nothing has changed that a user could notice.",
+    '1.2.3 is already released: run "npm version --no-git-tag-version X.Y.Z" and "npm run generate", and commit.',
+    "collection/changelogs/fragments is empty: add a fragment for each change that users notice.",
   ]);
 });
 
@@ -58,5 +58,5 @@ test("a version that was raised, but not in what is generated from it", async ()
   const directory = await repository({ "collection/changelogs/fragments/one.yml": "bugfixes:\n  - one\n" });
   await tag(directory, "1.2.2");
   const { stdout } = await release(directory);
-  expect(stdout).toBe('generated/ is not what src/model says: run "npm run generate".');
+  expect(stdout).toBe('generated/ is out of date: run "npm run generate".');
 });

@@ -54,7 +54,7 @@ test("an archive that cannot be reached is one line", async () => {
   };
   const { exitCode, stdout, stderr } = await cli(process.cwd(), ["lab", "run", "--suite", "sid", "true"], unreachable);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-  expect(stderr).toMatch(/^mmdebstrap sid: no tree of Debian sid can be made: E: .*127\.0\.0\.1.*$/);
+  expect(stderr).toMatch(/^mmdebstrap sid: the tree of Debian sid cannot be made: E: .*127\.0\.0\.1.*$/);
 });
 
 test("a program in the lab gets its input and its own environment", async () => {

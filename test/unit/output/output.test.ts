@@ -32,7 +32,7 @@ describe("a plan", () => {
   });
 
   test.each(["/a", "../a", "a/../../b", "a//b", "./a", ""])("does not leave its directory: %j", (path) => {
-    expect(() => planFiles([[path, text("")]])).toThrow("is no path below");
+    expect(() => planFiles([[path, text("")]])).toThrow("is not a path below");
   });
 });
 
