@@ -1,21 +1,22 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a session costs by itself: its memory, its start, and a fork in it.
+// The costs of a session: memory, start, and a fork of the agent.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../tool/run.ts";
 
 export interface SessionCosts {
-  /** Mebibytes of the host's and the container's processes together, after tasks of several kinds: resident, and with shared pages split up. */
+  /** Mebibytes of all processes of the session, on the host and in the container, after tasks of several kinds: resident set size, and
+   *  proportional set size, which divides shared pages among their users. */
   readonly resident: number;
   readonly proportional: number;
-  /** Seconds of a Python program of no line in a fork of the agent, asked for by the collection's own functions: the median. */
+  /** Median of the seconds of an empty Python program in a fork of the agent, started by the collection's functions. */
   readonly fork: number;
 }
 
-/** The costs of the session that waits on this tree, which ends then. */
+/** Measures the idle session of a tree, and ends the session. */
 export async function sessionCosts(tree: string, collections: string): Promise<SessionCosts> {
   const memory = sessionMemory(tree);
   const { output } = await run("/usr/bin/python3", ["-c", FORKS, tree], {
@@ -39,9 +40,9 @@ spent = []
 for _ in range(31):
     start = time.perf_counter()
     with exchange.in_session(exchange.reach(agent), {"command": ["/bin/false"], "python": "/usr/bin/python3"}) as running:
-        status, _output, said = exchange.exchange(running, claim.run, io.BytesIO(b"pass"), None, 1 << 20)
+        status, _output, stderr = exchange.exchange(running, claim.run, io.BytesIO(b"pass"), None, 1 << 20)
     spent.append(time.perf_counter() - start)
-    assert status == 0, said
+    assert status == 0, stderr
 claim.close()
 print(statistics.median(spent))
 `;
@@ -57,17 +58,17 @@ function sessionMemory(tree: string): Pick<SessionCosts, "resident" | "proportio
       const line = readFileSync(join("/proc", name, "cmdline"), "utf8");
       if (line.includes("_session.server import main") && line.includes(`"${tree}"`)) session.push(pid);
     } catch {
-      // It has ended.
+      // The process has ended.
     }
   }
-  if (session.length === 0) throw new Error(`There is no session on ${tree} to be measured.`);
+  if (session.length === 0) throw new Error(`There is no session on ${tree} to measure.`);
   for (const pid of session) for (const [child, parent] of parents) if (parent === pid) session.push(child);
   const kibibytes = (pid: number, field: string): number => {
     try {
       const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
       return Number(new RegExp(`^${field}: +(\\d+)`, "m").exec(text)?.[1]);
     } catch {
-      // It has ended, and its parent has not asked how.
+      // The process is a zombie.
       return 0;
     }
   };

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The ways into a tree that the bench table "connection" compares, and the playbooks that it runs by each.
+// The ways into a tree that the bench table "connection" compares, and the playbooks that each way runs.
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,11 +11,11 @@ import type { Print } from "../tool/print.ts";
 import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
 import { run, ToolError } from "../tool/run.ts";
 
-/** How Ansible gets into the trees: an inventory of four hosts, and what the run needs besides. */
+/** A way of Ansible into the trees: an inventory of four hosts, and the environment of the run. */
 export interface Way {
   readonly name: string;
   readonly inventory: string;
-  /** Directory that the copies go to. */
+  /** Target directory of the copies. */
   readonly target: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -23,8 +23,9 @@ export interface Way {
 export interface Ways {
   readonly local: Way;
   readonly blog: Way;
-  readonly own: Way;
-  /** Those three and the others, in the order of the table. */
+  /** The collection's connection plugin. */
+  readonly plugin: Way;
+  /** All ways, in the order of the table. */
   readonly all: readonly Way[];
 }
 
@@ -38,13 +39,13 @@ export const command: Work = { name: "30 x command", playbook: "command.yml", ho
 export const copy: Work = { name: "30 x copy", playbook: "copy.yml", hosts: ["one"] };
 export const setup: Work = { name: "5 x setup", playbook: "setup.yml", hosts: ["one"] };
 export const fourImages: Work = { ...command, name: "4 images x 30 command", hosts: ["one", "two", "three", "four"] };
-/** No Python in the target: over `local`, nothing can take less. */
+/** Tasks without Python in the target: the least time that any task needs over `local`. */
 export const raw: Work = { name: "30 x raw", playbook: "raw.yml", hosts: ["one"] };
 export const oneTask: Work = { name: "1 x command", playbook: "one.yml", hosts: ["one"] };
 
 const TASKS = 30;
 
-/** As in the blog post that nspawn-runner began with. Without systemd as PID 1 it works only with the first two options. */
+/** As in the blog post at the origin of nspawn-runner. The first two options are needed where systemd is not PID 1. */
 const BLOG_SCRIPT = `#!/bin/sh
 exec systemd-nspawn --register=no --keep-unit --console=pipe -qD "$@"
 `;
@@ -68,17 +69,17 @@ export async function ways(directory: string, collections: string, print: Print)
     const connection = { ansible_connection: "community.general.chroot", ansible_chroot_exe: exe };
     return way(directory, `chroot and ${name}`, connection);
   };
-  // By its short name, the only one that Mitogen takes over.
+  // The short name, since Mitogen replaces `local` under this name only.
   const local = way(directory, "local", { ansible_connection: "local" });
   const blog = chroot("the blog's script", script);
-  const own = { name: "nspawn.runner.nspawn", inventory: "nspawn_runner.yml", target: "/root/bench", env: {} };
+  const plugin = { name: "nspawn.runner.nspawn", inventory: "nspawn_runner.yml", target: "/root/bench", env: {} };
   const inventory = { plugin: "nspawn.runner.chroots", root, playbook_dirs: ["."] };
-  writeFileSync(join(directory, own.inventory), JSON.stringify(inventory));
+  writeFileSync(join(directory, plugin.inventory), JSON.stringify(inventory));
   const others = [chroot("plain chroot", "/usr/sbin/chroot"), blog, chroot("nspawn-chroot", wrapper)];
-  return { local, blog, own, all: [local, ...others, own, ...(await mitogen(local, print))] };
+  return { local, blog, plugin, all: [local, ...others, plugin, ...(await mitogen(local, print))] };
 }
 
-/** An inventory of its own; nothing in it is a template. */
+/** Writes the inventory of one way, which contains no template. */
 function way(directory: string, name: string, connection: Readonly<Record<string, string>>): Way {
   const host = (image: string) => ({
     ...connection,
@@ -92,7 +93,7 @@ function way(directory: string, name: string, connection: Readonly<Record<string
   return { name, inventory, target, env: {} };
 }
 
-/** Mitogen has no way into a chroot: it stands for the best that Ansible does without a container. */
+/** Mitogen has no way into a chroot. It shows the best speed of Ansible without a container. */
 async function mitogen(local: Way, print: Print): Promise<readonly Way[]> {
   try {
     const bin = await virtualEnvironment([MITOGEN], print);
@@ -102,7 +103,7 @@ async function mitogen(local: Way, print: Print): Promise<readonly Way[]> {
     return [{ ...local, name: `${MITOGEN.replace("==", " ")} over local`, env }];
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
-    print(`connection: without Mitogen, which PyPI does not give: ${error.message}`);
+    print(`connection: without Mitogen, which cannot be installed from PyPI: ${error.message}`);
     return [];
   }
 }
@@ -131,7 +132,7 @@ function writePlaybooks(directory: string): void {
   );
   write(
     copy,
-    // Another text in each run, so that there is something to copy.
+    // A new text in each run, so that every task copies.
     times(TASKS, (n) => ({ "ansible.builtin.copy": { content: `{{ run }} ${n}\n`, dest: `{{ target }}-${n}` } })),
   );
   writeFileSync(join(directory, "ansible.cfg"), "");
@@ -153,16 +154,16 @@ export async function seconds(
     // The chroot connection is in Debian's package ansible.
     ANSIBLE_COLLECTIONS_PATH: `${collections}:/usr/lib/python3/dist-packages`,
     ANSIBLE_CONFIG: join(directory, "ansible.cfg"),
-    // No run finds a session of the one before.
+    // Each run starts a new session.
     ANSIBLE_NSPAWN_IDLE_TIME: "0",
-    // As on a host where nobody has set it.
+    // The default of a host.
     PYTHONDONTWRITEBYTECODE: "",
     ...way.env,
   };
   const start = performance.now();
   await run("ansible-playbook", args, { cwd: directory, env, from: "Debian's package ansible" });
   const spent = (performance.now() - start) / 1000;
-  // In which a session ends.
+  // Time for the session to end.
   await sleep(300);
   return spent;
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Bench table "connection": tasks in a tree by the connection plugin, against the other ways in and against no container at all.
+// Bench table "connection": tasks in a tree by the connection plugin, by other ways into the tree, and without any container.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -29,27 +29,27 @@ type Rounds = Map<string, number[]>;
 const ROUNDS = 5;
 const works = [command, copy, setup, fourImages];
 
-/** Measures each row. `collections` is a directory that the artifact is installed in. */
+/** Measures each row. `collections` is a directory with the installed artifact. */
 export async function benchConnection(collections: string, print: Print): Promise<readonly Table[]> {
   const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
   try {
     const all = await ways(directory, collections, print);
     const measure = (way: Way, work: Work, pipelining: boolean, env = {}) =>
       seconds(directory, collections, { ...way, env: { ...way.env, ...env } }, work, pipelining);
-    // What fills the caches does not count.
+    // The first run of each way fills the caches and does not count.
     for (const way of all.all) await measure(way, oneTask, true);
     const rounds: Rounds = new Map();
     for (const work of works) {
       for (let round = 1; round <= ROUNDS; round++) {
         print(`connection: ${work.name}, round ${round} of ${ROUNDS}`);
-        // Another one first in each round.
+        // Each round begins with another way.
         for (const pipelining of [false, true])
           for (const way of [...all.all.slice(round), ...all.all.slice(0, round)])
             add(rounds, way, work, pipelining, await measure(way, work, pipelining));
         if (work === command)
-          for (const way of [all.local, all.own]) add(rounds, way, raw, true, await measure(way, raw, true));
+          for (const way of [all.local, all.plugin]) add(rounds, way, raw, true, await measure(way, raw, true));
       }
-      // The whole takes most of an hour: what is known so far is shown.
+      // The whole table takes most of an hour, so results are shown meanwhile.
       print(`connection: ${work.name}, without pipelining and with it, as ratios to local`);
       for (const way of all.all) print(`  ${way.name}: ${cells(all, rounds, way, work).join(", ")}`);
     }
@@ -59,9 +59,9 @@ export async function benchConnection(collections: string, print: Print): Promis
     const stay = { ANSIBLE_NSPAWN_IDLE_TIME: "20" };
     for (let round = 1; round <= ROUNDS; round++) {
       print(`connection: sessions, round ${round} of ${ROUNDS}`);
-      cold.push(await measure(all.own, oneTask, true, stay));
-      warm.push(await measure(all.own, oneTask, true, stay));
-      await measure(all.own, setup, true, stay);
+      cold.push(await measure(all.plugin, oneTask, true, stay));
+      warm.push(await measure(all.plugin, oneTask, true, stay));
+      await measure(all.plugin, setup, true, stay);
       costs.push(await sessionCosts(join(directory, "images/one"), collections));
     }
     return [ratios(all, rounds), promises(all, rounds, median(cold) - median(warm), medians(costs))];
@@ -86,7 +86,7 @@ function add(rounds: Rounds, way: Way, work: Work, pipelining: boolean, spent: n
 const of = (rounds: Rounds, way: Way, work: Work, pipelining: boolean): number =>
   median(rounds.get(key(way, work, pipelining)) ?? []);
 
-/** The faster way of the two that `local` can be used. */
+/** The faster of `local` with and without pipelining. */
 const ofLocal = ({ local }: Ways, rounds: Rounds, work: Work): number =>
   Math.min(of(rounds, local, work, false), of(rounds, local, work, true));
 
@@ -114,11 +114,11 @@ function ratios(all: Ways, rounds: Rounds): Table {
 }
 
 function promises(all: Ways, rounds: Rounds, firstTask: number, costs: SessionCosts): Table {
-  const own = (work: Work) => of(rounds, all.own, work, true);
-  const ratio = (work: Work) => (own(work) / ofLocal(all, rounds, work)).toFixed(2);
+  const plugin = (work: Work) => of(rounds, all.plugin, work, true);
+  const ratio = (work: Work) => (plugin(work) / ofLocal(all, rounds, work)).toFixed(2);
   const ms = (spent: number) => ((spent / tasks) * 1000).toFixed(1);
   const floor = of(rounds, all.local, raw, true);
-  const overFloor = own(command) - floor;
+  const overFloor = plugin(command) - floor;
   const local = ofLocal(all, rounds, command) - floor;
   const forks = costs.fork * tasks;
   return {
@@ -127,7 +127,7 @@ function promises(all: Ways, rounds: Rounds, firstTask: number, costs: SessionCo
       ["30 x command: of local", ratio(command), "<= 0.40"],
       [
         "30 x command: of chroot and the blog's script without pipelining",
-        (own(command) / of(rounds, all.blog, command, false)).toFixed(2),
+        (plugin(command) / of(rounds, all.blog, command, false)).toFixed(2),
         "<= 0.12",
       ],
       ["30 x copy: of local", ratio(copy), "<= 0.50"],
@@ -138,13 +138,13 @@ function promises(all: Ways, rounds: Rounds, firstTask: number, costs: SessionCo
         "<= 0.22",
       ],
       ["  the floor, raw over local: ms", ms(floor), ""],
-      ["  of it over the floor: the plugin, and its exchange with the session: ms", ms(own(raw) - floor - forks), ""],
-      ["  two forks in the container: ms", ms(forks), ""],
-      ["  the module, which is built, sent and run: ms", ms(own(command) - own(raw)), ""],
+      ["  over the floor, the plugin and the exchange with the session: ms", ms(plugin(raw) - floor - forks), ""],
+      ["  over the floor, two forks in the container: ms", ms(forks), ""],
+      ["  over the floor, the module, which is built, sent and run: ms", ms(plugin(command) - plugin(raw)), ""],
       ["processes of a session, shared pages split up: MiB", costs.proportional.toFixed(0), ""],
       ["the same, resident: MiB", costs.resident.toFixed(0), "<= 60"],
       ["first task of a new session, more than the next one: s", firstTask.toFixed(2), "<= 0.5"],
     ],
-    note: "Of local: of the faster of its two rows.",
+    note: "Ratios to local are to the faster of its two rows.",
   };
 }

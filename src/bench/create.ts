@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Bench table "create": two Debian images from nothing in one run of `nspawn.runner.create`, against `debootstrap` of the two one after the other.
+// Bench table "create": two new Debian images in one run of `nspawn.runner.create`, against two runs of `debootstrap` in turn.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import type { Table } from "./table.ts";
 
 const suites = ["bookworm", "trixie"] as const;
 
-/** Measures each way once. `collections` is a directory that the artifact is installed in. */
+/** Measures each way once. `collections` is a directory with the installed artifact. */
 export async function benchCreate(collections: string, print: Print): Promise<Table> {
   const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
   try {
@@ -62,7 +62,7 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** As little as a playbook can do: what is measured is creation. */
+/** A playbook with almost nothing to do: the table measures creation. */
 const playbook = (suite: string): string => `---
 - name: Maintain ${suite}
   hosts: ${suite}

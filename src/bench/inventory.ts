@@ -19,7 +19,7 @@ interface InventoryRow {
   /** Seconds, the median of the rounds. */
   readonly plugin: number;
   readonly static: number;
-  /** Plugin over static: the median of the rounds' own ratios. */
+  /** Plugin over static: the median of the ratios of each round. */
   readonly ratio: number;
 }
 
@@ -36,7 +36,7 @@ const sizes: readonly Size[] = [
   { images: 10_000, trees: true, rounds: 3 },
 ];
 
-/** Measures each size. `collections` is a directory that the artifact is installed in. */
+/** Measures each size. `collections` is a directory with the installed artifact. */
 export async function benchInventory(collections: string, print: Print): Promise<Table> {
   const rows: InventoryRow[] = [];
   for (const size of sizes) {
@@ -62,17 +62,17 @@ async function row(directory: string, collections: string, size: Size, print: Pr
   const plugin = () => list(directory, collections, "nspawn_runner.yml");
   const fixed = () => list(directory, collections, "static/hosts.yml");
 
-  // The static inventory is made of the plugin's own answer. These two runs warm the caches too.
+  // The static inventory is made from the plugin's answer. These two runs also fill the caches.
   const answer = await plugin();
-  // Not beside the playbooks: the plugin would have to look into it.
+  // Not beside the playbooks: the plugin would read this file too.
   mkdirSync(join(directory, "static"));
   writeFileSync(join(directory, "static/hosts.yml"), staticInventory(answer.inventory));
   if (!isDeepStrictEqual(hostVariables((await fixed()).inventory), hostVariables(answer.inventory)))
-    throw new Error("The static inventory does not have the variables of the plugin's: there is nothing to compare.");
+    throw new Error("The static inventory and the plugin give different variables, so a comparison makes no sense.");
 
   const rounds: { plugin: number; static: number }[] = [];
   for (let round = 1; round <= size.rounds; round++) {
-    // In turns first: what the machine does beside this meets both.
+    // Each side is first in turns, so that other load on the machine affects both.
     rounds.push(
       round % 2 === 1
         ? { plugin: (await plugin()).seconds, static: (await fixed()).seconds }
@@ -143,7 +143,7 @@ type Inventory = Readonly<
 
 const hostVariables = (inventory: Inventory): unknown => inventory._meta.hostvars;
 
-/** The variables of a host stand where it is first named, as one would write it. */
+/** A host has its variables in the first group that names it, as in an inventory written by hand. */
 function staticInventory(inventory: Inventory): string {
   const unnamed = new Map(Object.entries(inventory._meta.hostvars));
   const children: Record<string, { hosts: Record<string, unknown> }> = {};
@@ -166,7 +166,7 @@ async function list(
   const started = performance.now();
   const { exitCode, stdout, stderr, escapedCommand } = await execa("ansible-inventory", ["-i", file, "--list"], {
     cwd: directory,
-    // No configuration of this machine.
+    // Without the configuration of this machine.
     env: {
       ANSIBLE_COLLECTIONS_PATH: collections,
       ANSIBLE_CONFIG: join(directory, "ansible.cfg"),

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Bench table "maintenance": what it costs that maintenance works on a copy and publishes it, and what it gains by several images at a time.
+// Bench table "maintenance": the costs of a copy and a publish, and the gain of maintaining several images at a time.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { median, type Table } from "./table.ts";
 
 const ROUNDS = 5;
 
-/** Measures each row. `collections` is a directory that the artifact is installed in. */
+/** Measures each row. `collections` is a directory with the installed artifact. */
 export async function benchMaintenance(collections: string, print: Print): Promise<Table> {
   const source = await debianSource("trixie");
   print("maintenance: copies and swaps on btrfs");
@@ -30,11 +30,11 @@ export async function benchMaintenance(collections: string, print: Print): Promi
   return {
     head: ["of a Debian tree", "figure", "promised"],
     rows: [
-      ["copy, compare and publish on btrfs: s", seconds(median(snapshots.map(({ own }) => own))), "<= 0.6"],
-      ["the same on xfs, by reflinks: s", seconds(median(reflinks.map(({ own }) => own))), ""],
+      ["copy, compare and publish on btrfs: s", seconds(median(snapshots.map(({ published }) => published))), "<= 0.6"],
+      ["the same on xfs, by reflinks: s", seconds(median(reflinks.map(({ published }) => published))), ""],
       [
         "the same on ext4, by a plain copy: times cp -a and sync -f",
-        ratio(median(copies.map(({ own, cp }) => own / cp))),
+        ratio(median(copies.map(({ published, cp }) => published / cp))),
         "<= 1.4",
       ],
       ["the swap itself, the slowest of all: ms", (swap * 1000).toFixed(2), "< 10"],
@@ -51,14 +51,14 @@ export async function benchMaintenance(collections: string, print: Print): Promi
 
 interface Round {
   /** Seconds of copy, compare and publish. */
-  readonly own: number;
+  readonly published: number;
   /** Seconds of `cp -a` and `sync -f` of the same tree. */
   readonly cp: number;
   /** Seconds of the one system call that swaps the trees. */
   readonly swap: number;
 }
 
-/** Maintenance of one image without Ansible: the collection's own functions, in the order in which the action calls them. */
+/** Maintenance of one image without Ansible: calls the collection's functions in the order of the action. */
 async function swaps(mount: string, source: string, collections: string): Promise<readonly Round[]> {
   const root = join(mount, "images");
   await newImages(root, ["sid"], source);
@@ -89,7 +89,7 @@ def timed_rename(source, target, flags):
         swapped.append(time.perf_counter() - start)
 
 
-def own(number):
+def maintain(number):
     start = time.perf_counter()
     _, since = stage.stage_tree(place, lambda line: None)
     spent = time.perf_counter() - start
@@ -114,7 +114,7 @@ def cp():
 
 
 def settled(work, *arguments):
-    # What the round before has left to be written is not this one's.
+    # Unwritten data of the previous round must not count in this one.
     os.sync()
     return work(*arguments)
 
@@ -124,14 +124,14 @@ result = []
 # The first round fills the caches and does not count.
 for number in range(rounds + 1):
     if number % 2:
-        mine, theirs = settled(own, number), settled(cp)
+        published, copied = settled(maintain, number), settled(cp)
     else:
-        theirs, mine = settled(cp), settled(own, number)
-    result.append({"own": mine, "cp": theirs, "swap": swapped[-1]})
+        copied, published = settled(cp), settled(maintain, number)
+    result.append({"published": published, "cp": copied, "swap": swapped[-1]})
 print(json.dumps(result[1:]))
 `;
 
-/** Starts of ansible-playbook that one more image costs, when its playbook has no task. */
+/** The time of one more image whose playbook has no task, in starts of ansible-playbook. */
 async function nothingToDo(mount: string, source: string, collections: string, print: Print): Promise<number> {
   const names = ["one", "two", "three", "four", "five"];
   await newImages(join(mount, "images"), names, source);
@@ -149,14 +149,14 @@ async function nothingToDo(mount: string, source: string, collections: string, p
     }
     expectResult(join(mount, "images"), names, "unchanged");
     const of = (which: keyof (typeof rounds)[0]) => median(rounds.map((round) => round[which]));
-    // What the outer run itself costs is in both.
+    // Both times contain the outer run, so the difference does not.
     return (of("all") - of("one")) / (names.length - 1) / of("bare");
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** Seconds of four images in one run, and of the same four one after the other. */
+/** Seconds of four images in one run, and of the same images in four runs in turn. */
 async function fourImages(
   mount: string,
   source: string,
@@ -170,8 +170,8 @@ async function fourImages(
   ];
   const maintain = async (base: string, limits: readonly string[]) => {
     await newImages(join(base, "images"), names, source);
-    // What that has left to be written is not to be measured. Nor is memory that the kernel has never used before, which costs a
-    // virtual machine dearly: both sides begin with the same.
+    // Unwritten data must not count, nor memory that the kernel has not used before, which is slow in a virtual machine: both sides begin
+    // in the same state.
     await run("sync", ["--file-system", base], { from: "every Debian system" });
     writeFileSync("/proc/sys/vm/drop_caches", "3");
     const directory = configuration(base, names, tasks);
@@ -199,7 +199,7 @@ async function fourImages(
   return rounds;
 }
 
-/** Gives each image a tree of its own; of several, the others are snapshots of the first. */
+/** Makes a tree for each image: a copy of the source for the first, snapshots of that copy for the others. */
 async function newImages(root: string, [first, ...others]: readonly string[], source: string): Promise<void> {
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const tree = join(root, first as string);
@@ -210,7 +210,7 @@ async function newImages(root: string, [first, ...others]: readonly string[], so
     await run("btrfs", ["subvolume", "snapshot", tree, join(root, name)], { from: "Debian's package btrfs-progs" });
 }
 
-/** A directory with an inventory file for `base`/images and a playbook per image. */
+/** Makes a directory with an inventory file for `base`/images and a playbook per image. */
 function configuration(base: string, names: readonly string[], tasks: readonly object[]): string {
   const directory = mkdtempSync("/var/tmp/nspawn-runner-bench-");
   const inventory = { plugin: "nspawn.runner.chroots", root: join(base, "images"), playbook_dirs: ["."] };
@@ -222,7 +222,7 @@ function configuration(base: string, names: readonly string[], tasks: readonly o
   return directory;
 }
 
-/** What did not end as meant is not worth a figure. */
+/** Throws when a run had another result, since its time would mean nothing. */
 function expectResult(root: string, names: readonly string[], result: LastRun["result"]): void {
   for (const name of names) {
     const path = join(root, layout.state_directory, name, layout.state_file);

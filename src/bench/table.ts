@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a benchmark returns, and how it is shown.
+// The table that a benchmark returns and prints.
 
 import type { Print } from "../tool/print.ts";
 
 export interface Table {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** What is promised, and what the figures are. */
+  /** Meaning of the figures, and promised limits. */
   readonly note: string;
 }
 
@@ -27,6 +27,6 @@ export function printTable(name: string, { head, rows, note }: Table, print: Pri
   print(`${note}\n`);
 }
 
-/** Of an even number of values the upper of the two in the middle. */
+/** The median; of an even number of values, the upper of the two in the middle. */
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Interfaces of the model: plugins, modules, actions and variables.
 
-/** What can be written as JSON. */
+/** A value of JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
 export const KINDS = ["inventory", "vars", "connection", "module", "action", "variables"] as const;
@@ -23,12 +23,12 @@ export const CONSTRUCTED_OPTIONS = [
 
 export type ScalarType = "str" | "path" | "bool" | "int";
 
-/** Ansible's type, and the values that are allowed. */
+/** A type of Ansible's, and the allowed values. */
 export interface Type {
   readonly type: ScalarType | "list" | "dict";
-  /** Of a list. */
+  /** Type of the elements of a list. */
   readonly elements: ScalarType | null;
-  /** The only values, or of a list the only elements. Empty: any. */
+  /** Allowed values, of a list: allowed elements. Empty: any. */
   readonly choices: readonly string[];
 }
 
@@ -42,12 +42,12 @@ export interface Option extends Type {
   readonly minimum: number | null;
   /** `null`: none. */
   readonly example: Value;
-  /** Of a variable that gives an option of the module that makes trees: that option's name. `null`: none. */
+  /** Name of the creation module's option that a variable gives. `null`: none. */
   readonly option: string | null;
   readonly env: readonly string[];
   readonly ini: readonly { readonly section: string; readonly key: string }[];
   readonly vars: readonly string[];
-  /** Version of the collection that has it first. */
+  /** First version of the collection with this option. */
   readonly since: string;
 }
 
@@ -62,21 +62,21 @@ export interface Document {
   readonly short: string;
   /** Paragraphs. */
   readonly description: readonly string[];
-  /** An inventory plugin that has Ansible's options for groups and variables by expression. */
+  /** Whether an inventory plugin has Ansible's options for groups and variables by expression. */
   readonly constructed: boolean;
-  /** A vars plugin that has Ansible's option `stage`. */
+  /** Whether a vars plugin has Ansible's option `stage`. */
   readonly staging: boolean;
-  /** Variables that the collection sets itself. */
+  /** Whether the collection sets these variables. */
   readonly derived: boolean;
-  /** A module whose options are also those that variables give by `@option`. */
+  /** Whether a module also has the options that variables give by `@option`. */
   readonly creation: boolean;
-  /** Of modules and actions. */
+  /** Support of modules and actions. */
   readonly check_mode: Support | null;
   readonly diff_mode: Support | null;
   readonly options: readonly Option[];
 }
 
-/** Fills in what an option does not say. */
+/** Fills in the properties that an option leaves out. */
 export function completeOption(
   given: Pick<Option, "name" | "description" | "type" | "required" | "since"> & Partial<Option>,
 ): Option {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The whole spec, in a fixed order: all that the writers know.
+// The whole spec, in a fixed order: the only input of the writers.
 
 import { type Document, KINDS, type Kind } from "./document.ts";
 import type { State } from "./state.ts";
@@ -28,30 +28,30 @@ export interface Spec {
   readonly ignored_paths: Table<IgnoredPath>;
 }
 
-/** Puts into a fixed order what has none of its own. Options and tables keep theirs: it has a meaning. */
+/** Sorts the documents. Options and rows of tables keep the model's order, which has a meaning. */
 export function arrange(spec: Spec): Spec {
   const rank = (document: Document) => `${KINDS.indexOf(document.kind)} ${document.derived} ${document.name}`;
   return { ...spec, documents: [...spec.documents].sort((a, b) => (rank(a) < rank(b) ? -1 : 1)) };
 }
 
-/** Name that Ansible knows the content by. */
+/** Fully qualified name of content, for Ansible. */
 export const fqcn = (spec: Spec, name: string): string =>
   `${spec.collection.namespace}.${spec.collection.name}.${name}`;
 
 export const ofKind = (spec: Spec, ...kinds: readonly Kind[]): readonly Document[] =>
   spec.documents.filter((document) => kinds.includes(document.kind));
 
-/** The user's variables, or those that the collection sets. */
+/** The variables that the user sets, or the derived ones that the collection sets. */
 export const variables = (spec: Spec, derived: boolean): readonly Document[] =>
   ofKind(spec, "variables").filter((document) => document.derived === derived);
 
-/** A value of the layout. The reader has made sure of the names that it is asked for. */
+/** A value of the layout. The reader has checked that each of these names exists. */
 export function layoutValue(spec: Spec, name: LayoutName): string {
   const found = spec.layout.rows.find((row) => row.name === name);
   if (!found) throw new Error(`layout has no ${name}`);
   return found.value;
 }
 
-/** Names of the layout that the writers themselves use. */
+/** Names of the layout that the writers use. */
 export const LAYOUT_NAMES = ["playbook_directory", "root", "variable_prefix"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files that the collection keeps for itself, and others may read.
+// State files: JSON files that the collection writes and any program may read.
 
 import type { Value } from "./document.ts";
 
@@ -12,7 +12,7 @@ export type FieldType =
   /** Any names; each value is a string or a list of strings. */
   | { readonly is: "map" }
   | { readonly is: "list"; readonly elements: FieldType }
-  /** An object, described under its own name. */
+  /** An object, described as a part of this name. */
   | { readonly is: "part"; readonly name: string };
 
 export interface Field {
@@ -30,9 +30,9 @@ export interface Part {
   readonly fields: readonly Field[];
 }
 
-/** A JSON file: an object with fields, whose parts may be objects again. */
+/** A JSON file: an object with fields, some of which are objects, the parts. */
 export interface State {
-  /** Of the schema and the reference page. */
+  /** Name of the schema and of the reference page. */
   readonly name: string;
   /** File in the model. */
   readonly source: string;
@@ -43,6 +43,6 @@ export interface State {
   readonly description: readonly string[];
   readonly fields: readonly Field[];
   readonly parts: readonly Part[];
-  /** A whole file. */
+  /** A complete file. */
   readonly example: Value;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Tables of the model.
 
-/** What Galaxy is told. */
+/** The collection's description in galaxy.yml. */
 export interface Collection {
   readonly namespace: string;
   readonly name: string;
@@ -23,7 +23,7 @@ export interface Name {
   readonly value: string;
   /** Sentences. */
   readonly description: readonly string[];
-  /** Whether the wrapper needs it. */
+  /** Whether the wrapper needs the name. */
   readonly sh: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface NspawnFlag {
   readonly source: string | null;
 }
 
-/** An exit status by which the wrapper reports for itself. */
+/** An exit status of the wrapper, as opposed to the command's. */
 export interface ExitStatus {
   readonly name: string;
   readonly status: number;
@@ -72,7 +72,7 @@ export interface IgnoredPath {
   readonly why: string;
   /** `path` is the name of a directory anywhere in the tree. */
   readonly anywhere: boolean;
-  /** Only files in the directory are meant. */
+  /** Whether only files in the directory are meant. */
   readonly files: boolean;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An argument spec: what Ansible's validator checks arguments and variables against.
+// An argument spec: the input of Ansible's validator of arguments and variables.
 
 import type { Option } from "../ir/document.ts";
 import { ofKind, type Spec } from "../ir/spec.ts";

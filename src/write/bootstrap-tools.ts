@@ -22,9 +22,9 @@ export function bootstrapToolsFile({ bootstrap_tools, base_packages }: Spec): st
     [...new Set([bootstrap_tools.source, base_packages.source])],
     "The programs that make a tree, in order of preference.",
     [
-      "# Of an argument, {suite}, {tree}, {mirror} and so on are replaced; without a value the argument is left out.\n",
+      "# {suite}, {tree}, {mirror} and so on are replaced in arguments; an argument whose value is not set is left out.\n",
       assignment("BOOTSTRAP_TOOLS", "tuple[dict[str, Any], ...]", tuple(rows)),
-      "\n# What every image gets.\n",
+      "\n# Packages of every image.\n",
       assignment("BASE_PACKAGES", "tuple[str, ...]", tuple(base_packages.rows)),
     ].join(""),
   );

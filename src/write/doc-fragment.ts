@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A doc fragment: what the DOCUMENTATION of a plugin, module or action says beside its name and author.
+// A doc fragment: the DOCUMENTATION of a plugin, module or action, without name and author.
 
 import type { Document, Option } from "../ir/document.ts";
 import { ansibleMarkup } from "./literal/ansible-markup.ts";
@@ -17,7 +17,7 @@ export function docFragmentFile(document: Document): string {
 
 function about({ short, description, since }: Document): Record<string, unknown> {
   return {
-    // Lists of plugins show it as it is; by custom it has no period.
+    // Lists of plugins show this text without markup, by custom without a period.
     short_description: short.replaceAll("`", "").replace(/\.$/, ""),
     version_added: since,
     description: [short, ...description].map(ansibleMarkup),
@@ -44,7 +44,7 @@ function optionDoc(option: Option, since: string): Record<string, unknown> {
       "vars",
       option.vars.map((name) => ({ name })),
     ),
-    // An option as old as its plugin does not say so.
+    // By custom, an option as old as its plugin has no version.
     ...(option.since === since ? {} : { version_added: option.since }),
   };
 }
@@ -52,7 +52,7 @@ function optionDoc(option: Option, since: string): Record<string, unknown> {
 const named = (key: string, items: readonly unknown[]): Record<string, unknown> =>
   items.length > 0 ? { [key]: items } : {};
 
-/** Their descriptions are in Ansible's doc fragment `ansible.builtin.action_common_attributes`, which the plugin names after this one. */
+/** Ansible's doc fragment `ansible.builtin.action_common_attributes`, which the plugin names after this one, has the descriptions. */
 function attributes({ check_mode, diff_mode }: Document): Record<string, unknown> {
   if (!check_mode || !diff_mode) return {};
   return {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `galaxy.yml` and `meta/runtime.yml`: what Galaxy and Ansible are told of the collection.
+// `galaxy.yml` and `meta/runtime.yml`: the collection's descriptions for Galaxy and Ansible.
 
 import { ofKind, type Spec } from "../ir/spec.ts";
 import { hashHeader } from "./header.ts";

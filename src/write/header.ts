@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The first lines of a generated file: licence, what to edit, what to run.
+// The first lines of a generated file: licence, source to edit, command to run.
 
-/** Lines without the comment sign. `sources`: the files of the model that the output is made from. */
+/** Lines without the comment sign. `sources`: the files of the model behind the output. */
 function headerLines(sources: readonly string[]): readonly string[] {
   return [...LICENCE, "", generatedFrom(sources)];
 }
@@ -11,7 +11,7 @@ export const hashHeader = (sources: readonly string[]): string => comment(header
 
 export const htmlHeader = (sources: readonly string[]): string => `<!--\n${headerLines(sources).join("\n")}\n-->\n`;
 
-/** Of a plugin's Python: sanity tests want the line on the GPL, readers the word PRIVATE. */
+/** Header of Python in plugins/: ansible-test sanity demands the line on the GPL; PRIVATE tells other collections not to import the file. */
 export const pythonHeader = (sources: readonly string[]): string =>
   comment(
     [...LICENCE, GPL, "", "PRIVATE: for this collection only; it may change at any time.", generatedFrom(sources)],
@@ -21,7 +21,7 @@ export const pythonHeader = (sources: readonly string[]): string =>
 export const generatedFrom = (sources: readonly string[]): string =>
   `Generated from ${sources.map((source) => `src/model/${source}`).join(", ")}: edit that, then run "npm run generate".`;
 
-// Split, so that a scan for licences does not take these lines for this file's own.
+// Split, so that `reuse lint` does not take these lines for the licence of this file.
 const LICENCE = [
   `SPDX-${"FileCopyrightText"}: The nspawn.runner authors`,
   `SPDX-${"License-Identifier"}: GPL-3.0-or-later`,

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_spec/ignored.py`: what of a tree makes no maintenance worth publishing.
+// `module_utils/_spec/ignored.py`: paths whose changes alone do not cause a publish.
 
 import type { Spec } from "../ir/spec.ts";
 import type { IgnoredPath } from "../ir/tables.ts";
@@ -12,21 +12,21 @@ export function ignoredFile({ ignored_paths }: Spec): string {
     tuple(ignored_paths.rows.filter(meant).map(({ path }) => path));
   return pythonModule(
     [ignored_paths.source],
-    "What of a tree makes no maintenance worth publishing.",
+    "Paths whose changes alone do not cause a publish.",
     [
-      "# Files and directories below the tree's root; of a directory, all that is in it.\n",
+      "# Files and directories, relative to the tree's root; a directory means everything in the directory.\n",
       assignment(
         "IGNORED",
         "tuple[str, ...]",
         paths(({ anywhere, files }) => !anywhere && !files),
       ),
-      "\n# Directories of which only the files are meant, not the directories in them.\n",
+      "\n# Directories whose files are meant, but not the directories in them.\n",
       assignment(
         "IGNORED_FILES",
         "tuple[str, ...]",
         paths(({ files }) => files),
       ),
-      "\n# Names of directories, wherever they stand.\n",
+      "\n# Names of directories anywhere in the tree.\n",
       assignment(
         "IGNORED_NAMES",
         "tuple[str, ...]",

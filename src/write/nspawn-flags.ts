@@ -26,17 +26,17 @@ export function nspawnFlagsPython(spec: Spec): string {
     [
       "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
       assignment("FLAGS", "tuple[str, ...]", tuple(flags.map(({ flag }) => flag))),
-      "\n# systemd-nspawn's own environment in every call.\n",
+      "\n# Environment of systemd-nspawn itself in every call.\n",
       assignment(
         "ENVIRONMENT",
         "dict[str, str]",
         Object.fromEntries(environment.map(({ flag }) => nameAndValue(flag))),
       ),
-      "\n# Arguments besides in a tree that nobody uses until it is published.\n",
+      "\n# Additional arguments for a staged tree, which has no other user until it is published.\n",
       assignment("STAGED_FLAGS", "tuple[str, ...]", tuple(staged.map(({ flag }) => flag))),
-      "\n# Lowest version of systemd that has all of these.\n",
+      "\n# Lowest version of systemd that has all flags of every call.\n",
       assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
-      "\n# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.\n",
+      "\n# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.\n",
       assignment("VARIABLE_FLAGS", "tuple[dict[str, Any], ...]", tuple(variableFlags)),
     ].join(""),
   );
@@ -54,7 +54,7 @@ export function nspawnFlagsSh(spec: Spec): string {
     "#\n# Sourced by nspawn-chroot.\n",
     "# shellcheck shell=sh disable=SC2034\n\n",
     ...assignments,
-    "# Lowest version of systemd that has all that is used here.\n",
+    "# Lowest version of systemd that has all flags of every call.\n",
     `nspawn_minimum=${minimumSystemd(spec)}\n`,
     ...exitStatusesSh(spec),
     "\n",
@@ -62,7 +62,7 @@ export function nspawnFlagsSh(spec: Spec): string {
     "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
     "# Needs $name (the image) and $machine (a unique name).\n",
     ...shFunction("nspawn_flags", flags),
-    "\n# The same with those of a tree that nobody uses until it is published.\n",
+    "\n# The same with the additional flags of a staged tree.\n",
     ...shFunction("nspawn_staged_flags", staged),
   ].join("");
 }

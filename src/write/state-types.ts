@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_spec/image_state.py`: the types of the fields of a state file, by which Python checks one that it reads.
+// `module_utils/_spec/image_state.py`: the types of the fields of a state file, for the check in Python.
 
 import type { Spec } from "../ir/spec.ts";
 import type { FieldType, Part } from "../ir/state.ts";
@@ -13,7 +13,7 @@ export function stateTypesFile({ states }: Spec): string {
     .map((part) => assignment(constantName(part), "dict[str, str]", typesOf(part)));
   return pythonModule(
     states.map(({ source }) => source),
-    "Types of the fields of a state file's objects, by the names of Python.",
+    "Types of the fields in the objects of a state file, as names of Python types.",
     constants.join("\n"),
   );
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `module_utils/_spec/variables.py`: what the values of an image's variables are checked against.
+// `module_utils/_spec/variables.py`: types and limits of an image's variables.
 
 import { type Spec, variables } from "../ir/spec.ts";
 import { argumentSpec } from "./argument-spec.ts";
@@ -19,11 +19,11 @@ export function variablesFile(spec: Spec): string {
     [
       "# For ArgumentSpecValidator.\n",
       assignment("VARIABLES", "dict[str, dict[str, Any]]", argumentSpec(users)),
-      "\n# Lowest value of the numbers that have one.\n",
+      "\n# Lowest values of numbers.\n",
       assignment("MINIMUM", "dict[str, int]", Object.fromEntries(minimum)),
-      "\n# Options of the module that makes trees, and the variables that give them.\n",
+      "\n# Options of the module chroot, and the variables that give them.\n",
       assignment("CREATION", "dict[str, str]", Object.fromEntries(creation)),
-      "\n# Set by the collection, refused in a playbook.\n",
+      "\n# Variables that the collection sets. A playbook that sets one is refused.\n",
       assignment("DERIVED", "tuple[str, ...]", tuple(derived.map(({ name }) => name).sort())),
     ].join(""),
   );

@@ -90,7 +90,10 @@ test("the same path in both halves", async () => {
 test("a link in the sources", async () => {
   const directory = await checkout();
   await symlink("/etc/passwd", join(directory, "collection/passwd"));
-  expect(await cli(directory, ["build"])).toMatchObject({ exitCode: 1, stdout: "collection/passwd is not a regular file." });
+  expect(await cli(directory, ["build"])).toMatchObject({
+    exitCode: 1,
+    stdout: "collection/passwd is not a regular file.",
+  });
 });
 
 test("generated files that are out of date", async () => {

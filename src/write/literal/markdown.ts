@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Markdown: the one place that escapes for it.
+// Markdown: the one file that escapes for Markdown.
 
-/** Prose, whose backticks already mean code. */
+/** Prose of the model. Backticks mean code in Markdown too. */
 export const mdText = (text: string): string =>
   text.replace(/`[^`]*`|[<>*\\]/g, (part) => (part.startsWith("`") ? part : `\\${part}`));
 

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Python literals: the one place that quotes and breaks lines for Python.
+// Python literals: the one file that quotes and breaks lines for Python.
 
 const TUPLE = Symbol("tuple");
 
-/** A value of Python; `null` is None, a list of TypeScript a list, and `tuple()` makes a tuple. */
+/** A value of Python: `null` is None, an array is a list, and `tuple()` makes a tuple. */
 export type Python =
   | string
   | number
@@ -24,11 +24,11 @@ export const assignment = (name: string, type: string, value: Python): string =>
   return `${start}${pythonValue(value, 0, start.length)}\n`;
 };
 
-/** A value on one line if it fits, else one item per line. `used`: columns taken before it on its first line. */
+/** A value on one line where there is room, else one item per line. `used`: columns before the value on the first line. */
 export function pythonValue(value: Python, indent = 0, used = indent): string {
   const short = flat(value);
   const [open, close, items] = parts(value);
-  // One column is for the comma that may follow.
+  // One column is for a comma behind the value.
   if (items.length === 0 || used + short.length < WIDTH) return short;
   const inner = indent + 4;
   const lines = items.map(({ key, value: item }) => {
@@ -69,7 +69,7 @@ function scalar(value: Python): string {
 /** A string in double quotes, in ASCII. */
 export const pythonString = (text: string): string => `"${escaped(text)}"`;
 
-/** Long text: raw between triple quotes where that is possible, so that it can be read. */
+/** Long text: raw between triple quotes where possible, which is easier to read. */
 export function pythonText(text: string): string {
   const raw = !text.includes('"""') && !/[\\"]$/.test(text) && !/[^\n\x20-\x7e]/.test(text);
   return raw ? `r"""${text}"""` : pythonString(text);

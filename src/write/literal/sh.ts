@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Words of POSIX sh: the one place that quotes for the shell.
+// Words of POSIX sh: the one file that quotes for the shell.
 
-/** A word that the shell takes as it is. */
+/** A word that the shell leaves unchanged. */
 export const shWord = (text: string): string =>
   /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 

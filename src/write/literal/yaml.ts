@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// YAML for Ansible, whose parser speaks YAML 1.1: the one place that prints it.
+// YAML for Ansible, whose parser reads YAML 1.1: the one file that prints YAML.
 
 import { Document, Scalar, visit } from "yaml";
 
@@ -15,7 +15,7 @@ export function yamlText(value: unknown): string {
   });
   visit(document, {
     Scalar(_, scalar) {
-      // Plain strings for this library, but not for Ansible's parser.
+      // This library takes these for plain strings, Ansible's parser does not.
       if (scalar.value === "=" || scalar.value === "<<") scalar.type = Scalar.QUOTE_DOUBLE;
     },
   });

@@ -37,7 +37,7 @@ function indexPage(spec: Spec, documents: readonly Document[]): string {
     `${content.join("")}- [Variables](variables.md) of an image.\n- [Playbooks](playbooks.md) of the collection.`,
     "- [The systemd-nspawn command line](nspawn-command-line.md): each flag and its reason.",
     "- [Bootstrap tools](bootstrap-tools.md): the programs that make a tree.",
-    "- [Ignored paths](ignored-paths.md): what of a tree makes no maintenance worth publishing.",
+    "- [Ignored paths](ignored-paths.md): paths whose changes alone do not cause a publish.",
     ...spec.states.map((state) => `- [${stateTitle(state)}](${state.name}.md), as a file.`),
     "",
   ].join("\n");

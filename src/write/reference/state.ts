@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The reference page of a file that the collection keeps for itself.
+// The reference page of a state file.
 
 import type { Field, FieldType, State } from "../../ir/state.ts";
 import { htmlHeader } from "../header.ts";

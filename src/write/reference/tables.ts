@@ -21,7 +21,7 @@ export function nspawnPage(spec: Spec): string {
   return [
     htmlHeader([...new Set([source, spec.exit_statuses.source])]),
     "# The systemd-nspawn command line\n",
-    `What the collection starts containers with, and why. systemd ${minimumSystemd(spec)} or later is needed.\n`,
+    `Flags and environment of the containers that the collection starts, with reasons. systemd ${minimumSystemd(spec)} or later is needed.\n`,
     "## In every call\n",
     flagTable(rows.filter(({ variable, staged }) => variable === null && !staged)),
     "## In a staged tree\n",
@@ -29,7 +29,7 @@ export function nspawnPage(spec: Spec): string {
     "## By an image's variables\n",
     flagTable(rows.filter(({ variable }) => variable !== null)),
     "## Exit statuses of nspawn-chroot\n",
-    "`nspawn-chroot TREE COMMAND` ends with the exit status of the command, and with one of its own where it starts none.\n",
+    "`nspawn-chroot TREE COMMAND` ends with the exit status of the command, or with one of these when no command was started.\n",
     mdTable(
       ["Status", "When"],
       spec.exit_statuses.rows.map(({ status, when }) => [`${status}`, mdText(when)]),
@@ -66,7 +66,7 @@ export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string 
     htmlHeader([...new Set([bootstrap_tools.source, base_packages.source])]),
     "# Bootstrap tools\n",
     "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
-    mdTable(["Tool", "Debian package", "What it is", "Command"], rows),
+    mdTable(["Tool", "Debian package", "Description", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
   ].join("\n");
 }
@@ -79,7 +79,7 @@ export function ignoredPage({ ignored_paths }: Spec): string {
   return [
     htmlHeader([ignored_paths.source]),
     "# Ignored paths\n",
-    "A maintenance that changed nothing else publishes nothing: the image keeps its tree. Of a directory, all that is in it is meant.\n",
+    "A maintenance that changes nothing else does not publish: the image keeps its tree. A directory means everything in it.\n",
     mdTable(["Path in the tree", "Why"], rows),
   ].join("\n");
 }

@@ -13,7 +13,7 @@ const expressions = (description: string): Schema => ({
 
 export const CONSTRUCTED: Readonly<Record<(typeof CONSTRUCTED_OPTIONS)[number], Schema>> = {
   strict: {
-    description: "Makes an expression that fails an error, instead of leaving it out.",
+    description: "Whether a failing expression is an error, instead of being left out.",
     type: "boolean",
     default: false,
   },
@@ -26,10 +26,10 @@ export const CONSTRUCTED: Readonly<Record<(typeof CONSTRUCTED_OPTIONS)[number], 
       type: "object",
       properties: {
         key: { description: "Jinja expression whose value names the group.", type: "string" },
-        prefix: { description: "What the group's name begins with.", type: "string", default: "" },
-        separator: { description: "What stands between prefix and value.", type: "string", default: "_" },
-        parent_group: { description: "Group that the group becomes a child of.", type: "string" },
-        default_value: { description: "Takes the place of an empty value.", type: "string" },
+        prefix: { description: "First part of the group's name.", type: "string", default: "" },
+        separator: { description: "Text between prefix and value.", type: "string", default: "_" },
+        parent_group: { description: "Parent of the group.", type: "string" },
+        default_value: { description: "Replaces an empty value.", type: "string" },
         trailing_separator: {
           description: "Whether the separator follows the name of an empty value.",
           type: "boolean",

@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// JSON Schema of an image's playbook: any playbook, whose variables of ours are checked.
+// JSON Schema of an image's playbook: any playbook, with a check of the collection's variables.
 
 import type { Option } from "../../ir/document.ts";
 import { layoutValue, type Spec, variables } from "../../ir/spec.ts";
 import { generatedFrom } from "../header.ts";
 import { annotations, DRAFT, type Schema, valueSchema } from "./value.ts";
 
-/** A string of which only Ansible knows the value: a template, or one encrypted by ansible-vault. */
+/** A string whose value only Ansible knows: a template, or text encrypted by ansible-vault. */
 const UNKNOWN_VALUE = "\\{\\{|\\{%|^\\s*\\$ANSIBLE_VAULT;";
 
-/** Ansible's own names for the one play that needs no hosts. */
+/** Ansible's names for the import of a playbook, the one play without hosts. */
 const IMPORTS = ["import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook"];
 
 export function playbookSchema(spec: Spec): Schema {

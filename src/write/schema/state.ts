@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// JSON Schema of a file that the collection keeps for itself.
+// JSON Schema of a state file.
 
 import type { Field, FieldType, State } from "../../ir/state.ts";
 import { generatedFrom } from "../header.ts";

@@ -6,10 +6,10 @@ import type { Option, ScalarType } from "../../ir/document.ts";
 
 export type Schema = { readonly [key: string]: unknown };
 
-/** Of draft 7, which editors know best. */
+/** Draft 7, which most editors support. */
 export const DRAFT = "http://json-schema.org/draft-07/schema#";
 
-/** What YAML 1.1, which Ansible reads, takes for a boolean and an editor for a string. */
+/** Words that are booleans in YAML 1.1, which Ansible reads, and strings for an editor. */
 const BOOLEAN_WORD = "^(y|Y|[Yy]es|YES|n|N|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$";
 
 export function valueSchema({ type, elements, choices, minimum }: Option): Schema {
@@ -18,7 +18,7 @@ export function valueSchema({ type, elements, choices, minimum }: Option): Schem
   return scalarSchema(type, choices, minimum);
 }
 
-/** What an editor shows of an option. */
+/** Texts that an editor shows for an option. */
 export const annotations = (option: Option): Record<string, unknown> => ({
   description: option.description.join(" "),
   ...(option.default === null ? {} : { default: option.default }),

@@ -8,7 +8,7 @@
 
 nspawn_state_directory=.nspawn-runner
 nspawn_container_file=container
-# Lowest version of systemd that has all that is used here.
+# Lowest version of systemd that has all flags of every call.
 nspawn_minimum=248
 # A maintenance, a job or another command holds the tree. No container was started.
 nspawn_status_busy=75
@@ -42,7 +42,7 @@ nspawn_flags() {
     "$@"
 }
 
-# The same with those of a tree that nobody uses until it is published.
+# The same with the additional flags of a staged tree.
 nspawn_staged_flags() {
   nspawn_command=$1
   shift

@@ -5,11 +5,11 @@
 # PRIVATE: for this collection only; it may change at any time.
 # Generated from src/model/ignored-paths.ts: edit that, then run "npm run generate".
 #
-# What of a tree makes no maintenance worth publishing.
+# Paths whose changes alone do not cause a publish.
 
 from __future__ import annotations
 
-# Files and directories below the tree's root; of a directory, all that is in it.
+# Files and directories, relative to the tree's root; a directory means everything in the directory.
 IGNORED: tuple[str, ...] = (
     "tmp",
     "var/tmp",
@@ -48,8 +48,8 @@ IGNORED: tuple[str, ...] = (
     "usr/lib/apk/db/lock",
 )
 
-# Directories of which only the files are meant, not the directories in them.
+# Directories whose files are meant, but not the directories in them.
 IGNORED_FILES: tuple[str, ...] = ("var/log",)
 
-# Names of directories, wherever they stand.
+# Names of directories anywhere in the tree.
 IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)

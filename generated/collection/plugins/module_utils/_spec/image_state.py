@@ -5,7 +5,7 @@
 # PRIVATE: for this collection only; it may change at any time.
 # Generated from src/model/image-state.ts: edit that, then run "npm run generate".
 #
-# Types of the fields of a state file's objects, by the names of Python.
+# Types of the fields in the objects of a state file, as names of Python types.
 
 from __future__ import annotations
 

@@ -28,16 +28,16 @@ FLAGS: tuple[str, ...] = (
     "--setenv=SYSTEMD_OFFLINE=1",
 )
 
-# systemd-nspawn's own environment in every call.
+# Environment of systemd-nspawn itself in every call.
 ENVIRONMENT: dict[str, str] = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0", "SYSTEMD_LOG_TARGET": "console"}
 
-# Arguments besides in a tree that nobody uses until it is published.
+# Additional arguments for a staged tree, which has no other user until it is published.
 STAGED_FLAGS: tuple[str, ...] = ("--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",)
 
-# Lowest version of systemd that has all of these.
+# Lowest version of systemd that has all flags of every call.
 MINIMUM_SYSTEMD: int = 248
 
-# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.
+# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.
 VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     {
         "variable": "nspawn_runner_binds",

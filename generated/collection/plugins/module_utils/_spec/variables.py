@@ -35,10 +35,10 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_capabilities": {"type": "list", "elements": "str", "default": []},
 }
 
-# Lowest value of the numbers that have one.
+# Lowest values of numbers.
 MINIMUM: dict[str, int] = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
 
-# Options of the module that makes trees, and the variables that give them.
+# Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {
     "suite": "nspawn_runner_chroot_suite",
     "bootstrap": "nspawn_runner_bootstrap",
@@ -53,7 +53,7 @@ CREATION: dict[str, str] = {
     "keyring": "nspawn_runner_keyring",
 }
 
-# Set by the collection, refused in a playbook.
+# Variables that the collection sets. A playbook that sets one is refused.
 DERIVED: tuple[str, ...] = (
     "nspawn_runner_error",
     "nspawn_runner_os",

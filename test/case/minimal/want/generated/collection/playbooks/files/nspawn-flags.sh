@@ -7,7 +7,7 @@
 # shellcheck shell=sh disable=SC2034
 
 nspawn_playbook_directory=/etc/boxes
-# Lowest version of systemd that has all that is used here.
+# Lowest version of systemd that has all flags of every call.
 nspawn_minimum=240
 # The box is full.
 nspawn_status_full=75
@@ -28,7 +28,7 @@ nspawn_flags() {
     "$@"
 }
 
-# The same with those of a tree that nobody uses until it is published.
+# The same with the additional flags of a staged tree.
 nspawn_staged_flags() {
   nspawn_command=$1
   shift

@@ -7,7 +7,7 @@
 # shellcheck shell=sh disable=SC2034
 
 nspawn_playbook_directory='/etc/it'\''s $HOME `id` \ "x"'
-# Lowest version of systemd that has all that is used here.
+# Lowest version of systemd that has all flags of every call.
 nspawn_minimum=232
 # A `back|tick`, 100 % <sure> and a \ backslash.
 nspawn_status_s=1
@@ -25,7 +25,7 @@ nspawn_flags() {
     "$@"
 }
 
-# The same with those of a tree that nobody uses until it is published.
+# The same with the additional flags of a staged tree.
 nspawn_staged_flags() {
   nspawn_command=$1
   shift

@@ -14,16 +14,16 @@ from typing import Any
 # Arguments of every call; {name} is the image, {machine} a unique name.
 FLAGS: tuple[str, ...] = ("--quiet", "--machine={machine}")
 
-# systemd-nspawn's own environment in every call.
+# Environment of systemd-nspawn itself in every call.
 ENVIRONMENT: dict[str, str] = {"SYSTEMD_LOG": "none"}
 
-# Arguments besides in a tree that nobody uses until it is published.
+# Additional arguments for a staged tree, which has no other user until it is published.
 STAGED_FLAGS: tuple[str, ...] = ()
 
-# Lowest version of systemd that has all of these.
+# Lowest version of systemd that has all flags of every call.
 MINIMUM_SYSTEMD: int = 240
 
-# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.
+# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.
 VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     {"variable": "box_binds", "flag": "--bind={value}", "environment": False, "when": None, "pattern": "^(.+)$"},
     {"variable": "box_online", "flag": "--private-network", "environment": False, "when": False, "pattern": None},

@@ -20,11 +20,11 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "box_colour": {"type": "str", "choices": ["red", "green"]},
 }
 
-# Lowest value of the numbers that have one.
+# Lowest values of numbers.
 MINIMUM: dict[str, int] = {"box_lids": 1}
 
-# Options of the module that makes trees, and the variables that give them.
+# Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {}
 
-# Set by the collection, refused in a playbook.
+# Variables that the collection sets. A playbook that sets one is refused.
 DERIVED: tuple[str, ...] = ("box_path",)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Of an argument, {suite}, {tree}, {mirror} and so on are replaced; without a value the argument is left out.
+# {suite}, {tree}, {mirror} and so on are replaced in arguments; an argument whose value is not set is left out.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "b",
@@ -26,5 +26,5 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     },
 )
 
-# What every image gets.
+# Packages of every image.
 BASE_PACKAGES: tuple[str, ...] = ()

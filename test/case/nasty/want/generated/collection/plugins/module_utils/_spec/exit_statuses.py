@@ -5,7 +5,7 @@
 # PRIVATE: for this collection only; it may change at any time.
 # Generated from src/model/tables.ts: edit that, then run "npm run generate".
 #
-# Exit statuses by which nspawn-chroot reports for itself.
+# Exit statuses of nspawn-chroot itself.
 
 from __future__ import annotations
 

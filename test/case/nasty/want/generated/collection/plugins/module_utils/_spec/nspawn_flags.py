@@ -14,16 +14,16 @@ from typing import Any
 # Arguments of every call; {name} is the image, {machine} a unique name.
 FLAGS: tuple[str, ...] = ("--setenv=A={name} it's $(id)",)
 
-# systemd-nspawn's own environment in every call.
+# Environment of systemd-nspawn itself in every call.
 ENVIRONMENT: dict[str, str] = {"X": "a b{machine}c"}
 
-# Arguments besides in a tree that nobody uses until it is published.
+# Additional arguments for a staged tree, which has no other user until it is published.
 STAGED_FLAGS: tuple[str, ...] = ("--y=it's $HOME",)
 
-# Lowest version of systemd that has all of these.
+# Lowest version of systemd that has all flags of every call.
 MINIMUM_SYSTEMD: int = 232
 
-# Flags of an image's variables: one for each value, or for the value `when`; of several with a pattern, the first that matches.
+# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.
 VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     {"variable": "n_text", "flag": "--x=y", "environment": False, "when": "off", "pattern": "^(\\d+|\"x\")$"},
 )

@@ -14,11 +14,11 @@ from typing import Any
 # For ArgumentSpecValidator.
 VARIABLES: dict[str, dict[str, Any]] = {"n_text": {"type": "str", "choices": ["on", "off"], "default": "off"}}
 
-# Lowest value of the numbers that have one.
+# Lowest values of numbers.
 MINIMUM: dict[str, int] = {}
 
-# Options of the module that makes trees, and the variables that give them.
+# Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {"made_of": "n_text"}
 
-# Set by the collection, refused in a playbook.
+# Variables that the collection sets. A playbook that sets one is refused.
 DERIVED: tuple[str, ...] = ()
