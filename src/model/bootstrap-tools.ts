@@ -6,32 +6,32 @@
 export interface BootstrapTool {
   /** Value of `nspawn_runner_bootstrap`. */
   readonly name: string;
-  /** What it is. */
+  /** Description, for the reference page. */
   readonly why: string;
   /** Program on PATH. */
   readonly program: string;
-  /** Debian package that has it. */
+  /** Debian package with the program. */
   readonly package: string;
-  /** Program that it runs under where it is installed. */
+  /** Program that the tool runs under, where that one is installed. */
   readonly under?: string;
   /**
    * Arguments. `{suite}`, `{tree}`, `{mirror}`, `{components}`, `{architecture}`, `{variant}`, `{packages}` and `{keyring}` are replaced,
    * lists joined by commas; an argument whose value is not set is left out.
    */
   readonly arguments: readonly string[];
-  /** Files of which one must exist for the suite, with `{suite}` replaced. Without it, any suite can be tried. */
+  /** Files with `{suite}` in their paths; one must exist for a suite. Without files, the tool may try any suite. */
   readonly suite_files?: readonly string[];
-  /** Variable of the environment that names a configuration file for the time of the run, and that file's lines. */
+  /** Variable of the environment that names a temporary configuration file, and the lines of that file. */
   readonly config_variable?: string;
   readonly config_lines?: readonly string[];
-  /** What it leaves in the tree that is none of an image's business; the last component may be a glob. */
+  /** Files of the tool in a new tree that no image needs; the last component may be a glob. */
   readonly leftovers?: readonly string[];
 }
 
 export const bootstrapTools: readonly BootstrapTool[] = [
   {
     name: "mmdebstrap",
-    why: "Makes Debian and its derivatives by apt itself; knows every suite that the archive has.",
+    why: "Makes Debian and its derivatives by apt itself; can make every suite of the archive.",
     program: "mmdebstrap",
     package: "mmdebstrap",
     arguments: [
@@ -42,7 +42,7 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       "--components={components}",
       "--include={packages}",
       "--keyring={keyring}",
-      // A mirror that does not answer is given up after a minute.
+      // apt gives a silent mirror up after a minute.
       '--aptopt=Acquire::http::Timeout "10"',
       '--aptopt=Acquire::https::Timeout "10"',
       '--aptopt=Acquire::Retries "2"',
@@ -69,12 +69,12 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       "{mirror}",
     ],
     suite_files: ["/usr/share/debootstrap/scripts/{suite}"],
-    // It downloads by wget, which waits a quarter of an hour and tries twenty times otherwise.
+    // debootstrap downloads by wget, whose defaults are a timeout of 15 minutes and 20 tries.
     config_variable: "WGETRC",
     config_lines: ["timeout = 10", "tries = 2"],
     leftovers: ["var/log/bootstrap.log", "usr/sbin/policy-rc.d"],
   },
 ];
 
-/** Packages that every image made by a bootstrap tool gets: what Ansible's modules and a booted job need. */
+/** Packages of every image made by a bootstrap tool, for Ansible's modules and for booted jobs. */
 export const basePackages: readonly string[] = ["dbus", "git", "python3", "python3-apt", "systemd"];

@@ -8,10 +8,10 @@ import type { Path } from "./types.ts";
 /**
  * Makes or removes the tree of one image.
  *
- * A tree is built beside its place and renamed in, so that a half-made tree never stands under the image's name.
- * A new tree holds Python, git, dbus and systemd, and no host name, resolv.conf or cache of the host.
- * Removal never leaves the root's file system, follows no link, and is refused while the tree is in use.
- * It runs on the host that holds the trees, as root.
+ * A new tree is built in another directory and renamed when it is complete: an incomplete tree never has the image's name.
+ * A new tree contains Python, git, dbus and systemd, and no host name, resolv.conf or cache of the host.
+ * Removal stays on the root directory's file system, follows no link, and is refused while the tree is in use.
+ * The module runs on the host that holds the trees, as root.
  *
  * @kind module
  * @name chroot
@@ -24,20 +24,20 @@ export interface ChrootModule {
   /** Name of the image. */
   name: string;
   /**
-   * Directory that holds the trees. It is made, with mode 0700, when it does not exist.
+   * Directory that holds the trees. A missing directory is made, with mode 0700.
    *
    * @default {layout.root}
    */
   root?: Path;
   /**
-   * Whether the tree is to exist. `absent` removes its generations and its record as well, and is refused while any of them is in use.
+   * Whether the tree shall exist. `absent` also removes the generations and the record, and is refused while one of the trees is in use.
    *
    * @default present
    */
   state?: "present" | "absent";
   /**
-   * Makes the tree anew when it exists: the new one is built beside it, takes its place, and then the old one is removed.
-   * Refused while the old one is in use.
+   * Replaces an existing tree: the new tree is built in another directory and takes the place of the old one, which is then removed.
+   * This is refused while the old tree is in use.
    *
    * @default false
    */

@@ -17,10 +17,10 @@ import type { Fqcn, Glob, Path } from "./types.ts";
  * All images are in the group `nspawn_runner`, and in those of its children that apply: `nspawn_runner_declared` has a playbook,
  * `nspawn_runner_present` has a tree, `nspawn_runner_missing` has a playbook and no tree, `nspawn_runner_unmanaged` has a tree and no playbook.
  *
- * An image whose playbook cannot be used stays listed: its variable `nspawn_runner_error` and a warning say why.
+ * An image whose playbook cannot be used stays listed: the variable `nspawn_runner_error` and a warning give the reason.
  * Files and directories whose name begins with a dot are private, and those whose name cannot be a host name are skipped with a warning.
  *
- * Nothing inside a tree is executed, and no symbolic link in it is followed. What is read from a tree is never rendered as a template.
+ * The plugin executes nothing inside a tree and follows no symbolic link there. Text from a tree is never rendered as a template.
  *
  * @kind inventory
  * @name chroots
@@ -31,21 +31,21 @@ export interface ChrootsInventory {
   /** The name of this plugin. */
   plugin: "nspawn.runner.chroots";
   /**
-   * Directory that holds one tree per image. It need not exist yet: then all images are missing.
+   * Directory that holds one tree per image. Without this directory, all images are missing.
    *
    * @default {layout.root}
    * @env NSPAWN_RUNNER_ROOT
    */
   root?: Path;
   /**
-   * Directories that are searched for playbooks, each named after its image. The first match wins, and `.yaml` wins over `.yml`
+   * Directories that are searched for playbooks, each named after an image. The first match wins, and `.yaml` wins over `.yml`
    * in one directory. A relative path starts at the inventory file's directory.
-   * Without this option: the directory of the inventory file, then `/etc/nspawn-runner`, then the root directory.
+   * The default is the directory of the inventory file, then `/etc/nspawn-runner`, then the root directory.
    */
   playbook_dirs?: Path[];
   /**
-   * Connection plugin that the images are entered by. With `community.general.chroot`, which has to be installed, each command starts a
-   * container of its own.
+   * Connection plugin of the images. With `community.general.chroot`, which has to be installed, each command starts a container of its
+   * own.
    *
    * @default nspawn.runner.nspawn
    */

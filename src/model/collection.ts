@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// What Galaxy is told of the collection, and the names that more than one language needs.
+// The collection's description for Galaxy, and names in the file system that more than one language needs.
 
-/** galaxy.yml. The version is package.json's. */
+/** Content of galaxy.yml. The version is in package.json. */
 export const collection = {
   namespace: "nspawn",
   name: "runner",
@@ -17,36 +17,36 @@ export const collection = {
   requires_ansible: ">=2.14.0",
 } as const;
 
-/** Names that more than one language needs; `@sh`: the wrapper too. */
+/** Names that more than one language needs; the wrapper needs those with `@sh`. */
 export const layout = {
   /** Default of every `root`. */
   root: "/var/lib/nspawn-runner",
   /**
-   * Directory of the private state in the root, one directory per image in it, mode 0700.
+   * Directory of the private state in the root directory, with one directory per image, mode 0700.
    *
    * @sh
    */
   state_directory: ".nspawn-runner",
-  /** Where playbooks are looked for after the inventory's own directory. */
+  /** Directory that is searched for playbooks after the inventory's directory. */
   playbook_directory: "/etc/nspawn-runner",
   /** Prefix of an image's variables. */
   variable_prefix: "nspawn_runner_",
   /** Group of all images. */
   group: "nspawn_runner",
   /**
-   * In an image's state directory: the container's own options for the wrapper, one per line.
+   * In an image's state directory: options of the image's containers for the wrapper, one per line.
    *
    * @sh
    */
   container_file: "container",
-  /** In an image's state directory: what the last run of its playbook printed. */
+  /** In an image's state directory: the output of the last run of the playbook. */
   log_file: "last.log",
-  /** In an image's state directory: the tree that takes the image's place when it is complete and maintained. */
+  /** In an image's state directory: the staged tree, which is published when its maintenance is complete. */
   staged_directory: "staged",
   /** In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set. */
   failed_directory: "failed",
-  /** In an image's state directory: earlier trees, each in the directory of its id. */
+  /** In an image's state directory: earlier trees, each in a directory named by the id. */
   generations_directory: "generations",
-  /** In an image's state directory: what is known of its trees, as JSON. */
+  /** In an image's state directory: the record of the image's trees, as JSON. */
   state_file: "state.json",
 } as const;

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Exit statuses by which the wrapper nspawn-chroot reports for itself, declared for the wrapper (sh) and for its callers (Python).
+// Exit statuses of the wrapper nspawn-chroot itself, for the wrapper (sh) and for callers (Python).
 
 export interface ExitStatus {
   /** Name in both languages. */
   readonly name: string;
   readonly status: number;
-  /** When the wrapper ends with this status. */
+  /** Condition of the wrapper's end with this status. */
   readonly when: string;
 }
 
@@ -18,6 +18,6 @@ export const exitStatuses: readonly ExitStatus[] = [
     status: 75,
     when: "A maintenance, a job or another command holds the tree. No container was started.",
   },
-  // The status that env(1), timeout(1) and systemd-nspawn's relatives keep for failures of their own.
+  // env(1) and timeout(1) use the same status for failures of their own.
   { name: "failed", status: 125, when: "The wrapper itself failed. No container was started." },
 ];

@@ -1,55 +1,58 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// What of a tree makes no maintenance worth publishing: what programs write without anybody meaning it as the image's content.
+// Paths whose changes alone do not cause a publish: programs write there, but the files are not content of the image.
 
 export interface IgnoredPath {
-  /** File or directory below the tree's root; of a directory, all that is in it. */
+  /** File or directory, relative to the tree's root. A directory means everything in the directory. */
   readonly path: string;
-  /** Who writes it, and why it is no content. */
+  /** The writer, and the reason why the path is no content. */
   readonly why: string;
-  /** `path` is the name of a directory that is meant wherever it stands. */
+  /** `path` is the name of directories anywhere in the tree. */
   readonly anywhere?: true;
-  /** Of the directory only files are meant, and not the directories in it. */
+  /** Files in the directory are meant, but not the directories there. */
   readonly files?: true;
 }
 
 export const ignoredPaths: readonly IgnoredPath[] = [
-  { path: "tmp", why: "Temporary files of the tasks; a job sees its own, empty one." },
+  { path: "tmp", why: "Temporary files of the tasks; a job has an empty `/tmp` of its own." },
   { path: "var/tmp", why: "Temporary files of the tasks that may outlive a boot." },
   { path: "run", why: "State of running programs; every container gets an empty one." },
-  // A package or a task may make a directory there for the logs of a job's program.
+  // Files alone: a package or a task may make a directory for the logs of a job's program.
   { path: "var/log", files: true, why: "Logs of the tasks: each run of apt, dpkg or dnf adds a line." },
-  { path: "root/.ansible/tmp", why: "Where Ansible puts modules and files that it sends." },
-  { path: "root/.ansible_async", why: "Ansible's notes on tasks in the background." },
+  { path: "root/.ansible/tmp", why: "Modules and files that Ansible sends." },
+  { path: "root/.ansible_async", why: "Ansible's records of tasks in the background." },
   {
     path: "__pycache__",
     anywhere: true,
-    why: "Python leaves there, compiled, what a task made it import.",
+    why: "Compiled copies of the Python modules that a task imported.",
   },
-  { path: "var/cache/ldconfig/aux-cache", why: "What ldconfig knows of the libraries; it makes it again." },
+  { path: "var/cache/ldconfig/aux-cache", why: "Cache of ldconfig about the libraries, made again by ldconfig." },
   { path: "var/cache/man", why: "Index of the manual pages, made again by each run of man-db." },
   { path: "var/cache/fontconfig", why: "Index of the fonts, made again by each run of fc-cache." },
 
   // Debian and its derivatives.
-  { path: "var/lib/apt/lists", why: "Package lists: apt-get update gets them anew, a job before it installs." },
-  { path: "var/lib/apt/periodic", why: "Times of apt's last update and upgrade." },
+  { path: "var/lib/apt/lists", why: "Package lists: a job runs apt-get update before it installs packages." },
+  { path: "var/lib/apt/periodic", why: "Times of the last update and upgrade by apt." },
   { path: "var/cache/apt", why: "Downloaded packages, and the package lists in apt's own form." },
-  { path: "var/cache/swcatalog", why: "AppStream's form of the package lists, made anew after apt-get update." },
-  { path: "var/lib/command-not-found", why: "Programs of the package lists, made anew after apt-get update." },
+  { path: "var/cache/swcatalog", why: "AppStream's form of the package lists, made again after apt-get update." },
+  {
+    path: "var/lib/command-not-found",
+    why: "Index of the programs in the package lists, made again after apt-get update.",
+  },
   { path: "var/lib/dpkg/lock", why: "Lock of dpkg, an empty file." },
-  { path: "var/lib/dpkg/lock-frontend", why: "Lock of apt and its like, an empty file." },
+  { path: "var/lib/dpkg/lock-frontend", why: "Lock of apt and other front ends of dpkg, an empty file." },
   { path: "var/lib/dpkg/triggers/Lock", why: "Lock of dpkg's triggers, an empty file." },
   { path: "var/lib/dpkg/status-old", why: "dpkg's copy of the status before the last change." },
   { path: "var/cache/debconf/config.dat-old", why: "debconf's copy of the answers before the last change." },
   { path: "var/cache/debconf/passwords.dat-old", why: "debconf's copy of the passwords before the last change." },
   { path: "var/cache/debconf/templates.dat-old", why: "debconf's copy of the questions before the last change." },
 
-  // Fedora, openSUSE and their like.
+  // Fedora, openSUSE and their derivatives.
   { path: "var/cache/dnf", why: "Package lists and downloaded packages of dnf." },
   { path: "var/cache/libdnf5", why: "Package lists and downloaded packages of dnf 5." },
   { path: "var/cache/yum", why: "Package lists and downloaded packages of yum." },
-  { path: "var/lib/dnf/repos", why: "When dnf was last counted by each package archive." },
+  { path: "var/lib/dnf/repos", why: "Times at which each package archive last counted this system." },
   { path: "var/cache/zypp", why: "Package lists and downloaded packages of zypper." },
   { path: "var/lib/rpm/.rpm.lock", why: "Lock of rpm, an empty file." },
   {
@@ -63,7 +66,7 @@ export const ignoredPaths: readonly IgnoredPath[] = [
   },
 
   // Arch Linux.
-  { path: "var/lib/pacman/sync", why: "Package lists: pacman gets them anew." },
+  { path: "var/lib/pacman/sync", why: "Package lists, downloaded again by pacman." },
   { path: "var/lib/pacman/db.lck", why: "Lock of pacman, an empty file." },
   { path: "var/cache/pacman", why: "Downloaded packages of pacman." },
 

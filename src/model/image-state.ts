@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// The file that says what is known of an image's trees.
+// The record of an image's trees.
 
 import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./types.ts";
 
 /**
- * What is known of an image's trees.
+ * The record of an image's trees.
  *
- * It is the file `.nspawn-runner/IMAGE/state.json` in the root directory. Maintenance and rollback write it, as a whole and under the image's
- * lock; everybody else may read it at any time. Without it an image has no history, and is maintained all the same.
+ * The record is the file `.nspawn-runner/IMAGE/state.json` in the root directory. Maintenance and rollback replace the file as a whole, under
+ * the image's lock; any program may read the file at any time. An image without this file has no history, and is maintained all the same.
  *
  * All times are in UTC.
  *
@@ -54,48 +54,48 @@ import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./
  * }
  */
 export interface ImageState {
-  /** Version of this format. A file with a greater one is left alone, with an error that says so. */
+  /** Version of this format. A file with a greater version is not changed, and is an error. */
   format: 1;
   /** Name of the image. */
   image: string;
-  /** The tree in the image's place. Absent when there is none, or when something else than maintenance made it. */
+  /** The tree in the image's place. Absent when there is no tree, or when the tree was not made by a maintenance. */
   published?: Generation;
   /** The earlier trees, the newest first. */
   generations: Generation[];
   /** Set by a rollback, until the release. */
   hold?: Hold;
-  /** The last maintenance that got as far as working on the image. */
+  /** The last maintenance that began to work on the image. */
   last_run?: LastRun;
 }
 
-/** A tree that is or was an image's, and keeps its id for life: a rollback gives it the image's place again under the same one. */
+/** A present or earlier tree of an image. A tree keeps its id, also when a rollback puts the tree back in the image's place. */
 export interface Generation {
-  /** Made from the time at which it first took the image's place. A later tree has a greater id, whatever the clock says. */
+  /** Made from the time at which the tree first took the image's place. A later tree has a greater id, even when the clock was set back. */
   id: GenerationId;
-  /** When it first took the image's place. Absent for a tree that something else than maintenance put there. */
+  /** Time at which the tree first took the image's place. Absent for a tree that no maintenance put there. */
   published?: Timestamp;
-  /** When another tree took its place. Only of an earlier tree. */
+  /** Time at which another tree took the place. Only of an earlier tree. */
   retired?: Timestamp;
-  /** The playbook that ran in it. */
+  /** The playbook that ran in the tree. */
   playbook?: Path;
   /** Checksum of that playbook's file. */
   playbook_sha256?: Checksum;
   /** How many of the playbook's tasks changed something. */
   tasks_changed?: Count;
-  /** What became of the packages, against the tree before it. Absent where one of the two has no dpkg. */
+  /** Changes of packages since the previous tree. Absent where one of the two trees has no dpkg. */
   packages?: Change[];
-  /** Options of `nspawn.runner.chroot` that it was made with. Absent when they are not known. */
+  /** Options of `nspawn.runner.chroot` with which the tree was made. Absent when unknown. */
   creation?: Record<string, string | string[]>;
   /**
-   * Overlay mounts that named the image's place when it lost that: device number and options of each.
-   * While one of them exists, a job may be using this tree, and it is not removed.
+   * Overlay mounts that named the image's place when the tree lost the place: device number and options of each.
+   * While one of these mounts exists, a job may be using this tree, so the tree is not removed.
    */
   mounts?: string[];
 }
 
-/** A package that is not what it was. */
+/** A package that changed. */
 export interface Change {
-  /** The package, with `:ARCHITECTURE` when that is a foreign one. */
+  /** Name of the package, with `:ARCHITECTURE` when that is foreign. */
   name: string;
   /** Version before. Absent when the package is new. */
   from?: string;
@@ -103,28 +103,28 @@ export interface Change {
   to?: string;
 }
 
-/** Maintenance leaves the image alone, so that it does not bring back what a rollback has undone. */
+/** Maintenance skips the image, so that the changes which a rollback has undone do not come back. */
 export interface Hold {
   /** Time of the rollback. */
   since: Timestamp;
-  /** The tree that it put back. */
+  /** The tree that the rollback put back. */
   generation: GenerationId;
 }
 
-/** How the last maintenance of the image went. */
+/** The last maintenance of the image. */
 export interface LastRun {
-  /** When it began. */
+  /** Time of the beginning. */
   started: Timestamp;
-  /** How long it took. */
+  /** Duration. */
   seconds: Seconds;
-  /** What became of the image. Except for `published`, it has the tree that it had before. */
+  /** Result for the image. The image has a new tree with `published` only. */
   result: "published" | "unchanged" | "failed" | "busy" | "held";
   /** How many of the playbook's tasks changed something. */
   tasks_changed: Count;
-  /** What became of the packages, against the tree before it. Absent where that is not known. */
+  /** Changes of packages since the previous tree. Absent when unknown. */
   packages?: Change[];
-  /** What was done, or what failed. */
+  /** The work that was done, or the failure. */
   msg: string;
-  /** File with all that the run printed. */
+  /** File with the whole output of the run. */
   log: Path;
 }

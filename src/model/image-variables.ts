@@ -90,23 +90,23 @@ export interface ImageVariables {
    */
   nspawn_runner_keyring?: Path;
   /**
-   * Each maintenance makes the tree anew, instead of copying the published one, and runs the playbook in it.
-   * The new tree takes the image's place like any other, when its playbook has run to its end.
+   * Each maintenance runs the playbook in a newly created tree, instead of a copy of the published one.
+   * The new tree takes the image's place like any other, when the playbook has run to its end.
    *
    * @default false
    */
   nspawn_runner_maint_recreate?: boolean;
   /**
-   * How many earlier trees are kept, whatever their age: the newest ones. The playbook `nspawn.runner.rollback` puts one back.
-   * With `0` and `nspawn_runner_keep_days` `0`, none is kept and there is no way back.
+   * Number of earlier trees that are kept at any age: the newest ones. The playbook `nspawn.runner.rollback` puts one back.
+   * With `0` and `nspawn_runner_keep_days` `0`, no earlier tree is kept, so a rollback is impossible.
    *
    * @default 2
    * @minimum 0
    */
   nspawn_runner_keep_generations?: number;
   /**
-   * How many days an earlier tree is kept after it was replaced, however many there are.
-   * Maintenance ends with the removal of those that neither this nor `nspawn_runner_keep_generations` keeps.
+   * Number of days for which an earlier tree is kept after its replacement, however many trees there are.
+   * Maintenance ends with the removal of the trees that neither this variable nor `nspawn_runner_keep_generations` keeps.
    * A tree that a job still uses stays until a later maintenance.
    *
    * @default 7
@@ -114,15 +114,15 @@ export interface ImageVariables {
    */
   nspawn_runner_keep_days?: number;
   /**
-   * Keeps the tree that a maintenance failed in, for a look: as `.nspawn-runner/IMAGE/failed` in the root directory, until the
-   * image's next failure. Without it, that tree is removed. The image itself keeps its tree in either case.
+   * Keeps the tree of a failed maintenance for inspection: as `.nspawn-runner/IMAGE/failed` in the root directory, until the
+   * image's next failure. By default that tree is removed. The image itself keeps its tree in either case.
    *
    * @default false
    */
   nspawn_runner_keep_failed?: boolean;
   /**
-   * Host directories and files that the container sees, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
-   * A target that the tree lacks is made in the tree, empty.
+   * Host directories and files in the container, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
+   * A missing target is made in the tree, empty.
    *
    * @default []
    * @example ["/srv/cache/apt:/var/cache/apt/archives", "/etc/ci:/etc/ci:ro"]
@@ -135,13 +135,13 @@ export interface ImageVariables {
    */
   nspawn_runner_environment?: Record<string, string>;
   /**
-   * Network of the container: the host's, or none but loopback.
+   * Network of the container: the host's network, or only a loopback device.
    *
    * @default host
    */
   nspawn_runner_network?: "host" | "none";
   /**
-   * Filters system calls. Turn it off where an old host's filter breaks a newer guest.
+   * Whether system calls are filtered. Turn the filter off where an old host's filter breaks a newer guest.
    *
    * @default true
    */
@@ -167,18 +167,18 @@ export interface DerivedVariables {
   /** Directory that holds the trees. */
   nspawn_runner_root: Path;
   /**
-   * Path of the image's tree. In the image's own run, which a maintenance starts, it is the staged tree: the one that takes the
-   * image's place when all went well.
+   * Path of the image's tree. In the image's run, which a maintenance starts, this is the staged tree, which takes the image's place
+   * when the maintenance succeeds.
    */
   nspawn_runner_path: Path;
   /** Whether the tree exists. */
   nspawn_runner_present: boolean;
   /** Path of the image's playbook. Not set for an unmanaged image. */
   nspawn_runner_playbook?: Path;
-  /** `id`, `version_id`, `version_codename` and `pretty_name` from the tree's os-release, as far as it has them. */
+  /** `id`, `version_id`, `version_codename` and `pretty_name` from the tree's os-release, where present. */
   nspawn_runner_os?: Record<string, string>;
-  /** Why the image cannot be created or maintained. Set only then. */
+  /** Reason why the image cannot be created or maintained. Set only for such an image. */
   nspawn_runner_error?: string;
-  /** Directory that `nspawn_runner_create_command` fills. Set only while it is rendered. */
+  /** Directory that `nspawn_runner_create_command` fills. Set only while that variable is rendered. */
   nspawn_runner_tree?: Path;
 }

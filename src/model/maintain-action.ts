@@ -1,24 +1,24 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Arguments of the actions that the playbooks are made of.
+// Arguments of the actions that the playbooks call.
 
 /**
- * Creates or maintains one image: its playbook runs in a tree beside the published one, which is then published.
+ * Creates or maintains one image: the image's playbook runs in a staged tree, which is then published.
  *
- * It acts on the host `inventory_hostname`, an image of the inventory plugin `nspawn.runner.chroots`, and runs on the controller, as root.
+ * The action works on the host `inventory_hostname`, an image of the inventory plugin `nspawn.runner.chroots`, and runs on the controller, as root.
  *
- * The staged tree is made anew when the image is missing or `nspawn_runner_maint_recreate` is set. Else it is a copy of the published tree:
- * a snapshot on btrfs, a copy that shares its blocks where the file system can do that, else a plain copy.
+ * The staged tree is a new tree when the image is missing or `nspawn_runner_maint_recreate` is set. Else it is a copy of the published tree:
+ * a snapshot on btrfs, a copy with shared blocks where the file system supports reflinks, else a plain copy.
  *
  * The playbook runs in an `ansible-playbook` of its own, limited to this image, with the inventory, configuration and flags of this run.
- * What that run prints is shown line by line behind the image's name, and kept whole in the file that `log` names.
+ * The output of that run is shown line by line behind the image's name, and kept in the file that `log` names.
  *
- * When the playbook has run to its end, the staged tree takes the published one's place in one step. The old tree becomes a generation:
- * jobs that run in it keep it, and `nspawn.runner.rollback` can put it back. When nothing in the tree has changed, or the playbook failed,
- * the staged tree is dropped and the image stays as it is.
+ * When the playbook has run to its end, the staged tree takes the place of the published tree in one step. The old tree becomes a generation:
+ * running jobs keep it, and `nspawn.runner.rollback` can put it back. When nothing in the tree has changed, or the playbook failed,
+ * the staged tree is removed and the image stays unchanged.
  *
- * An image on hold after a rollback is left alone until it is released.
+ * An image on hold after a rollback is skipped until it is released.
  *
  * @kind action
  * @name maintain
@@ -28,7 +28,7 @@
  */
 export interface MaintainAction {
   /**
-   * Only makes the image when it is missing, and runs its playbook then. An image that exists is left alone.
+   * Only creates a missing image and runs its playbook. An existing image is skipped.
    *
    * @default false
    */
@@ -36,7 +36,7 @@ export interface MaintainAction {
 }
 
 /**
- * Shows the table of what `nspawn.runner.maintain` did, one line per image.
+ * Shows the results of `nspawn.runner.maintain` as a table, one line per image.
  *
  * @kind action
  * @name summary
@@ -45,18 +45,18 @@ export interface MaintainAction {
  * @diff_mode none
  */
 export interface SummaryAction {
-  /** Name of the variable that `nspawn.runner.maintain` was registered as. */
+  /** Name of the variable in which the results of `nspawn.runner.maintain` were registered. */
   register: string;
 }
 
 /**
  * Puts an earlier tree of one image back in its place, or releases the image afterwards.
  *
- * It acts on the host `inventory_hostname`, like `nspawn.runner.maintain`, and only in a run with `--limit`. The swap is one step: a job sees one tree or the other, whole.
- * The tree that was in the place becomes a generation, so that a rollback can be rolled back.
+ * The action works on the host `inventory_hostname`, like `nspawn.runner.maintain`, and only in a run with `--limit`. The swap is one step: a job sees one complete tree, the old or the new.
+ * The replaced tree becomes a generation, so that a rollback can be rolled back.
  *
- * From then on the image is on hold: maintenance leaves it alone, so that it does not bring back what the rollback undid.
- * Release it when its playbook is mended.
+ * From then on the image is on hold: maintenance skips the image, so that the undone changes do not come back.
+ * Release the image when its playbook is fixed.
  *
  * @kind action
  * @name rollback
@@ -67,11 +67,11 @@ export interface SummaryAction {
 export interface RollbackAction {
   /**
    * Generation to put in the image's place, as `nspawn.runner.generations` lists it.
-   * Without it, or when it is empty: of those older than the present tree, the one that was in the image's place last.
+   * The default, also for an empty text, is the generation that was last in the image's place, of those older than the present tree.
    */
   generation?: string;
   /**
-   * Swaps nothing and ends the hold: the next maintenance works on the image again.
+   * Ends the hold and swaps nothing: the next maintenance works on the image again.
    *
    * @default false
    */
@@ -79,9 +79,9 @@ export interface RollbackAction {
 }
 
 /**
- * Shows the published tree of each image and the earlier ones, which a rollback can put back, as a table.
+ * Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table.
  *
- * It looks at all images of the play at once, so it is run with `run_once`. It changes nothing.
+ * The action shows all images of the play at once, so call it with `run_once`. It changes nothing.
  *
  * @kind action
  * @name generations

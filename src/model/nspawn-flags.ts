@@ -4,17 +4,17 @@
 // The systemd-nspawn command line: one table for the wrapper (sh) and for Python.
 
 export interface NspawnFlag {
-  /** The flag as it is written. `{name}` (the image), `{machine}` (a unique name) and `{value}` (one value of the variable) are replaced. */
+  /** The flag, in which `{name}` (the image), `{machine}` (a unique name) and `{value}` (one value of the variable) are replaced. */
   readonly flag: string;
-  /** Why it is there. */
+  /** Reason for the flag. */
   readonly why: string;
-  /** Lowest systemd version that is known to have it, from the manual page systemd-nspawn(1); it does not say for environment variables. */
+  /** Lowest systemd version with the flag, from the manual page systemd-nspawn(1), which gives no versions of environment variables. */
   readonly systemd: number;
-  /** Set in systemd-nspawn's environment instead of given as an argument. */
+  /** A variable of systemd-nspawn's environment, instead of an argument. */
   readonly environment?: true;
-  /** Only in a tree that nobody uses until it is published. */
+  /** Only in a staged tree, which has no other user until it is published. */
   readonly staged?: true;
-  /** Only with this image variable: one flag for each of its values, or for the one value that `when` names. */
+  /** Only with this image variable: one flag for each value, or for the one value that `when` names. */
   readonly variable?: string;
   /** The value of the variable that this flag is for. */
   readonly when?: string | boolean;
@@ -37,22 +37,34 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   },
   {
     flag: "--settings=no",
-    why: "A file NAME.nspawn beside the tree or in /etc/systemd/nspawn is not obeyed.",
+    why: "A file NAME.nspawn beside the tree or in /etc/systemd/nspawn is ignored.",
     systemd: 226,
     source: "https://www.freedesktop.org/software/systemd/man/systemd-nspawn.html#--settings=MODE",
   },
-  { flag: "--quiet", why: "Standard error belongs to the command.", systemd: 209 },
+  { flag: "--quiet", why: "Standard error carries the command's output only.", systemd: 209 },
   {
     flag: "--console=pipe",
     why: "Standard input and output pass through byte for byte, without a terminal.",
     systemd: 242,
   },
-  { flag: "--as-pid2", why: "A stub init reaps what the command leaves behind and passes signals on.", systemd: 229 },
+  {
+    flag: "--as-pid2",
+    why: "A stub init reaps orphaned processes of the command and passes signals on.",
+    systemd: 229,
+  },
   { flag: "--link-journal=no", why: "No journal directory of the host is linked into the tree.", systemd: 187 },
   { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
-  { flag: "--resolv-conf=off", why: "The wrapper gives DNS itself, without leaving a file in the tree.", systemd: 239 },
-  { flag: "--machine={machine}", why: "A unique name for each call: two calls at once do not meet.", systemd: 202 },
-  { flag: "--hostname={name}", why: "Inside, the host name is the image's.", systemd: 239 },
+  {
+    flag: "--resolv-conf=off",
+    why: "The wrapper provides DNS itself, without leaving a file in the tree.",
+    systemd: 239,
+  },
+  {
+    flag: "--machine={machine}",
+    why: "A unique name for each call: two simultaneous calls do not conflict.",
+    systemd: 202,
+  },
+  { flag: "--hostname={name}", why: "The host name in the container is the image's name.", systemd: 239 },
   {
     flag: "--drop-capability=CAP_MKNOD",
     why: "Without a scope there is no device policy: a container that can make a device node can write the host's disks.",
@@ -68,13 +80,13 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   {
     flag: "SYSTEMD_LOG_TARGET=console",
     environment: true,
-    why: "As the first process of a PID namespace it would tell the host's journal alone why it does not start.",
+    why: "As the first process of a PID namespace, systemd-nspawn would write the reason for a failed start to the host's journal only.",
     systemd: 209,
   },
   {
     flag: "--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",
     staged: true,
-    why: "dpkg does not wait for the disk with each file that it unpacks: a staged tree is written to it as a whole before it is published. The first two words are dpkg's own default, which the variable replaces.",
+    why: "dpkg does not wait for the disk after each unpacked file: a staged tree is written to the disk as a whole before it is published. The first two words are dpkg's default, which the variable replaces.",
     systemd: 209,
     source: "https://manpages.debian.org/bookworm/dpkg/dpkg.1.en.html#DPKG_FORCE",
   },

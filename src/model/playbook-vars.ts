@@ -8,10 +8,10 @@ import type { Path } from "./types.ts";
 /**
  * Gives the `nspawn_runner_*` variables of an image's playbook to the host of that name.
  *
- * It is for static inventories, and serves the hosts of the group `nspawn_runner`; the inventory plugin `nspawn.runner.chroots` gives the same
- * variables by itself. It never gives a connection or a path.
+ * The plugin is for static inventories and for the hosts of the group `nspawn_runner`; the inventory plugin `nspawn.runner.chroots` gives the
+ * same variables by itself. The plugin never gives a connection or a path.
  *
- * A playbook that cannot be used gives the variable `nspawn_runner_error` instead, and a warning.
+ * For a playbook that cannot be used, the plugin gives the variable `nspawn_runner_error` instead, and a warning.
  *
  * A vars plugin of a collection must be enabled, as in `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
  *
@@ -30,8 +30,8 @@ export interface PlaybookVars {
    */
   root?: Path;
   /**
-   * Directories that are searched for playbooks, each named after its image. The first match wins.
-   * Without this option: the directory of the inventory, then `/etc/nspawn-runner`, then the root directory.
+   * Directories that are searched for playbooks, each named after an image. The first match wins.
+   * The default is the directory of the inventory, then `/etc/nspawn-runner`, then the root directory.
    *
    * @env NSPAWN_RUNNER_PLAYBOOK_DIRS
    * @ini nspawn_runner playbook_dirs

@@ -19,13 +19,13 @@ export const playbooks: readonly Playbook[] = [
   },
   {
     name: "nspawn.runner.maintenance",
-    does: "Creates what is missing and maintains every declared image, several at a time: each in a copy, which takes the image's place when its playbook has run to its end.",
+    does: "Creates missing images and maintains every declared image, several at a time: each in a copy, which takes the image's place when the playbook has run to its end.",
     hosts: "nspawn_runner_declared",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.maintenance --limit trixie",
   },
   {
     name: "nspawn.runner.rollback",
-    does: "Puts an earlier tree back in the place of an image, the last one or `-e nspawn_runner_generation=ID`, and holds the image: maintenance leaves it alone until it is released.",
+    does: "Puts an earlier tree of an image back, the last one or `-e nspawn_runner_generation=ID`, and holds the image: maintenance skips the image until it is released.",
     hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.rollback --limit sid",
   },
@@ -37,13 +37,13 @@ export const playbooks: readonly Playbook[] = [
   },
   {
     name: "nspawn.runner.generations",
-    does: "Lists the published and the earlier trees of each image: their age, what made them, and what changed.",
+    does: "Lists the published and the earlier trees of each image, with age, origin and changes.",
     hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.generations",
   },
   {
     name: "nspawn.runner.doctor",
-    does: "Tells whether this host is ready: a line per check with its remedy. Fails when there is a problem; warnings alone are none.",
+    does: "Shows whether this host is ready: a line per check, with a remedy. Fails when there is a problem, but not for warnings alone.",
     hosts: "localhost",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.doctor",
   },

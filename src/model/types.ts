@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// The value types that the model uses beside string, boolean, number, arrays and unions of literals.
+// Value types of the model beside string, boolean, number, arrays and unions of literals.
 
 /** A path on the host. */
 export type Path = string;
@@ -23,7 +23,7 @@ export type Url = string;
 export type Timestamp = string;
 
 /**
- * What names a tree of an image.
+ * The id of an image's tree.
  *
  * @pattern ^\d{8}T\d{6}Z$
  */
@@ -37,7 +37,7 @@ export type GenerationId = string;
 export type Checksum = string;
 
 /**
- * How many.
+ * A number of things.
  *
  * @integer
  * @minimum 0
@@ -45,7 +45,7 @@ export type Checksum = string;
 export type Count = number;
 
 /**
- * How long.
+ * A duration in seconds.
  *
  * @minimum 0
  */

@@ -17,7 +17,7 @@ nspawn_status_failed=125
 
 # /tmp is kept between two calls, which tasks rely on.
 export SYSTEMD_NSPAWN_TMPFS_TMP=0
-# As the first process of a PID namespace it would tell the host's journal alone why it does not start.
+# As the first process of a PID namespace, systemd-nspawn would write the reason for a failed start to the host's journal only.
 export SYSTEMD_LOG_TARGET=console
 
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.

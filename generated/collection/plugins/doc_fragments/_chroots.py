@@ -23,11 +23,11 @@ description:
   - "All images are in the group C(nspawn_runner), and in those of its children that apply: C(nspawn_runner_declared)
     has a playbook, C(nspawn_runner_present) has a tree, C(nspawn_runner_missing) has a playbook and no tree,
     C(nspawn_runner_unmanaged) has a tree and no playbook."
-  - "An image whose playbook cannot be used stays listed: its variable C(nspawn_runner_error) and a warning say why.
-    Files and directories whose name begins with a dot are private, and those whose name cannot be a host name are
-    skipped with a warning."
-  - Nothing inside a tree is executed, and no symbolic link in it is followed. What is read from a tree is never
-    rendered as a template.
+  - "An image whose playbook cannot be used stays listed: the variable C(nspawn_runner_error) and a warning give the
+    reason. Files and directories whose name begins with a dot are private, and those whose name cannot be a host name
+    are skipped with a warning."
+  - The plugin executes nothing inside a tree and follows no symbolic link there. Text from a tree is never rendered as
+    a template.
 options:
   plugin:
     description:
@@ -39,22 +39,22 @@ options:
   root:
     description:
       - Directory that holds one tree per image.
-      - "It need not exist yet: then all images are missing."
+      - Without this directory, all images are missing.
     type: path
     default: /var/lib/nspawn-runner
     env:
       - name: NSPAWN_RUNNER_ROOT
   playbook_dirs:
     description:
-      - Directories that are searched for playbooks, each named after its image.
+      - Directories that are searched for playbooks, each named after an image.
       - The first match wins, and C(.yaml) wins over C(.yml) in one directory.
       - A relative path starts at the inventory file's directory.
-      - "Without this option: the directory of the inventory file, then C(/etc/nspawn-runner), then the root directory."
+      - The default is the directory of the inventory file, then C(/etc/nspawn-runner), then the root directory.
     type: list
     elements: path
   connection:
     description:
-      - Connection plugin that the images are entered by.
+      - Connection plugin of the images.
       - With C(community.general.chroot), which has to be installed, each command starts a container of its own.
     type: str
     default: nspawn.runner.nspawn

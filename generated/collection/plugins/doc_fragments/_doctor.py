@@ -18,11 +18,10 @@ version_added: 0.1.0
 description:
   - "Shows whether this host is ready to make and maintain images, as a table: a line per check with C(ok), C(warning)
     or C(problem), and the remedy."
-  - It looks at the controller itself and at the images of the inventory, those of C(--limit) where it is given,
-    whatever the host of the task is. It starts a container with this host's own programs, runs nothing of a tree, and
-    changes nothing.
-  - A problem makes a maintenance fail. A warning does not, but has bitten others.
-  - "It does not fail by itself: what it found is in C(problems) and C(warnings_found). The playbook
+  - The action checks the controller and the images of the inventory, or those of C(--limit), whatever the host of the
+    task is. It starts a container with the host's programs, runs no program of a tree, and changes nothing.
+  - A problem makes a maintenance fail. A warning does not, but has caused trouble on other hosts.
+  - "The action itself does not fail: the findings are in C(problems) and C(warnings_found). The playbook
     C(nspawn.runner.doctor) fails when there is a problem."
 attributes:
   check_mode:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Shows the published tree of each image and the earlier ones, which a rollback can put back, as a table
+short_description: Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table
 version_added: 0.1.0
 description:
-  - Shows the published tree of each image and the earlier ones, which a rollback can put back, as a table.
-  - It looks at all images of the play at once, so it is run with C(run_once). It changes nothing.
+  - Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table.
+  - The action shows all images of the play at once, so call it with C(run_once). It changes nothing.
 attributes:
   check_mode:
     support: full

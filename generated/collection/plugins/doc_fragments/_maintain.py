@@ -12,22 +12,22 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: "Creates or maintains one image: its playbook runs in a tree beside the published one, which is then published"
+short_description: "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published"
 version_added: 0.1.0
 description:
-  - "Creates or maintains one image: its playbook runs in a tree beside the published one, which is then published."
-  - It acts on the host C(inventory_hostname), an image of the inventory plugin C(nspawn.runner.chroots), and runs on
-    the controller, as root.
-  - "The staged tree is made anew when the image is missing or C(nspawn_runner_maint_recreate) is set. Else it is a copy
-    of the published tree: a snapshot on btrfs, a copy that shares its blocks where the file system can do that, else a
-    plain copy."
+  - "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published."
+  - The action works on the host C(inventory_hostname), an image of the inventory plugin C(nspawn.runner.chroots), and
+    runs on the controller, as root.
+  - "The staged tree is a new tree when the image is missing or C(nspawn_runner_maint_recreate) is set. Else it is a
+    copy of the published tree: a snapshot on btrfs, a copy with shared blocks where the file system supports reflinks,
+    else a plain copy."
   - The playbook runs in an C(ansible-playbook) of its own, limited to this image, with the inventory, configuration and
-    flags of this run. What that run prints is shown line by line behind the image's name, and kept whole in the file
-    that C(log) names.
-  - "When the playbook has run to its end, the staged tree takes the published one's place in one step. The old tree
-    becomes a generation: jobs that run in it keep it, and C(nspawn.runner.rollback) can put it back. When nothing in
-    the tree has changed, or the playbook failed, the staged tree is dropped and the image stays as it is."
-  - An image on hold after a rollback is left alone until it is released.
+    flags of this run. The output of that run is shown line by line behind the image's name, and kept in the file that
+    C(log) names.
+  - "When the playbook has run to its end, the staged tree takes the place of the published tree in one step. The old
+    tree becomes a generation: running jobs keep it, and C(nspawn.runner.rollback) can put it back. When nothing in the
+    tree has changed, or the playbook failed, the staged tree is removed and the image stays unchanged."
+  - An image on hold after a rollback is skipped until it is released.
 attributes:
   check_mode:
     support: full
@@ -39,8 +39,8 @@ attributes:
 options:
   create_only:
     description:
-      - Only makes the image when it is missing, and runs its playbook then.
-      - An image that exists is left alone.
+      - Only creates a missing image and runs its playbook.
+      - An existing image is skipped.
     type: bool
     default: false
 """

@@ -16,20 +16,20 @@ short_description: Runs tasks in an image's tree, in one container that many tas
 version_added: 0.1.0
 description:
   - Runs tasks in an image's tree, in one container that many tasks share.
-  - "The first task starts a container on the tree, with a small Python program in it, which has Ansible's module code
-    loaded and runs each module in a fork of itself. Later tasks, forks and runs use the same container: a task costs
-    neither a container's start nor Python's. What a task does to its own process never reaches the next one."
-  - "One run of Ansible at a time has the container. It ends some seconds after that run, at C(meta: reset_connection),
-    and when the tree is to be published. Until then the image's lock is held, and jobs cannot start on this tree: a
-    maintenance works on a copy, but a run in place should end with C(meta: reset_connection) where a job follows at
-    once."
+  - "The first task starts a container on the tree. A small Python program in the container has Ansible's module code
+    loaded and runs each module in a fork of itself. Later tasks, forks and runs use the same container: a task needs no
+    new container and no new Python. Each task has a process of its own, so the process state of one task never reaches
+    the next."
+  - "One run of Ansible at a time uses the container. The container ends some seconds after that run, at C(meta:
+    reset_connection), and before the tree is published. Until then the image's lock is held, and jobs cannot start on
+    this tree: a maintenance works on a copy, but a run in place should end with C(meta: reset_connection) where a job
+    follows at once."
   - Binds, environment, network, system call filter and capabilities of the container are those of the image's last
     maintenance.
-  - On the copy that a maintenance works on, C(fsync) and its like return at once, since the copy is written to the disk
-    as a whole before it is published. They wait as ever where the image has a bind that can be written, or no system
-    call filter.
-  - "A tree without Python 3.7 or later has no such container: each command runs in one of its own, so that C(raw) can
-    install Python, and C(async) is refused."
+  - In a staged tree, C(fsync) and similar system calls return at once, since the whole tree is written to the disk
+    before it is published. These calls wait as usual where the image has a writable bind, or no system call filter.
+  - "In a tree without Python 3.7 or later, each command runs in a container of its own: C(raw) can install Python, and
+    C(async) is refused."
 options:
   remote_addr:
     description:
@@ -64,7 +64,7 @@ options:
       - name: ansible_nspawn_idle_time
   busy_timeout:
     description:
-      - Seconds to wait for another run, a maintenance or a job that has the tree, before the image is called
+      - Seconds to wait for another run, a maintenance or a job that uses the tree, before the image counts as
         unreachable.
     type: int
     default: 5

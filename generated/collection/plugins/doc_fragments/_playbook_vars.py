@@ -16,9 +16,9 @@ short_description: Gives the nspawn_runner_* variables of an image's playbook to
 version_added: 0.1.0
 description:
   - Gives the C(nspawn_runner_*) variables of an image's playbook to the host of that name.
-  - It is for static inventories, and serves the hosts of the group C(nspawn_runner); the inventory plugin
-    C(nspawn.runner.chroots) gives the same variables by itself. It never gives a connection or a path.
-  - A playbook that cannot be used gives the variable C(nspawn_runner_error) instead, and a warning.
+  - The plugin is for static inventories and for the hosts of the group C(nspawn_runner); the inventory plugin
+    C(nspawn.runner.chroots) gives the same variables by itself. The plugin never gives a connection or a path.
+  - For a playbook that cannot be used, the plugin gives the variable C(nspawn_runner_error) instead, and a warning.
   - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars,
     nspawn.runner.playbook_vars).
 options:
@@ -34,9 +34,9 @@ options:
         key: root
   playbook_dirs:
     description:
-      - Directories that are searched for playbooks, each named after its image.
+      - Directories that are searched for playbooks, each named after an image.
       - The first match wins.
-      - "Without this option: the directory of the inventory, then C(/etc/nspawn-runner), then the root directory."
+      - The default is the directory of the inventory, then C(/etc/nspawn-runner), then the root directory.
     type: list
     elements: path
     env:

@@ -16,11 +16,11 @@ short_description: Puts an earlier tree of one image back in its place, or relea
 version_added: 0.1.0
 description:
   - Puts an earlier tree of one image back in its place, or releases the image afterwards.
-  - "It acts on the host C(inventory_hostname), like C(nspawn.runner.maintain), and only in a run with C(--limit). The
-    swap is one step: a job sees one tree or the other, whole. The tree that was in the place becomes a generation, so
-    that a rollback can be rolled back."
-  - "From then on the image is on hold: maintenance leaves it alone, so that it does not bring back what the rollback
-    undid. Release it when its playbook is mended."
+  - "The action works on the host C(inventory_hostname), like C(nspawn.runner.maintain), and only in a run with
+    C(--limit). The swap is one step: a job sees one complete tree, the old or the new. The replaced tree becomes a
+    generation, so that a rollback can be rolled back."
+  - "From then on the image is on hold: maintenance skips the image, so that the undone changes do not come back.
+    Release the image when its playbook is fixed."
 attributes:
   check_mode:
     support: full
@@ -33,12 +33,12 @@ options:
   generation:
     description:
       - Generation to put in the image's place, as C(nspawn.runner.generations) lists it.
-      - "Without it, or when it is empty: of those older than the present tree, the one that was in the image's place
-        last."
+      - The default, also for an empty text, is the generation that was last in the image's place, of those older than
+        the present tree.
     type: str
   release:
     description:
-      - "Swaps nothing and ends the hold: the next maintenance works on the image again."
+      - "Ends the hold and swaps nothing: the next maintenance works on the image again."
     type: bool
     default: false
 """

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Shows the table of what nspawn.runner.maintain did, one line per image
+short_description: Shows the results of nspawn.runner.maintain as a table, one line per image
 version_added: 0.1.0
 description:
-  - Shows the table of what C(nspawn.runner.maintain) did, one line per image.
+  - Shows the results of C(nspawn.runner.maintain) as a table, one line per image.
 attributes:
   check_mode:
     support: full
@@ -27,7 +27,7 @@ attributes:
 options:
   register:
     description:
-      - Name of the variable that C(nspawn.runner.maintain) was registered as.
+      - Name of the variable in which the results of C(nspawn.runner.maintain) were registered.
     type: str
     required: true
 """

@@ -12,10 +12,10 @@ from __future__ import annotations
 # Default of every `root`.
 ROOT: str = "/var/lib/nspawn-runner"
 
-# Directory of the private state in the root, one directory per image in it, mode 0700.
+# Directory of the private state in the root directory, with one directory per image, mode 0700.
 STATE_DIRECTORY: str = ".nspawn-runner"
 
-# Where playbooks are looked for after the inventory's own directory.
+# Directory that is searched for playbooks after the inventory's directory.
 PLAYBOOK_DIRECTORY: str = "/etc/nspawn-runner"
 
 # Prefix of an image's variables.
@@ -24,20 +24,20 @@ VARIABLE_PREFIX: str = "nspawn_runner_"
 # Group of all images.
 GROUP: str = "nspawn_runner"
 
-# In an image's state directory: the container's own options for the wrapper, one per line.
+# In an image's state directory: options of the image's containers for the wrapper, one per line.
 CONTAINER_FILE: str = "container"
 
-# In an image's state directory: what the last run of its playbook printed.
+# In an image's state directory: the output of the last run of the playbook.
 LOG_FILE: str = "last.log"
 
-# In an image's state directory: the tree that takes the image's place when it is complete and maintained.
+# In an image's state directory: the staged tree, which is published when its maintenance is complete.
 STAGED_DIRECTORY: str = "staged"
 
 # In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set.
 FAILED_DIRECTORY: str = "failed"
 
-# In an image's state directory: earlier trees, each in the directory of its id.
+# In an image's state directory: earlier trees, each in a directory named by the id.
 GENERATIONS_DIRECTORY: str = "generations"
 
-# In an image's state directory: what is known of its trees, as JSON.
+# In an image's state directory: the record of the image's trees, as JSON.
 STATE_FILE: str = "state.json"
