@@ -12,6 +12,7 @@ import { vitestOnLab } from "../lab/tests.ts";
 import { installPackages, testPackages } from "../tool/apt.ts";
 import { coverage as measured, measurement } from "../tool/coverage.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
+import type { Print } from "../tool/print.ts";
 import { pytest } from "../tool/pytest.ts";
 import { type Counts, countsText, none, projects, sum, vitest } from "../tool/vitest.ts";
 
@@ -24,8 +25,6 @@ const enough = 90;
 const names = projects.map(({ name }) => name);
 const usual = projects.filter((project) => project.usual).map(({ name }) => name);
 const withoutRoot = projects.filter(({ artifact }) => !artifact).map(({ name }) => name);
-
-type Print = (line: string) => void;
 
 interface Options {
   readonly matrix?: boolean;
@@ -115,7 +114,7 @@ async function measuredTests(paths: readonly string[], files: readonly string[],
     const collection = resolve(BUILD);
     const options = { collection, omit: unmeasured, enough };
     const { under, env } = await measurement(directory, options);
-    // The Python unit tests import what the set-up of the other tests has built.
+    // The Python unit tests import the collection that the set-up of the other tests has built.
     const built = { NSPAWN_RUNNER_COLLECTIONS: resolve(collection, "../../..") };
     const tests = await run(paths, files, print, { under, env: { ...env, ...built } });
     const { table, isEnough } = await measured(directory, options);

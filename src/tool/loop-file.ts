@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A file system in a file, mounted for the time of some work.
+// losetup and mkfs: a temporary file system in a file.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -35,11 +35,11 @@ export async function onLoopFile<Result>(
 }
 
 /**
- * Makes a file system of so many mebibytes in a file in the directory, and returns the path where it is mounted. The kernel detaches the
- * loop device after the last unmount.
+ * Makes a file system of this size in a file in the directory, and returns the mount point. The kernel detaches the loop device after the
+ * last unmount.
  *
- * @param options.allocate The file has all its blocks from the start, and the loop device passes by the page cache of the file system
- *   below, as a disk does: a measurement has neither in it.
+ * @param options.allocate For measurements: the file has all blocks from the start, and the loop device uses direct I/O, so that like a
+ *   disk it has no second page cache below.
  */
 export async function mountLoopFile(
   directory: string,

@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Runs pytest on the terminal, and counts.
+// pytest: runs Python tests on the terminal, and counts.
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { Print } from "./print.ts";
 import { run } from "./run.ts";
 import { type Counts, none } from "./vitest.ts";
 
@@ -19,7 +20,7 @@ const python = "/usr/bin/python3";
  */
 export async function pytest(
   files: readonly string[],
-  print: (line: string) => void,
+  print: Print,
   { env = {}, under = [] }: { env?: Readonly<Record<string, string>>; under?: readonly string[] } = {},
 ): Promise<Counts> {
   const found = await run(python, ["-c", "import pytest"], { from: "Debian's package python3", answers: [0, 1] });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Runs vitest on the terminal, and counts.
+// vitest: runs tests on the terminal, and counts.
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -38,13 +38,13 @@ export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** What failed and how, one line each, for the end of a log of thousands of lines. */
+  /** Failed tests and reasons, one line each, for the end of a log of thousands of lines. */
   readonly failures: readonly string[];
 }
 
 export const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
-/** Characters of a failure's message that its line has. */
+/** Maximum length of a failure's message in one line. */
 const messageLength = 700;
 
 /**
@@ -63,9 +63,9 @@ export function vitest(
 }
 
 /**
- * Counts what a run of vitest reports.
+ * Runs vitest and counts the tests in the report.
  *
- * @param start Runs it with these arguments and returns its exit status; the report is written in `directory`.
+ * @param start Starts vitest with these arguments and returns the exit status. The report is written in `directory`.
  */
 export async function counted(
   filters: readonly string[],
@@ -114,10 +114,10 @@ function failures({ testResults }: JsonTestResults): string[] {
   });
 }
 
-const failureLine = (what: string, message: string): string =>
-  `${what}: ${stripVTControlCharacters(withoutStack(message)).replace(/\s+/g, " ").trim().slice(0, messageLength)}`;
+const failureLine = (test: string, message: string): string =>
+  `${test}: ${stripVTControlCharacters(withoutStack(message)).replace(/\s+/g, " ").trim().slice(0, messageLength)}`;
 
-/** `:` and the line of a test's file that a failure's stack begins at, if it passes that file. */
+/** `:` and a line number: the first line of the test's file in a failure's stack. Empty when the stack has no such line. */
 const lineIn = (file: string, message: string): string => {
   const line = /^\d+/.exec(message.split(`${file}:`)[1] ?? "");
   return line ? `:${line[0]}` : "";
@@ -136,6 +136,6 @@ export const sum = (runs: readonly Counts[]): Counts =>
     none,
   );
 
-/** `N passed, N failed`, the line that is read by machines. */
+/** `N passed, N failed`, the line that programs read. */
 export const countsText = ({ passed, failed, skipped }: Counts): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
