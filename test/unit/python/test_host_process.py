@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host import process
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        pytest.param(b"", "", id="empty"),
+        pytest.param(b"plain text", "plain text", id="plain"),
+        pytest.param(b"a\tb", "a\tb", id="a tab stays"),
+        pytest.param(b"done\r", "done", id="the carriage return of a CRLF line"),
+        pytest.param(b" 10%\r 50%\r100%", "100%", id="the last state of a progress line"),
+        pytest.param(b" 10%\r100%\r", "100%", id="a progress line that ends with a carriage return"),
+        pytest.param(b"\x1b[31mred\x1b[0m", "red", id="colours"),
+        pytest.param(b"\x1b[?25lhidden cursor\x1b[2K", "hidden cursor", id="control sequences with a question mark"),
+        pytest.param(b"\x1b]0;title\x07text", "]0;titletext", id="the bytes that set a terminal's title"),
+        pytest.param(b"bell\x07 backspace\x08 delete\x7f null\x00", "bell backspace delete null", id="control characters"),
+        pytest.param("c1\x9b31m".encode(), "c131m", id="the 8-bit form of a control sequence"),
+        pytest.param("grün".encode(), "grün", id="UTF-8"),
+        pytest.param(b"\xff\xfe", "\ufffd\ufffd", id="bytes that are not UTF-8"),
+        pytest.param(b"x" * (process.LINE_LENGTH + 1), "x" * process.LINE_LENGTH, id="too long"),
+    ],
+)
+def test_plain_text(line: bytes, shown: str) -> None:
+    assert process.plain_text(line) == shown
+
+
+@pytest.mark.parametrize(
+    ("output", "lines"),
+    [
+        pytest.param(b"", [], id="no output has no line"),
+        pytest.param(b"a\nb\n", ["a", "b"], id="complete lines"),
+        pytest.param(b"a\nb", ["a", "b"], id="a last line without a line feed"),
+        pytest.param(b"a\n\nb\n", ["a", "", "b"], id="an empty line is a line"),
+        pytest.param(b"1%\r2%\r3%\nend\n", ["3%", "end"], id="a progress line"),
+        pytest.param(b"x" * 9000 + b"end", ["x" * (process.LINE_LENGTH - 3) + "end"], id="of an endless line the end"),
+    ],
+)
+def test_lines_of_a_pipe(output: bytes, lines: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, output)
+    os.close(writer)
+    try:
+        assert list(process._lines(reader)) == lines
+    finally:
+        os.close(reader)
+
+
+def test_a_line_is_passed_on_before_the_program_ends() -> None:
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"first\nsec")
+        lines = process._lines(reader)
+        assert next(lines) == "first"
+        os.write(writer, b"ond\n")
+        assert next(lines) == "second"
+    finally:
+        os.close(writer)
+        os.close(reader)
+
+
+def test_run_gives_status_and_output_of_both_streams() -> None:
+    lines: list[str] = []
+    assert process.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], lines.append) == (3, ["out", "err"])
+    assert lines == ["out", "err"]
+
+
+def test_run_keeps_the_last_lines_only() -> None:
+    lines: list[str] = []
+    status, tail = process.run(["/bin/sh", "-c", f"seq {process.TAIL_LINES + 5}"], lines.append)
+    assert (status, len(lines), tail) == (0, process.TAIL_LINES + 5, [str(n) for n in range(6, process.TAIL_LINES + 6)])
+
+
+def test_run_gives_each_program_the_same_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("PATH", "/usr/bin")
+    script = 'pwd; umask; echo "$LC_ALL $EXTRA"; echo "$PATH"; cat'
+    _status, tail = process.run(["/bin/sh", "-c", script], lambda line: None, EXTRA="1")
+    assert tail == ["/", "0022", "C 1", f"/usr/bin:{process.SYSTEM_PATH}"]
+
+
+def test_run_without_path_searches_the_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A leading colon would mean the current directory.
+    monkeypatch.delenv("PATH")
+    assert process.run(["/bin/sh", "-c", 'echo "$PATH"'], lambda line: None)[1] == [process.SYSTEM_PATH]
+
+
+def test_run_kills_the_program_when_a_line_cannot_be_taken() -> None:
+    def refuse(line: str) -> None:
+        raise BrokenPipeError(line)
+
+    with pytest.raises(BrokenPipeError, match="first"):
+        process.run(["/bin/sh", "-c", "echo first; exec sleep 600"], refuse)
+
+
+def _program(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_find_program_prefers_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = _program(tmp_path / "bin/sh")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert process.find_program("sh") == program
+
+
+def test_find_program_knows_the_system_directories(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = _program(tmp_path / "sbin/debootstrap")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(process, "SYSTEM_PATH", str(tmp_path / "sbin"))
+    assert process.find_program("debootstrap") == program
+
+
+def test_find_program_ignores_a_file_that_cannot_be_executed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "program").write_text("")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(process, "SYSTEM_PATH", "/nonexistent")
+    assert process.find_program("program") is None
+
+
+def test_a_guarded_command_dies_with_the_process_that_starts_it() -> None:
+    argv = process.guarded(["program", "--", "argument"])
+    assert argv[-3:] == ["program", "--", "argument"]
+    assert argv[:4] == ["setpriv", "--pdeathsig", "KILL", "--"]
+    unshare = argv[argv.index("unshare") : -3]
+    assert {"--mount", "--pid", "--fork", "--kill-child"} <= {*unshare}
+    assert unshare[-1] == "--"
+
+
+@pytest.mark.parametrize(
+    ("parent", "output"),
+    [
+        pytest.param(None, "started\n", id="its parent lives"),
+        pytest.param("1", "", id="its parent died before setpriv asked for the signal"),
+    ],
+)
+def test_a_guarded_command_starts_under_the_right_parent_only(parent: str | None, output: str) -> None:
+    argv = process.guarded([])
+    shell = argv[argv.index("/bin/sh") : argv.index("unshare")]
+    command = [*shell[:-1], parent or shell[-1], "echo", "started"]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == output
+
+
+@pytest.mark.parametrize(
+    ("command_line", "expected"),
+    [
+        pytest.param([b"/usr/bin/python3", b"/usr/bin/ansible-playbook", b"site.yml"], True, id="a script of Python"),
+        pytest.param([b"ansible-pull"], True, id="a program of its own"),
+        pytest.param([b"/usr/bin/python3", b"-u", b"/usr/bin/ansible"], True, id="with one option of Python"),
+        pytest.param([b"vim", b"-R", b"-n", b"/etc/ansible"], False, id="a later argument"),
+        pytest.param([b"/opt/ansible/bin/python3", b"-c", b"pass"], False, id="a directory of that name"),
+        pytest.param([b"sshd: root@notty"], False, id="a login"),
+        pytest.param([b""], False, id="a kernel thread"),
+    ],
+)
+def test_is_ansible(command_line: list[bytes], expected: bool) -> None:
+    assert process._is_ansible(command_line) is expected
+
+
+# Process id: command line, name, parent.
+Processes = dict[int, tuple[bytes, bytes, int]]
+
+
+def _show_processes(monkeypatch: pytest.MonkeyPatch, processes: Processes) -> None:
+    def fake_open(path: str, mode: str) -> Any:
+        _empty, _proc, pid, file = path.split("/")
+        if int(pid) not in processes:
+            raise FileNotFoundError(path)
+        command_line, name, parent = processes[int(pid)]
+        return io.BytesIO(command_line if file == "cmdline" else b"%s (%s) S %d 1 1 0" % (pid.encode(), name, parent))
+
+    monkeypatch.setattr(process, "open", fake_open, raising=False)
+    monkeypatch.setattr(process.os, "getppid", lambda: 50)
+
+
+MAIN = (b"python3\0/usr/bin/ansible-playbook\0site.yml\0", b"ansible-playboo", 20)
+
+
+@pytest.mark.parametrize(
+    ("processes", "ancestors"),
+    [
+        pytest.param(
+            {50: (b"/bin/sh\0-c\0python3 x\0", b"sh", 40), 40: (*MAIN[:2], 30), 30: MAIN, 20: (b"bash\0", b"bash", 1)},
+            [50, 40, 30],
+            id="a shell and a worker up to the main process",
+        ),
+        pytest.param({50: (b"sh\0", b"sh", 40), 40: (b"sshd\0", b"sshd", 1)}, [], id="over SSH none"),
+        pytest.param({50: (b"sh\0", b"a) S 7 (b", 40), 40: (*MAIN[:2], 1)}, [50, 40], id="a name with parentheses"),
+        pytest.param({50: (*MAIN[:2], 40)}, [50], id="a process that has ended meanwhile"),
+        pytest.param(
+            {50: MAIN, 20: (b"bash\0", b"bash", 10), 10: (b"python3\0ansible-pull\0", b"ansible-pull", 1)},
+            [50, 20, 10],
+            id="an ansible command that runs another",
+        ),
+    ],
+)
+def test_ancestors(monkeypatch: pytest.MonkeyPatch, processes: Processes, ancestors: list[int]) -> None:
+    _show_processes(monkeypatch, processes)
+    assert process._ancestors() == ancestors
+
+
+@pytest.mark.parametrize(("is_parent", "ending"), [(True, "exit"), (False, "KILL")])
+def test_a_process_whose_parent_has_ended_ends_at_once(is_parent: bool, ending: str) -> None:
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            process.die_with_parent(parent if is_parent else parent + 1)
+        finally:
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) == (ending == "KILL")
+    assert not is_parent or os.WEXITSTATUS(status) == 0
+    assert is_parent or os.WTERMSIG(status) == signal.SIGKILL

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+
+ID = "20261123T231500Z"
+GOOD = {"format": 1, "image": "aa", "generations": [{"id": ID}]}
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    monkeypatch.setattr(record.os, "fsync", lambda descriptor: None)
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    return place
+
+
+def _state(place: Place, content: Any) -> Path:
+    path = Path(place.state, "state.json")
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("20260505T000000Z", True, id="midnight"),
+        pytest.param("20240229T235959Z", True, id="a leap day"),
+        pytest.param("20260229T000000Z", False, id="a day that the year has not"),
+        pytest.param("20261301T000000Z", False, id="a month that does not exist"),
+        pytest.param("20260505T240000Z", False, id="an hour that does not exist"),
+        pytest.param("20260505T000000", False, id="no Z"),
+        pytest.param("2026-05-05T00:00:00Z", False, id="a timestamp"),
+        pytest.param("20260505T000000Z\n", False, id="a line feed at the end"),
+        pytest.param(" 20260505T000000Z", False, id="a blank at the start"),
+        pytest.param("../20260505T000000Z", False, id="a path"),
+        pytest.param("\u0662\u0660260505T000000Z", False, id="digits of another script"),
+        pytest.param("", False, id="empty"),
+    ],
+)
+def test_is_id(name: str, expected: bool) -> None:
+    assert record.is_id(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        pytest.param("1970-01-01T00:00:00Z", 0, id="the start of Unix time"),
+        pytest.param("2026-11-24T23:14:31Z", 1795562071, id="in UTC, whatever the time zone"),
+        pytest.param("2026-11-24", None, id="a date"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="missing"),
+        pytest.param(5, None, id="a number"),
+        pytest.param(["2026-11-24T23:14:31Z"], None, id="a list"),
+    ],
+)
+def test_seconds(monkeypatch: pytest.MonkeyPatch, timestamp: Any, expected: float | None) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert record.seconds(timestamp) == expected
+
+
+def test_now_is_a_timestamp_of_the_present() -> None:
+    seconds = record.seconds(record.now())
+    assert seconds is not None
+    assert abs(seconds - record.time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    ("clock", "taken", "new"),
+    [
+        pytest.param(1795562071, [], "20261124T231431Z", id="the present time"),
+        pytest.param(1795562071, [ID], "20261124T231431Z", id="an earlier id"),
+        pytest.param(1795562071, ["20261124T231431Z"], "20261124T231432Z", id="an id of the same second"),
+        pytest.param(0, [ID, "20251231T235959Z"], "20261123T231501Z", id="the clock was set back"),
+        pytest.param(1795562071, ["lost+found", "99999999T999999Z"], "20261124T231431Z", id="names that are no ids"),
+        pytest.param(0, ["20251231T235959Z"], "20260101T000000Z", id="over the end of a year"),
+    ],
+)
+def test_new_id_is_later_than_all_others(monkeypatch: pytest.MonkeyPatch, clock: int, taken: list[str], new: str) -> None:
+    monkeypatch.setattr(record.time, "time", lambda: float(clock))
+    assert record.new_id(taken) == new
+
+
+def test_an_image_without_a_record_has_no_history(place: Place) -> None:
+    assert record.load(place) == {"format": 1, "image": "aa", "generations": []}
+
+
+def test_what_is_saved_is_loaded(place: Place) -> None:
+    content = {**GOOD, "published": {"id": ID, "packages": [{"name": "git", "to": "1"}]}, "hold": {"since": "x", "generation": ID}}
+    record.save(place, content)
+    assert record.load(place) == content
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="the least"),
+        pytest.param({"published": {"id": ID}}, id="a tree without a known maintenance"),
+        pytest.param({"generations": []}, id="no generation"),
+        pytest.param({"generations": [{"id": ID, "mounts": ["0:40 rw"], "retired": "x"}]}, id="a generation with mounts"),
+        pytest.param({"published": {"id": ID, "tasks_changed": 3, "playbook": "/x", "creation": {"suite": "sid"}}}, id="all of a maintenance"),
+        pytest.param({"later": 1, "published": {"id": ID, "later": []}}, id="fields of a later version of the same format"),
+        pytest.param({"last_run": {"result": "failed", "seconds": 1.5}}, id="a last run"),
+        pytest.param({"last_run": {"seconds": 2}}, id="a whole number of seconds"),
+    ],
+)
+def test_a_record_that_is_accepted(place: Place, more: dict[str, Any]) -> None:
+    _state(place, {**GOOD, **more})
+    assert record.load(place) == {**GOOD, **more}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param([], id="a list"),
+        pytest.param("text", id="text"),
+        pytest.param({}, id="empty"),
+        pytest.param({**GOOD, "format": "1"}, id="a format that is text"),
+        pytest.param({**GOOD, "format": 2}, id="a newer format"),
+        pytest.param({"format": 1, "image": "aa"}, id="no generations"),
+        pytest.param({**GOOD, "generations": {}}, id="generations that are no list"),
+        pytest.param({**GOOD, "generations": [ID]}, id="a generation that is text"),
+        pytest.param({**GOOD, "generations": [{}]}, id="a generation without an id"),
+        pytest.param({**GOOD, "generations": [{"id": "../../etc"}]}, id="an id that is a path"),
+        pytest.param({**GOOD, "generations": [{"id": 20261123}]}, id="an id that is a number"),
+        pytest.param({**GOOD, "generations": [{"id": ID, "retired": 5}]}, id="a time that is a number"),
+        pytest.param({**GOOD, "generations": [{"id": ID, "mounts": "0:40"}]}, id="mounts that are text"),
+        pytest.param({**GOOD, "published": None}, id="a published tree that is null"),
+        pytest.param({**GOOD, "published": {"id": ID, "tasks_changed": "3"}}, id="a count that is text"),
+        pytest.param({**GOOD, "published": {"id": ID, "creation": []}}, id="a creation that is a list"),
+        pytest.param({**GOOD, "published": {"id": ID, "packages": {}}}, id="packages that are no list"),
+        pytest.param({**GOOD, "published": {"id": ID, "packages": ["git"]}}, id="a package that is text"),
+        pytest.param({**GOOD, "published": {"id": ID, "packages": [{"to": "1"}]}}, id="a package without a name"),
+        pytest.param({**GOOD, "hold": True}, id="a hold that is no mapping"),
+        pytest.param({**GOOD, "hold": {"since": "x"}}, id="a hold without a generation"),
+        pytest.param({**GOOD, "hold": {"since": "x", "generation": 5}}, id="a hold on a number"),
+        pytest.param({**GOOD, "image": "bb"}, id="the record of another image"),
+        pytest.param({"format": 1, "generations": []}, id="the record of no image"),
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b"", id="an empty file"),
+        pytest.param(b"[" * 100_000, id="JSON that is too deep"),
+        pytest.param(b'{"image": "\xff"}', id="no UTF-8"),
+    ],
+)
+def test_a_record_that_is_refused(place: Place, content: Any) -> None:
+    path = _state(place, content)
+    with pytest.raises(RunnerError) as error:
+        record.load(place)
+    assert str(path) in error.value.found
+    # Each says how to go on.
+    assert any(word in str(error.value) for word in ("restore it from a backup", "install that version"))
+
+
+def test_a_record_that_cannot_be_read_says_why(place: Place) -> None:
+    os.mkdir(os.path.join(place.state, "state.json"))
+    with pytest.raises(RunnerError) as error:
+        record.load(place)
+    assert os.path.join(place.state, "state.json") in error.value.found
+    assert "Is a directory" in str(error.value)
+    assert "Is a directory" not in error.value.remedy
+
+
+def test_a_record_is_not_read_through_a_link(place: Place) -> None:
+    Path(place.root, "other").write_text(json.dumps(GOOD))
+    os.symlink(os.path.join(place.root, "other"), os.path.join(place.state, "state.json"))
+    with pytest.raises(RunnerError):
+        record.load(place)
+
+
+def test_a_fifo_in_place_of_a_record_does_not_block(place: Place) -> None:
+    os.mkfifo(os.path.join(place.state, "state.json"))
+    with pytest.raises(RunnerError):
+        record.load(place)
+
+
+def test_ids_are_of_the_record_and_of_the_directories(place: Place) -> None:
+    for name in ("20260101T000000Z", "20260102T000000Z"):
+        os.makedirs(os.path.join(place.generations, name))
+    content = {"generations": [{"id": "20260103T000000Z"}], "published": {"id": "20260104T000000Z"}}
+    assert record.ids(place, content) == {f"2026010{day}T000000Z" for day in (1, 2, 3, 4)}
+
+
+def test_directories_are_listed_from_the_newest(place: Place) -> None:
+    assert record.directories(place) == []
+    for name in ("20260101T000000Z", "20260103T000000Z", "20260102T000000Z"):
+        os.makedirs(os.path.join(place.generations, name))
+    assert record.directories(place) == ["20260103T000000Z", "20260102T000000Z", "20260101T000000Z"]
