@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+
+PATH = "/srv/images/aa"
+SUITE = {"bootstrap": "mmdebstrap", "suite": "sid"}
+
+
+@pytest.mark.parametrize(
+    ("planned", "source"),
+    [
+        (SUITE, "by mmdebstrap"),
+        ({"bootstrap": "command", "command": ["dnf", "--installroot={tree}"]}, "by dnf"),
+        ({"bootstrap": "tarball", "tarball": "/srv/aa.tar"}, "from /srv/aa.tar"),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_creation_says_how_the_tree_is_made(planned: dict[str, Any], source: str, exists: bool, check: bool) -> None:
+    msg = chroot.describe(PATH, planned, exists, check)["msg"]
+    assert msg.startswith(f"{PATH} {'would be' if check else 'was'} made")
+    assert msg.endswith(source)
+
+
+def test_a_creation_shows_its_plan_as_a_difference() -> None:
+    diff = chroot.describe(PATH, SUITE, False, False)["diff"]
+    assert diff["before"] == {"state": "absent"}
+    assert diff["after"] == {"state": "present", **SUITE}
+    assert diff["before_header"] == diff["after_header"] == PATH
+
+
+def test_a_tree_that_is_made_again_differs_in_its_state() -> None:
+    diff = chroot.describe(PATH, SUITE, True, True)["diff"]
+    assert diff["before"] == {"state": "present"}
+    assert diff["after"]["state"] != "present"
+
+
+def test_without_systemd_nspawn_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chroot, "find_program", lambda name: None)
+    monkeypatch.setattr(chroot.bootstrap, "plan", lambda params: SUITE)
+    with pytest.raises(RunnerError) as error:
+        chroot.checked_plan({})
+    assert "systemd-nspawn" in error.value.found
+    assert str(error.value).endswith("apt install systemd-container")
+
+
+@pytest.mark.parametrize(("planned", "checked"), [(SUITE, False), ({"bootstrap": "tarball", "tarball": "/a"}, True)])
+def test_an_archive_is_checked_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch, planned: dict[str, Any], checked: bool) -> None:
+    archives: list[Any] = []
+    monkeypatch.setattr(chroot, "find_program", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(chroot.bootstrap, "plan", lambda params: planned)
+    monkeypatch.setattr(chroot.bootstrap, "check_archive", archives.append)
+    assert chroot.checked_plan({"tarball": "/a"}) == planned
+    assert archives == ([{"tarball": "/a"}] if checked else [])
+
+
+@pytest.mark.parametrize(
+    ("params", "uid", "word"),
+    [
+        pytest.param({"name": "a/b"}, 0, "'a/b'", id="a name that is a path"),
+        pytest.param({"name": ".."}, 0, "'..'", id="the directory above"),
+        pytest.param({"name": "aa"}, 1000, "root", id="another user than root"),
+        pytest.param({"name": "aa", "root": "images"}, 0, "'images'", id="a relative root directory"),
+    ],
+)
+def test_a_tree_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], uid: int, word: str) -> None:
+    monkeypatch.setattr(chroot.os, "geteuid", lambda: uid)
+    with pytest.raises(RunnerError) as error:
+        chroot._where(params)
+    assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("root", "place"),
+    [(None, Place("/var/lib/nspawn-runner", "aa")), ("/nonexistent/images/", Place("/nonexistent/images", "aa"))],
+)
+def test_place_of_a_tree(monkeypatch: pytest.MonkeyPatch, root: str | None, place: Place) -> None:
+    monkeypatch.setattr(chroot.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(chroot, "check_root", lambda root: None)
+    assert chroot._where({"name": "aa", "root": root}) == place
+
+
+@pytest.mark.parametrize("kind", ["missing", "a directory"])
+def test_a_tree_is_a_directory_or_missing(tmp_path: Path, kind: str) -> None:
+    if kind == "a directory":
+        (tmp_path / "aa").mkdir()
+    assert chroot._exists(str(tmp_path / "aa")) == (kind == "a directory")
+
+
+@pytest.mark.parametrize("kind", ["a link", "a dangling link", "a file", "a FIFO"])
+def test_a_path_that_holds_no_tree_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "aa"
+    if kind == "a file":
+        path.touch()
+    elif kind == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/tmp" if kind == "a link" else "nowhere")
+    with pytest.raises(RunnerError) as error:
+        chroot._exists(str(path))
+    assert str(path) in error.value.found
+    assert "remove" in str(error.value)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    place = Place(str(tmp_path), "aa")
+    monkeypatch.setattr(chroot, "_where", lambda params: place)
+    return place
+
+
+def test_a_tree_that_exists_is_left_alone(place: Place) -> None:
+    os.mkdir(place.path)
+    result = chroot.present({"name": "aa"}, print, False)
+    assert (result["changed"], result["path"]) == (False, place.path)
+    assert os.listdir(place.root) == ["aa"]
+
+
+def test_check_mode_makes_no_tree(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    monkeypatch.setattr(chroot, "checked_plan", lambda params: SUITE)
+    result = chroot.present({"name": "aa"}, print, True)
+    assert (result["changed"], result["bootstrap"]) == (True, "mmdebstrap")
+    assert os.listdir(place.root) == []
+
+
+def test_a_tree_that_is_absent_stays_absent(place: Place) -> None:
+    result = chroot.absent({"name": "aa"}, print, False)
+    assert result["changed"] is False
+    assert os.listdir(place.root) == []
+
+
+def test_all_trees_of_an_image_are_removed_with_it(place: Place) -> None:
+    for path in (place.path, os.path.join(place.generations, "20261123T231500Z"), os.path.join(place.generations, "20261122T231500Z"), place.failed):
+        os.makedirs(path)
+    assert [os.path.relpath(tree, place.root) for tree in chroot._trees(place)] == [
+        "aa",
+        ".nspawn-runner/aa/generations/20261123T231500Z",
+        ".nspawn-runner/aa/generations/20261122T231500Z",
+        ".nspawn-runner/aa/failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        pytest.param({"published": {"id": "20261123T231500Z"}}, [], id="the record of the tree"),
+        pytest.param({"published": {"id": "20261123T231500Z"}, "hold": {"since": "x", "generation": "y"}}, [], id="and its hold"),
+        pytest.param({"hold": {"since": "x", "generation": "y"}}, [], id="a hold alone"),
+        pytest.param({"last_run": {"result": "published"}}, ["last_run"], id="the last run stays"),
+    ],
+)
+def test_a_new_tree_forgets_the_record_of_the_old_one(place: Place, content: dict[str, Any], left: list[str]) -> None:
+    os.makedirs(place.state)
+    base = {"format": 1, "image": "aa", "generations": []}
+    chroot.record.save(place, {**base, **content})
+    chroot._forget_published(place)
+    assert chroot.record.load(place) == {**base, **{name: content[name] for name in left}}

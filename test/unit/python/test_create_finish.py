@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._create import finish
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+
+
+def _container(monkeypatch: pytest.MonkeyPatch, status: int, *output: str) -> list[list[str]]:
+    """Answers for the container that is started on the tree; returns its command lines."""
+    commands: list[list[str]] = []
+
+    def run(argv: list[str], *arguments: Any, **options: Any) -> tuple[int, list[str]]:
+        commands.append(argv)
+        return status, list(output)
+
+    monkeypatch.setattr(finish, "guarded", lambda argv: argv)
+    monkeypatch.setattr(finish, "run", run)
+    return commands
+
+
+def test_a_tree_is_usable_when_a_shell_runs_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    commands = _container(monkeypatch, 0)
+    finish.check_usable(str(tmp_path), "a_b")
+    assert "--hostname=a-b" in commands[0]
+    assert f"--directory={tmp_path}" in commands[0]
+    assert not [argument for argument in commands[0] if "{" in argument]
+
+
+@pytest.mark.parametrize(
+    ("output", "word"),
+    [
+        ("/bin/sh: Exec format error", "architecture"),
+        ("execv(/bin/sh, /bin/sh) failed: No such file or directory", "/bin/sh"),
+        ("Failed to allocate namespaces", "exit status 1"),
+    ],
+)
+def test_a_tree_without_a_working_shell_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, output: str, word: str) -> None:
+    (tmp_path / "usr").mkdir()
+    _container(monkeypatch, 1, "first", output)
+    with pytest.raises(RunnerError) as error:
+        finish.check_usable(str(tmp_path), "aa")
+    assert word in str(error.value).split("\n")[0]
+    assert str(error.value).endswith(f"first\n{output}")
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        pytest.param([], "nothing", id="an empty tree"),
+        pytest.param(["rootfs", "manifest.json"], "manifest.json, rootfs", id="an archive of something else"),
+        pytest.param([f"{n:02}" for n in range(12)], "00, 01, 02, 03, 04, 05, 06, 07, 08, 09", id="ten names at most"),
+        pytest.param(["\x1b[31mred"], "?[31mred", id="control characters"),
+        pytest.param(["x" * 60], "x" * 40, id="a long name"),
+    ],
+)
+def test_a_tree_without_usr_is_refused_with_its_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: list[str], shown: str) -> None:
+    commands = _container(monkeypatch, 0)
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(RunnerError) as error:
+        finish.check_usable(str(tmp_path), "aa")
+    assert "/usr" in str(error.value)
+    assert str(error.value).endswith(shown)
+    assert commands == []
+
+
+def test_a_tree_that_is_a_trap_gets_no_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands = _container(monkeypatch, 0)
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "dev").symlink_to("/dev")
+    with pytest.raises(RunnerError):
+        finish.check_usable(str(tmp_path), "aa")
+    assert commands == []
+
+
+def test_files_of_the_host_are_taken_out_of_a_new_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(finish, "_remove_devices", lambda tree: None)
+    monkeypatch.setattr(finish.os, "chown", lambda *arguments, **options: None)
+    removed = ["etc/hostname", "etc/resolv.conf", "var/cache/apt/pkgcache.bin", "var/cache/apt/archives/a.deb", "var/lib/apt/lists/a", "usr/sbin/policy-rc.d"]
+    kept = ["etc/hosts", "var/cache/apt/archives/lock.txt", "usr/sbin/x"]
+    for name in [*removed, *kept, "etc/machine-id"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("host")
+    tmp_path.chmod(0o700)
+    finish.finish_tree(str(tmp_path), ("usr/sbin/policy-rc.d",))
+    assert [name for name in removed if (tmp_path / name).exists()] == []
+    assert [name for name in kept if not (tmp_path / name).exists()] == []
+    assert (tmp_path / "etc/machine-id").read_text() == ""
+    assert tmp_path.stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_command_that_replaced_its_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tree").symlink_to("/tmp")
+    with pytest.raises(RunnerError):
+        finish.finish_tree(str(tmp_path / "tree"), ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "removed"),
+    [
+        pytest.param(0o020000, (1, 3), False, id="null"),
+        pytest.param(0o020000, (1, 9), False, id="urandom"),
+        pytest.param(0o020000, (5, 2), False, id="ptmx"),
+        pytest.param(0o020000, (1, 1), True, id="mem"),
+        pytest.param(0o020000, (10, 229), True, id="fuse"),
+        pytest.param(0o060000, (1, 3), True, id="a disk with the number of null"),
+        pytest.param(0o060000, (8, 0), True, id="a disk"),
+    ],
+)
+def test_only_harmless_devices_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: int, device: tuple[int, int], removed: bool) -> None:
+    names: list[str] = []
+    (tmp_path / "node").touch()
+    fstat = os.fstat
+
+    def shown(descriptor: int) -> Any:
+        return (
+            SimpleNamespace(st_mode=kind | 0o666, st_rdev=os.makedev(*device))
+            if os.readlink(f"/proc/self/fd/{descriptor}").endswith("node")
+            else fstat(descriptor)
+        )
+
+    monkeypatch.setattr(finish.beneath, "find", lambda tree, *tests: ["node"])
+    monkeypatch.setattr(finish.beneath, "remove_file", lambda tree, path: names.append(path))
+    monkeypatch.setattr(finish.os, "fstat", shown)
+    finish._remove_devices(str(tmp_path))
+    assert names == (["node"] if removed else [])

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Real pipes and small programs in place of a container, a thread in place of the agent.
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._session import exchange
+
+LIMIT = 1 << 22
+
+
+@pytest.fixture
+def run() -> Iterator[int]:
+    """A descriptor of a process that lives: of this one."""
+    descriptor = os.pidfd_open(os.getpid())
+    yield descriptor
+    os.close(descriptor)
+
+
+def _exchange(run: int, script: str, given: bytes = b"", sink: exchange.Sink | None = None, limit: int = LIMIT) -> tuple[int, bytes, bytes]:
+    with exchange.in_own_container(["/bin/sh", "-c", script]) as running:
+        return exchange.exchange(running, run, io.BytesIO(given), sink, limit)
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "result"),
+    [
+        pytest.param("exit 0", b"", (0, b"", b""), id="no output"),
+        pytest.param("echo out; echo err >&2; exit 3", b"", (3, b"out\n", b"err\n"), id="both streams and the exit status"),
+        pytest.param("cat", b"a\0b\xff\n", (0, b"a\0b\xff\n", b""), id="any bytes"),
+        pytest.param("cat; cat >&2", b"x" * 3_000_000, (0, b"x" * 3_000_000, b""), id="more than a pipe and a block hold"),
+        pytest.param("exit 5", b"x" * 3_000_000, (5, b"", b""), id="a command that does not read its input"),
+        pytest.param("exec <&-; echo on", b"x" * 3_000_000, (0, b"on\n", b""), id="a command that closes its input"),
+        pytest.param("kill -TERM $$", b"", (143, b"", b""), id="a signal"),
+        pytest.param("exec >&- 2>&-; exit 4", b"", (4, b"", b""), id="a command that closes its outputs"),
+    ],
+)
+def test_exchange(run: int, script: str, given: bytes, result: tuple[int, bytes, bytes]) -> None:
+    assert _exchange(run, script, given) == result
+
+
+def test_a_sink_takes_the_output_instead(run: int) -> None:
+    blocks: list[bytes] = []
+    assert _exchange(run, "cat; echo err >&2", b"x" * 200_000, blocks.append, limit=4) == (0, b"", b"err\n")
+    assert b"".join(blocks) == b"x" * 200_000
+
+
+@pytest.mark.parametrize("stream", ["", ">&2"])
+def test_more_output_than_the_limit_is_refused(run: int, stream: str) -> None:
+    assert _exchange(run, f"printf 1234 {stream}", limit=4)[0] == 0
+    with pytest.raises(exchange.TooMuch):
+        _exchange(run, f"printf 12345 {stream}", limit=4)
+
+
+def test_a_process_in_the_background_is_not_waited_for(run: int) -> None:
+    status, output, _error = _exchange(run, "sleep 600 & echo $!")
+    os.kill(int(output), signal.SIGKILL)
+    assert status == 0
+
+
+def test_a_command_ends_with_its_run() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        descriptor = os.pidfd_open(ended.pid)
+    with pytest.raises(exchange.RunEnded), exchange.in_own_container(["sleep", "600"]) as running:
+        exchange.exchange(running, descriptor, io.BytesIO(), None, LIMIT)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, 0), (1, 1), (255, 255), (256, 0), (-15, 143), (-9, 137)])
+def test_status(status: int, expected: int) -> None:
+    assert exchange._status(status) == expected
+
+
+@pytest.mark.parametrize(("blocks", "kept"), [([b"abc"], True), ([b"ab", b"c"], True), ([b""], True), ([b"abcd"], False), ([b"abc", b"d"], False)])
+def test_a_buffer_keeps_at_most_its_limit(blocks: list[bytes], kept: bool) -> None:
+    buffer, keep = exchange._kept(3)
+    if not kept:
+        with pytest.raises(exchange.TooMuch):
+            for block in blocks:
+                keep(block)
+        return
+    for block in blocks:
+        keep(block)
+    assert buffer.getvalue() == b"".join(blocks)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param({"end": True}, id="an end"),
+        pytest.param({"command": ["/bin/sh", "-c", "echo grün"]}, id="text that is not ASCII"),
+        pytest.param({"put": "/tmp/\udcff"}, id="a file name that is not UTF-8"),
+    ],
+)
+def test_frame(request_: dict[str, object]) -> None:
+    data = exchange.frame(request_)
+    assert struct.unpack("!I", data[:4])[0] == len(data) - 4
+    assert json.loads(data[4:].decode("ascii")) == request_
+
+
+# Gets the connection and the three streams of a request.
+Agent = Callable[[socket.socket, list[int]], None]
+
+
+@contextmanager
+def _agent(act: Agent) -> Iterator[socket.socket]:
+    """A connection to an agent that acts on one request."""
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        with theirs:
+            descriptors = array("i")
+            _data, ancillary, _flags, _address = theirs.recvmsg(1 << 20, socket.CMSG_SPACE(3 * descriptors.itemsize))
+            for _level, _kind, content in ancillary:
+                descriptors.frombytes(content)
+            act(theirs, list(descriptors))
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        thread.join()
+
+
+def _answer(status: bytes) -> Agent:
+    def act(connection: socket.socket, streams: list[int]) -> None:
+        connection.sendall(b"\n")
+        os.write(streams[1], os.read(streams[0], 100).upper())
+        os.write(streams[2], b"err")
+        connection.sendall(status)
+
+    return act
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"0", 0), (b"3", 3), (b"-9", 137)])
+def test_a_command_in_a_session(run: int, answer: bytes, status: int) -> None:
+    with _agent(_answer(answer)) as connection, exchange.in_session(connection, {"command": ["x"]}) as running:
+        assert exchange.exchange(running, run, io.BytesIO(b"text"), None, LIMIT) == (status, b"TEXT", b"err")
+
+
+@pytest.mark.parametrize("answer", [b"", b"text"])
+def test_an_agent_that_ends_early_has_died(run: int, answer: bytes) -> None:
+    with (
+        _agent(_answer(answer)) as connection,
+        pytest.raises(exchange.Died),
+        exchange.in_session(connection, {"command": ["x"]}) as running,
+    ):
+        exchange.exchange(running, run, io.BytesIO(b"text"), None, LIMIT)
+
+
+def test_without_an_agent_the_command_has_not_begun() -> None:
+    with pytest.raises(exchange.NotBegun), exchange.in_session(None, {"command": ["x"]}):
+        pass
+
+
+@pytest.mark.parametrize("when", ["before the request", "before it began"])
+def test_an_agent_that_does_not_begin_has_run_no_command(when: str) -> None:
+    connection, theirs = socket.socketpair()
+    if when == "before the request":
+        theirs.close()
+    else:
+        theirs.shutdown(socket.SHUT_WR)
+    with theirs, pytest.raises(exchange.NotBegun), exchange.in_session(connection, {"command": ["x"]}):
+        pass
+    assert connection.fileno() == -1
+
+
+def test_a_session_leaves_no_descriptor_open(run: int) -> None:
+    before = os.listdir("/proc/self/fd")
+    with _agent(_answer(b"0")) as connection, exchange.in_session(connection, {"command": ["x"]}) as running:
+        exchange.exchange(running, run, io.BytesIO(b"text"), None, LIMIT)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_an_agent_that_is_not_there_is_not_reached(tmp_path: object) -> None:
+    assert exchange.reach(f"{tmp_path}/agent") is None

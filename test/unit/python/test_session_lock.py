@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._session import lock
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    state = tmp_path / "images/.nspawn-runner/aa"
+    state.mkdir(parents=True)
+    return state
+
+
+def _held_elsewhere(state: Path, text: str = "") -> int:
+    """The lock in the hands of another process."""
+    (state / "lock").write_text(text)
+    descriptor = os.open(state / "lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def test_the_lock_names_its_holder(state: Path) -> None:
+    with lock.image_lock(str(state), "creation"):
+        assert (state / "lock").read_text() == f"{os.getpid()}, creation\n"
+
+
+def test_the_lock_can_be_taken_again_by_its_holder(state: Path) -> None:
+    with lock.image_lock(str(state), "maintenance"):
+        with lock.image_lock(str(state), "creation"):
+            pass
+        with open(state / "lock") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_the_lock_is_free_after_an_error(state: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock.image_lock(str(state), "creation"):
+        raise ZeroDivisionError
+    os.close(_held_elsewhere(state))
+    assert lock._held == set()
+
+
+@pytest.mark.parametrize(("text", "holder"), [("7, maintenance\n", "7, maintenance"), ("", "unknown"), ("7\xff", "7")])
+def test_a_locked_image_is_busy(monkeypatch: pytest.MonkeyPatch, state: Path, text: str, holder: str) -> None:
+    ended: list[tuple[str, bool]] = []
+    monkeypatch.setattr(lock.client, "end", lambda tree, only_idle: ended.append((tree, only_idle)))
+    descriptor = _held_elsewhere(state, text)
+    with pytest.raises(Busy) as error, lock.image_lock(str(state), "creation"):
+        pass
+    os.close(descriptor)
+    assert "aa" in error.value.found
+    assert holder in error.value.found
+    # A session that waits for another run gives its image up.
+    assert ended == [(str(state.parents[1] / "aa"), True)]
+
+
+def test_a_session_that_only_waits_gives_the_image_up(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    descriptor = _held_elsewhere(state)
+    monkeypatch.setattr(lock.client, "end", lambda tree, only_idle: os.close(descriptor))
+    with lock.image_lock(str(state), "rollback"):
+        assert (state / "lock").read_text() == f"{os.getpid()}, rollback\n"
+
+
+def test_a_fork_does_not_hold_the_lock_of_its_parent(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    monkeypatch.setattr(lock.client, "end", lambda tree, only_idle: None)
+    with lock.image_lock(str(state), "creation"):
+        monkeypatch.setattr(lock.os, "getpid", lambda: 1)
+        with pytest.raises(Busy), lock.image_lock(str(state), "creation"):
+            pass
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("kind", ["a directory", "a link", "a FIFO"])
+def test_a_lock_that_is_no_file_is_refused(state: Path, kind: str) -> None:
+    path = state / "lock"
+    if kind == "a directory":
+        path.mkdir()
+    elif kind == "a link":
+        path.symlink_to("elsewhere")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(RunnerError) as error, lock.image_lock(str(state), "creation"):
+        pass
+    assert str(path) in error.value.found
+    assert not (state / "elsewhere").exists()
