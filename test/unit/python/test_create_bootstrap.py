@@ -67,6 +67,7 @@ def test_plan(programs: list[str], params: dict[str, Any], planned: dict[str, An
         pytest.param({"command": ["zypper", "x"]}, ["'zypper'", "not installed"], id="a program that is missing"),
         pytest.param({"bootstrap": "tarball"}, ["tarball", "archive"], id="no archive"),
         pytest.param({"suite": "-x"}, ["'-x'"], id="a suite that is an option"),
+        pytest.param({"suite": "--mode=chrootless"}, ["'--mode=chrootless'"], id="a suite that is a long option"),
         pytest.param({"suite": "a b"}, ["'a b'"], id="a suite with a blank"),
         pytest.param({"suite": "../x"}, ["'../x'"], id="a suite that is a path"),
         pytest.param({"suite": "sid\n"}, ["suite"], id="a suite with a line feed"),
@@ -78,6 +79,7 @@ def test_plan(programs: list[str], params: dict[str, Any], planned: dict[str, An
         pytest.param({**SUITE, "packages": ["a,b"]}, ["'a,b'"], id="a comma in a package"),
         pytest.param({**SUITE, "packages": ["--x"]}, ["'--x'"], id="a package that is an option"),
         pytest.param({**SUITE, "packages": [""]}, ["''"], id="an empty package"),
+        pytest.param({**SUITE, "architecture": "--x"}, ["'--x'", "architecture"], id="an architecture that is an option"),
         pytest.param({**SUITE, "architecture": "amd64 i386"}, ["'amd64 i386'", "architecture"], id="two architectures in one word"),
         pytest.param({**SUITE, "components": ["main contrib"]}, ["'main contrib'", "components"], id="two components in one word"),
     ],
@@ -276,6 +278,7 @@ def test_a_checksum_that_is_right_leaves_the_archive_at_its_start(tmp_path: Path
     [
         pytest.param(SHA256, id="no algorithm"),
         pytest.param(f"crc:{SHA256}", id="an unknown algorithm"),
+        pytest.param("sha0:12", id="an algorithm that nearly exists"),
         pytest.param(f"shake_128:{SHA256}", id="an algorithm without a fixed length"),
         pytest.param(f"sha256:{SHA256[:-1]}", id="too short"),
         pytest.param(f"sha256:{MD5}", id="the length of another algorithm"),

@@ -69,6 +69,8 @@ def test_an_archive_is_checked_before_it_is_unpacked(monkeypatch: pytest.MonkeyP
     ("params", "uid", "word"),
     [
         pytest.param({"name": "a/b"}, 0, "'a/b'", id="a name that is a path"),
+        pytest.param({"name": "../used"}, 0, "'../used'", id="a path out of the root directory"),
+        pytest.param({"name": ""}, 0, "''", id="no name"),
         pytest.param({"name": ".."}, 0, "'..'", id="the directory above"),
         pytest.param({"name": "aa"}, 1000, "root", id="another user than root"),
         pytest.param({"name": "aa", "root": "images"}, 0, "'images'", id="a relative root directory"),

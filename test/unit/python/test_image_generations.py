@@ -71,6 +71,9 @@ def _days(place: Place) -> list[int]:
         pytest.param(0, 1, [], id="retired exactly one day ago"),
         pytest.param(1, 0, [22], id="the newest one"),
         pytest.param(9, 0, [22, 21, 20, 10], id="more than there are"),
+        pytest.param(3, 1, [22, 21, 20], id="the newest three, of which two are old"),
+        pytest.param(1, 40, [22, 21, 20, 10], id="all are young"),
+        pytest.param(0, 13, [22, 21, 20], id="retired exactly thirteen days ago"),
     ],
 )
 def test_prune(place: Place, keep: int, days: int, left: list[int]) -> None:
@@ -91,6 +94,11 @@ def test_a_generation_whose_age_is_unknown_is_old(place: Place) -> None:
     del content["generations"][2]["retired"]
     record.save(place, content)
     assert _prune(place, 2, 365)[0] == [_id(20)]
+
+
+def test_with_a_clock_that_was_set_back_no_generation_is_old(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    monkeypatch.setattr(record.time, "time", lambda: float(NOW - 100 * 86400))
+    assert _prune(place, 0, 1)[0] == []
 
 
 def test_a_generation_in_use_stays_and_is_named(place: Place) -> None:
@@ -165,7 +173,7 @@ def test_a_generation_whose_directory_is_gone_is_not_chosen(place: Place) -> Non
     assert generations.roll_back(place, None, check=True)[1]["id"] == _id(21)
 
 
-@pytest.mark.parametrize("wanted", [_id(15), "../aa", ""])
+@pytest.mark.parametrize("wanted", [_id(15), "../../etc", "nonsense", ""])
 def test_an_unknown_generation_is_an_error_with_those_that_there_are(place: Place, wanted: str) -> None:
     with pytest.raises(RunnerError) as error:
         generations.roll_back(place, wanted, check=True)

@@ -32,6 +32,8 @@ def _package(name: str = "git", status: str = "install ok installed", architectu
         pytest.param(_package(status="deinstall ok config-files"), {}, id="removed, but its configuration is left"),
         pytest.param(_package(status="purge ok not-installed"), {}, id="not installed"),
         pytest.param(_package(status="install ok unpacked"), {"git": "1.0"}, id="not configured yet"),
+        pytest.param(_package(status="install reinstreq half-configured"), {"git": "1.0"}, id="half configured"),
+        pytest.param("Package:\n\n\0\n", {}, id="no package at all"),
         pytest.param(_package(status="hold ok installed"), {"git": "1.0"}, id="on hold"),
         pytest.param(_package(version="1:2.3-4+deb12u1~bpo1"), {"git": "1:2.3-4+deb12u1~bpo1"}, id="a version with all its characters"),
         pytest.param(_package(name="libstdc++6"), {"libstdc++6": "1.0"}, id="a name with plus signs"),

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="hosts are those of Ansible's inventory")
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible import hosts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+
+VARIABLES = {"nspawn_runner_root": "/srv", "nspawn_runner_path": "/srv/aa", "nspawn_runner_playbook": "/etc/aa.yml"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "image"),
+    [
+        pytest.param(VARIABLES, Image("aa", "/srv", "/srv/aa", "/etc/aa.yml"), id="an image"),
+        pytest.param({**VARIABLES, "nspawn_runner_playbook": None}, Image("aa", "/srv", "/srv/aa", ""), id="an image without a playbook"),
+        pytest.param({}, None, id="another host"),
+        pytest.param({"nspawn_runner_path": "/srv/aa"}, None, id="a host of another plugin with a path"),
+        pytest.param({"nspawn_runner_root": "/srv"}, None, id="a host of another plugin with a root"),
+    ],
+)
+def test_image_of_a_host(variables: dict[str, Any], image: Image | None) -> None:
+    assert hosts.image_of(SimpleNamespace(name="aa", get_vars=lambda: variables)) == image
+
+
+def test_the_host_of_a_task_is_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "current_process", lambda: SimpleNamespace(_host="aa"))
+    assert hosts.current_host() == "aa"
+
+
+def test_a_worker_without_a_host_is_an_unknown_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "current_process", lambda: SimpleNamespace())
+    with pytest.raises(RunnerError):
+        hosts.current_host()
+
+
+class Manager:
+    """Ansible's manager of variables: facts outrank the inventory."""
+
+    def __init__(self) -> None:
+        self._fact_cache = {"aa": {"nspawn_runner_tarball": "/evil"}, "bb": {}}
+        self._nonpersistent_fact_cache = {"aa": {"ansible_connection": "local"}}
+
+    def get_vars(self, host: Any, include_hostvars: bool) -> dict[str, Any]:
+        return {"nspawn_runner_tarball": "/a", **self._fact_cache[host.name], **self._nonpersistent_fact_cache[host.name], "all": include_hostvars}
+
+
+def test_facts_of_a_tree_change_no_variable() -> None:
+    assert hosts.variables_without_facts(Manager(), SimpleNamespace(name="aa")) == {"nspawn_runner_tarball": "/a", "all": False}
+
+
+@pytest.mark.parametrize("cache", ["_fact_cache", "_nonpersistent_fact_cache"])
+def test_a_manager_without_a_known_cache_is_an_unknown_version(cache: str) -> None:
+    manager = Manager()
+    delattr(manager, cache)
+    with pytest.raises(RunnerError):
+        hosts.variables_without_facts(manager, SimpleNamespace(name="aa"))

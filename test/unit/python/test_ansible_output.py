@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ansible", reason="lines are shown by Ansible's display")
+
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible import output
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    shown: list[str] = []
+    monkeypatch.setattr(output.display, "display", lambda line: shown.append(line))
+    return shown
+
+
+def test_lines_are_shown_under_the_image_and_kept_whole(tmp_path: Path, shown: list[str]) -> None:
+    with output.log_of("aa", str(tmp_path)) as log:
+        assert log("text") == "text"
+        assert log(b"\x1b[31mred\x1b[0m\n") == "red"
+        assert log(b"10%\r100%\n") == "100%"
+        assert log("") == ""
+        assert log(ValueError("no")) == "no"
+        assert log("\udcff") == "?"
+    assert shown == ["aa | text", "aa | red", "aa | 100%", "aa |", "aa | no", "aa | ?"]
+    assert (tmp_path / "last.log").read_bytes() == b"text\n\x1b[31mred\x1b[0m\n10%\r100%\n\nno\n?\n"
+    assert stat.S_IMODE((tmp_path / "last.log").stat().st_mode) == 0o600
+
+
+def test_the_log_before_is_kept_once(tmp_path: Path, shown: list[str]) -> None:
+    for number in range(3):
+        with output.log_of("aa", str(tmp_path)) as log:
+            log(f"run {number}")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"last.log": "run 2\n", "last.log.1": "run 1\n"}
+
+
+def test_a_log_that_is_a_link_is_not_written_through(tmp_path: Path, shown: list[str]) -> None:
+    (tmp_path / "host").write_text("host")
+    (tmp_path / "last.log").symlink_to("host")
+    with output.log_of("aa", str(tmp_path)) as log:
+        log("text")
+    assert (tmp_path / "host").read_text() == "host"
+    assert (tmp_path / "last.log").read_text() == "text\n"
+
+
+def test_a_full_disk_ends_the_log_and_not_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str]) -> None:
+    os.symlink("/dev/full", tmp_path / "full")
+    real = os.open
+    monkeypatch.setattr(output.os, "open", lambda path, flags, mode: real("/dev/full", os.O_WRONLY))
+    with output.log_of("aa", str(tmp_path)) as log:
+        assert log("text") == "text"
+    assert shown == ["aa | text"]
+
+
+def test_a_reader_that_ended_ends_no_stream() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        stream.write("text")
+        output._flush(stream)
+        stream.write("more")

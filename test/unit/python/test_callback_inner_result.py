@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="a callback is a plugin of Ansible's")
+
+from ansible_collections.nspawn.runner.plugins.callback import inner_result
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
+
+
+@pytest.fixture
+def callback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    monkeypatch.setattr(inner_result, "INNER", Inner("aa", "/srv/aa", "/nonexistent", str(tmp_path / "result.json"), {"ansible_host": "/staged", "flag": True}))
+    return inner_result.CallbackModule()
+
+
+def _result(task: str, **values: Any) -> Any:
+    return SimpleNamespace(task_name=task, _result=values, result=values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param({"msg": "No package"}, "No package", id="a message"),
+        pytest.param({"msg": "a\n  b\n"}, "a b", id="more than a line"),
+        pytest.param({"reason": "bad YAML"}, "bad YAML", id="a reason"),
+        pytest.param({}, "no message", id="no message"),
+        pytest.param({"msg": "MODULE FAILURE", "module_stderr": "Traceback\nImportError: apt\n"}, "ImportError: apt", id="standard error of a module"),
+        pytest.param({"msg": "MODULE FAILURE", "module_stderr": " \n", "module_stdout": "a\nb"}, "b", id="standard output of a module"),
+        pytest.param({"msg": "x" * 2000}, "x" * 1000, id="a long message"),
+        pytest.param({"msg": ["a", "b"]}, "['a', 'b']", id="a message that is a list"),
+    ],
+)
+def test_a_failure_is_remembered_in_one_line(callback: Any, values: dict[str, Any], message: str) -> None:
+    callback.v2_runner_on_failed(_result("Install", **values))
+    assert callback.failure == {"task": "Install", "msg": message}
+
+
+def test_an_ignored_failure_is_not_remembered(callback: Any) -> None:
+    callback.v2_runner_on_failed(_result("Install", msg="x"), ignore_errors=True)
+    assert callback.failure is None
+
+
+def test_of_two_failures_the_last_one_counts(callback: Any) -> None:
+    callback.v2_runner_on_failed(_result("first", msg="x"))
+    callback.v2_runner_on_unreachable(_result("second", msg="y"))
+    assert callback.failure["task"] == "second"
+
+
+def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
+    callback.v2_runner_on_ok(_result("Install"))
+    callback.v2_runner_on_ok(_result(inner_result.LAST_TASK))
+    assert callback.ended == 1
+
+
+@pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa")])
+def test_hosts_of_a_play(hosts: Any, text: str) -> None:
+    assert inner_result._hosts(SimpleNamespace(hosts=hosts)) == text
+
+
+def test_pinned_variables_are_set_as_text_that_is_never_rendered(callback: Any) -> None:
+    pinned: dict[str, Any] = {}
+    manager = SimpleNamespace(set_host_variable=lambda host, name, value: pinned.update({(host, name): value}))
+    inner_result._pin(inner_result.INNER, manager)
+    assert pinned == {("aa", "ansible_host"): "/staged", ("aa", "flag"): True}
+
+
+def test_the_result_is_written_whole(callback: Any, tmp_path: Path) -> None:
+    callback.started, callback.unmatched, callback.ended = ["all"], ["db"], 1
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=["aa"], summarize=lambda host: {"changed": 2}))
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+    content = json.loads((tmp_path / "result.json").read_text())
+    assert content == {"plays": ["all"], "ended": 1, "unmatched": ["db"], "failure": None, "stats": {"aa": {"changed": 2}}}
+
+
+def test_in_any_other_run_the_plugin_does_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(inner_result, "INNER", None)
+    callback = inner_result.CallbackModule()
+    assert callback.disabled
+    callback.v2_playbook_on_play_start(None)
+    callback.v2_playbook_on_stats(None)

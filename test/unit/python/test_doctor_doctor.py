@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="the doctor looks at Ansible too")
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import doctor
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Check, Subject
+
+HOST = ("user", "ansible", "inventory", "systemd-nspawn", "container", "connection", "facts", "bootstrap", "clock", "DNS", "overlay", "cgroups", "forks")
+FUNCTIONS = ("user", "ansible", "inventory", "nspawn", "container", "connection", "facts", "tools", "clock", "dns", "overlay", "cgroups", "forks")
+
+
+def _rows(*arguments: Any) -> Iterator[tuple[str, ...]]:
+    yield OK, "fine"
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A host on which each check finds what is fine."""
+    for name in FUNCTIONS:
+        monkeypatch.setattr(doctor.host, name, _rows)
+    for name in ("root", "copies", "image"):
+        monkeypatch.setattr(doctor.images, name, _rows)
+    return monkeypatch
+
+
+def _subject(name: str, root: str = "/srv") -> Subject:
+    return Subject(Image(name, root, f"{root}/{name}", ""), "nspawn.runner.nspawn")
+
+
+def test_each_check_has_its_line_in_order(host: pytest.MonkeyPatch) -> None:
+    checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5)
+    assert [check.check for check in checks] == [*HOST, "root directory", "copies", "image aa", "image bb"]
+    assert {check[1:] for check in checks} == {(OK, "fine", "")}
+
+
+def test_each_root_directory_is_looked_at_once(host: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def root(path: str) -> Iterator[tuple[str, ...]]:
+        looked.append(path)
+        yield OK, path
+
+    host.setattr(doctor.images, "root", root)
+    doctor.examine([_subject("aa", "/b"), _subject("bb", "/a"), _subject("cc", "/b")], True, 5)
+    assert looked == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(("variable", "root"), [("/other", "/other"), ("", "/var/lib/nspawn-runner"), (None, "/var/lib/nspawn-runner")])
+def test_without_images_the_usual_root_directory_is_looked_at(host: pytest.MonkeyPatch, variable: str | None, root: str) -> None:
+    host.delenv("NSPAWN_RUNNER_ROOT", raising=False)
+    if variable is not None:
+        host.setenv("NSPAWN_RUNNER_ROOT", variable)
+    host.setattr(doctor.images, "root", lambda path: iter([(OK, path)]))
+    checks = {check.check: check.found for check in doctor.examine([], False, 5)}
+    assert checks["root directory"] == root
+
+
+@pytest.mark.parametrize(
+    ("problem", "found", "remedy"),
+    [
+        pytest.param(RunnerError("no tar", "install tar"), "no tar", "install tar", id="found and remedy"),
+        pytest.param(PermissionError(13, "Permission denied", "/x"), "/x: Permission denied", "run as root", id="a missing right"),
+        pytest.param(OSError(5, "Input/output error", "/x"), "/x: Input/output error", "", id="an error of the system"),
+    ],
+)
+def test_an_error_of_a_check_is_a_line_and_ends_no_other(host: pytest.MonkeyPatch, problem: Exception, found: str, remedy: str) -> None:
+    def fail() -> Iterator[tuple[str, ...]]:
+        yield WARNING, "first"
+        raise problem
+
+    host.setattr(doctor.host, "clock", fail)
+    checks = doctor.examine([], True, 5)
+    assert [check for check in checks if check.result != OK] == [Check("clock", WARNING, "first"), Check("clock", PROBLEM, found, remedy)]
+    assert checks[-1].result == OK
+
+
+def test_text_of_a_tree_cannot_break_the_table(host: pytest.MonkeyPatch) -> None:
+    host.setattr(doctor.host, "container", lambda: iter([(PROBLEM, "a\n\x1b[31mb   c\udcff", "x\ty")]))
+    check = next(check for check in doctor.examine([], True, 5) if check.check == "container")
+    assert (check.found, check.remedy) == ("a b c?", "x y")

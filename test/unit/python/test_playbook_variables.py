@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="variables are templated and converted by Ansible")
+
+from ansible.parsing.dataloader import DataLoader
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import variables
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import read_playbook
+
+PREFIX = "nspawn_runner_"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("chroot_suite", "trixie"),
+        ("variant", "buildd"),
+        ("network", "none"),
+        ("keep_days", 0),
+        ("keep_days", "7"),
+        ("seccomp", False),
+        ("seccomp", "no"),
+        ("packages", ["git", "vim"]),
+        ("packages", "git,vim"),
+        ("packages", []),
+        ("binds", []),
+        ("binds", ["/"]),
+        ("binds", ["/:/mnt"]),
+        ("binds", ["/:/mnt:ro"]),
+        ("binds", ["/tmp:/a\\:b:ro"]),
+        ("environment", {}),
+        ("environment", {"A": "b c", "_x1": "", "N": 5, "F": 1.5}),
+        ("capabilities", ["CAP_NET_ADMIN", "CAP_SYS_PTRACE"]),
+    ],
+)
+def test_a_value_that_is_accepted(name: str, value: Any) -> None:
+    assert variables._problem(f"{PREFIX}{name}", value) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        pytest.param("variant", "tiny", "must be one of minbase, buildd, not 'tiny'", id="a choice"),
+        pytest.param("variant", [], "must be one of minbase, buildd, not []", id="a list for a choice"),
+        pytest.param("seccomp", "maybe", "must be true or false, not 'maybe'", id="a truth value"),
+        pytest.param("keep_days", "many", "must be a whole number, not 'many'", id="a word for a number"),
+        pytest.param("keep_days", 1.5, "must be a whole number, not 1.5", id="half a day"),
+        pytest.param("keep_days", -1, "must be 0 or more, not -1", id="a negative number"),
+        pytest.param("keep_generations", "-1", "must be 0 or more, not -1", id="a negative number as text"),
+        pytest.param("packages", {"a": 1}, "must be a list of strings, not {'a': 1}", id="a mapping for a list"),
+        pytest.param("packages", [["a"]], "must be a list of strings, not [['a']]", id="a list in a list"),
+        pytest.param("packages", [{"a": 1}], "must be a list of strings, not [{'a': 1}]", id="a mapping in a list"),
+        pytest.param("environment", ["a"], "must be a mapping, not ['a']", id="a list for a mapping"),
+        pytest.param("packages", {"x" * 100: 1}, "...", id="a long value is cut"),
+        pytest.param("binds", ["srv/x"], "'srv/x' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths", id="a relative source"),
+        pytest.param("binds", ["/tmp:mnt"], "'/tmp:mnt' is not SOURCE", id="a relative target"),
+        pytest.param("binds", ["+/etc:/mnt"], "'+/etc:/mnt' is not SOURCE", id="a path below the tree, as systemd-nspawn writes it"),
+        pytest.param("binds", ["/tmp:/tmp:rw,x"], "'/tmp:/tmp:rw,x' is not SOURCE", id="other mount options"),
+        pytest.param("binds", ["/tmp:/a:ro:x"], "'/tmp:/a:ro:x' is not SOURCE", id="four parts"),
+        pytest.param("binds", [""], "'' is not SOURCE", id="an empty bind"),
+        pytest.param("binds", ["/tmp:"], "'/tmp:' is not SOURCE", id="an empty target"),
+        pytest.param("binds", ["/nonexistent/x:/srv"], "'/nonexistent/x' does not exist on this host", id="a source that does not exist"),
+        pytest.param("binds", ["/tmp:/x\n--bind=/"], "control character", id="a line feed, which would be another argument"),
+        pytest.param("environment", {"A B": "c"}, "'A B' is not a name for an environment variable", id="a name with a blank"),
+        pytest.param("environment", {"1A": "c"}, "'1A' is not a name", id="a name that begins with a digit"),
+        pytest.param("environment", {"A=B": "c"}, "'A=B' is not a name", id="a name with an equals sign"),
+        pytest.param("environment", {5: "c"}, "'5' is not a name", id="a name that is a number"),
+        pytest.param("environment", {"A": True}, "the value of A must be a string", id="a truth value in the environment"),
+        pytest.param("environment", {"A": None}, "the value of A must be a string", id="no value in the environment"),
+        pytest.param("environment", {"A": ["b"]}, "the value of A must be a string", id="a list in the environment"),
+        pytest.param("environment", {"A": "b\n--bind=/"}, "the value of A holds a line break", id="a line feed in the environment"),
+        pytest.param("environment", {"A": "b\0"}, "the value of A holds a line break", id="a null byte in the environment"),
+        pytest.param("capabilities", ["all"], "'all' is not a capability such as CAP_NET_ADMIN", id="systemd-nspawn's word for all"),
+        pytest.param("capabilities", ["cap_net_admin"], "'cap_net_admin' is not a capability", id="small letters"),
+        pytest.param("capabilities", ["CAP_MKNOD"], "CAP_MKNOD is never given", id="device nodes"),
+    ],
+)
+def test_a_value_that_is_refused(name: str, value: Any, problem: str) -> None:
+    assert problem in str(variables._problem(f"{PREFIX}{name}", value))
+
+
+def test_a_long_value_is_shown_in_part() -> None:
+    assert len(str(variables._problem(f"{PREFIX}packages", {"x" * 1000: 1}))) < 200
+
+
+def _host(**variables: Any) -> Any:
+    return SimpleNamespace(get_vars=lambda: variables)
+
+
+IMAGE = Image("aa", "/srv/images", "/srv/images/aa", "/etc/nspawn-runner/aa.yml")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"nspawn_runner_chroot_suite": "sid", "other": 1},
+        {"nspawn_runner_path": "/srv/images/aa"},
+        {"nspawner": 1},
+    ],
+)
+def test_names_that_are_accepted(given: dict[str, Any]) -> None:
+    variables.check_names(IMAGE, _host(nspawn_runner_path="/srv/images/aa"), given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param({"nspawn_runner_path": "/etc"}, ["nspawn_runner_path", "set by the collection"], id="another path"),
+        pytest.param({"nspawn_runner_tree": "/etc"}, ["nspawn_runner_tree", "set by the collection"], id="a variable that no host has"),
+        pytest.param({"nspawn_runner_mirorr": "x"}, ["nspawn_runner_mirorr", "aa", "nspawn_runner_mirror"], id="a misspelt one with the nearest name"),
+        pytest.param({"nspawn_runner_qqqq": "x"}, ["nspawn_runner_qqqq"], id="an unknown one"),
+    ],
+)
+def test_names_that_are_refused(given: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(RunnerError) as error:
+        variables.check_names(IMAGE, _host(nspawn_runner_path="/srv/images/aa"), given)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+def _settings(tmp_path: Path, *lines: str, extra: dict[str, Any] | None = None, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Settings of an image whose playbook has these variables, which the inventory plugin read."""
+    path = tmp_path / "aa.yml"
+    path.write_text("".join(f"{line}\n" for line in ("- hosts: all", "  vars:", *(f"    {line}" for line in (*lines, f"{PREFIX}keep_failed: true")))))
+    loader = DataLoader()
+    loader.set_basedir(str(tmp_path))
+    playbook = read_playbook(str(path), loader, True)
+    assert playbook is not None
+    assert playbook.error is None
+    image = Image("aa", "/srv/images", "/srv/images/aa", str(path))
+    return variables.read_settings(image, {**playbook.variables, **(more or {}), **(extra or {})}, extra or {}, "/srv/staged", loader)
+
+
+def test_each_setting_has_a_default(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    assert settings["nspawn_runner_keep_generations"] == 2
+    assert settings["nspawn_runner_components"] == ["main"]
+    assert settings["nspawn_runner_seccomp"] is True
+    assert settings["nspawn_runner_keep_failed"] is True
+    assert settings.get("nspawn_runner_chroot_suite") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "value"),
+    [
+        pytest.param(["base: trix", 'nspawn_runner_chroot_suite: "{{ base }}ie"'], "chroot_suite", "trixie", id="a variable of the play"),
+        pytest.param(["nspawn_runner_keep_days: '{{ 3 + 4 }}'"], "keep_days", 7, id="a number"),
+        pytest.param(["base: [git]", "nspawn_runner_packages: '{{ base + [\"vim\"] }}'"], "packages", ["git", "vim"], id="a list"),
+        pytest.param(["nspawn_runner_create_command: [x, '{{ nspawn_runner_tree }}']"], "create_command", ["x", "/srv/staged"], id="the tree"),
+        pytest.param(["nspawn_runner_mirror: '{{ playbook_dir }}/m'"], "mirror", "DIR/m", id="the playbook's directory"),
+        pytest.param(["nspawn_runner_mirror: '{{ place }}'"], "mirror", "group", id="a variable of group_vars"),
+        pytest.param(["nspawn_runner_mirror: '{{ given }}'"], "mirror", "extra", id="a variable of the command line"),
+        pytest.param(["given: play", "nspawn_runner_mirror: '{{ given }}'"], "mirror", "extra", id="the command line before the play"),
+        pytest.param(["nspawn_runner_tarball: a.tar"], "tarball", "DIR/a.tar", id="a path is relative to the playbook"),
+        pytest.param(["nspawn_runner_keyring: /a.gpg"], "keyring", "/a.gpg", id="an absolute path"),
+        pytest.param(["nspawn_runner_mirror:"], "mirror", None, id="no value"),
+        pytest.param(["nspawn_runner_seccomp: 'no'"], "seccomp", False, id="a truth value as text"),
+    ],
+)
+def test_a_setting_can_be_a_template(tmp_path: Path, lines: list[str], name: str, value: Any) -> None:
+    settings = _settings(tmp_path, *lines, extra={"given": "extra"}, more={"place": "group"})
+    expected = value.replace("DIR", str(tmp_path)) if isinstance(value, str) else value
+    assert settings.get(f"{PREFIX}{name}") == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param("nspawn_runner_mirror: '{{ nowhere }}'", ["nspawn_runner_mirror", "aa.yml", "nowhere"], id="an undefined variable"),
+        pytest.param("nspawn_runner_mirror: '{{ }'", ["nspawn_runner_mirror"], id="a template with a mistake"),
+        pytest.param("nspawn_runner_variant: tiny", ["nspawn_runner_variant", "aa.yml:3", "must be one of"], id="a wrong value, with its line"),
+        pytest.param("nspawn_runner_network: '{{ [1] }}'", ["nspawn_runner_network", "must be one of"], id="a template that gives a wrong value"),
+        pytest.param("nspawn_runner_keep_days: -1", ["nspawn_runner_keep_days", "aa", "must be 0 or more"], id="a number too low"),
+    ],
+)
+def test_a_setting_that_is_refused(tmp_path: Path, line: str, words: list[str]) -> None:
+    with pytest.raises(RunnerError) as error:
+        _settings(tmp_path, line)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+def test_a_wrong_value_of_the_command_line_names_the_image(tmp_path: Path) -> None:
+    with pytest.raises(RunnerError) as error:
+        _settings(tmp_path, extra={"nspawn_runner_network": "nonsense"})
+    assert "aa" in str(error.value)
+    assert "must be one of host, none, not 'nonsense'" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "text\n", "- text\n", "- hosts: all\n  vars: [a]\n"])
+def test_a_playbook_without_variables_gives_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "aa.yml").write_text(content)
+    assert variables._play_vars(str(tmp_path / "aa.yml"), DataLoader()) == {}
