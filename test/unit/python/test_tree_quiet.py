@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import quiet
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, quiet
+
+
+@pytest.fixture(autouse=True)
+def _locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Locks of systemd-nspawn, whose own directory only root can enter."""
+    monkeypatch.setattr(in_use, "LOCKS", str(tmp_path / "locks"))
 
 
 def test_a_tree_that_is_not_there_is_quiet(tmp_path: Path) -> None:
