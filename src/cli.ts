@@ -30,7 +30,7 @@ verb("lint", "run the linters of TypeScript, shell and Python", async () => (awa
 verb("test", "run the tests", async () => (await import("./command/test.ts")).test)
   .argument(
     "[filters...]",
-    "names of projects (unit, case, cli, ansible, nspawn, endurance), parts of test files' paths; in the matrix paths with a slash, and gates' names",
+    "names of projects (unit, case, cli, ansible, nspawn, endurance), parts of test files' paths; in the matrix paths with a slash, names of gates, and versions",
   )
   .option("--coverage", "all usual tests, and which lines of the collection's Python they ran")
   .option("--matrix", "the gates, and real runs with other versions of ansible-core, all from PyPI")

@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A gate: one of the ecosystem's checkers, and the places that a gate can look at.
 
+import type { Suite } from "../tool/mmdebstrap.ts";
+import type { Python } from "../tool/python.ts";
 import type { RunResult } from "../tool/run.ts";
 
 export interface Gate {
   readonly name: string;
-  /** Requirements for pip. */
+  /** The Debian host whose Python runs it; this machine's without one. */
+  readonly host?: Suite | undefined;
+  /** What pip installs. */
   readonly requirements: readonly string[];
   readonly check: (at: Places, command: Command) => Promise<RunResult>;
 }
@@ -19,14 +23,16 @@ export interface Places {
   /** Value of `ANSIBLE_COLLECTIONS_PATH` for the built collection. */
   readonly collections: string;
   readonly artifact: string;
+  /** Python of the gate's host. */
+  readonly python: Python;
   /** Directory of the programs of the gate's environment. */
   readonly programs: string;
   /** An empty directory for this gate alone. */
   readonly scratch: string;
 }
 
-/** Places that all gates share. */
-export type CommonPlaces = Omit<Places, "programs" | "scratch">;
+/** What is the same for all gates. */
+export type CommonPlaces = Omit<Places, "python" | "programs" | "scratch">;
 
 /** Runs a program of the gate's environment to its end, whatever its exit code. */
 export type Command = (

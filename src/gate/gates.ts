@@ -4,20 +4,19 @@
 // The gates: the ecosystem's checkers, each in an exact version from PyPI and in an environment of its own.
 
 import { cp, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { release } from "../artifact/release.ts";
 import { integrationTarget } from "../tool/ansible-source.ts";
-import { ansibleTestHome } from "../tool/ansible-test.ts";
-import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
+import { ansibleTestHome, useReleases } from "../tool/ansible-test.ts";
+import { ansibleVersions, hostOf, newestAnsible, newestOnThisPython, oldestAnsible } from "../tool/ansible-versions.ts";
 import { antsibullChangelog } from "../tool/changelog.ts";
 import { debianSource } from "../tool/debian-tree.ts";
-import { pythonVersion } from "../tool/python.ts";
+import { configurationDirectory, pythonVersion } from "../tool/python.ts";
 import { type RunResult, run } from "../tool/run.ts";
 import { docsiteSteps } from "./docsite.ts";
 import type { Gate } from "./gate.ts";
 
-const ansible = `ansible-core==${newestAnsible}`;
+const ansible = `ansible-core==${newestOnThisPython}`;
 const ansibleLint = "ansible-lint==26.10.1";
 const docs = "antsibull-docs==2.28.0";
 const ruff = "ruff==0.17.6";
@@ -130,15 +129,17 @@ export const gates: readonly Gate[] = [
 function sanity(version: string): Gate {
   return {
     name: sanityGate(version),
+    host: hostOf(version),
     requirements: [`ansible-core==${version}`],
-    check: async ({ collection, scratch }, command) => {
+    check: async ({ collection, python, programs, scratch }, command) => {
       // ansible-test writes into the collection.
       const copy = join(scratch, "ansible_collections/nspawn/runner");
       await cp(collection, copy, { recursive: true });
-      // pip still finds the user's configuration, although HOME is another directory.
-      const configuration = process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
-      const env = { HOME: await ansibleTestHome(version), XDG_CONFIG_HOME: configuration };
-      return command(["ansible-test", "sanity", `--python=${await pythonVersion()}`, "--color=no"], { cwd: copy, env });
+      // pip finds its configuration where it always does.
+      const env = { HOME: await ansibleTestHome(version), XDG_CONFIG_HOME: configurationDirectory() };
+      const pythonInUse = await pythonVersion(python);
+      await useReleases(programs, pythonInUse);
+      return command(["ansible-test", "sanity", `--python=${pythonInUse}`, "--color=no"], { cwd: copy, env });
     },
   };
 }
@@ -147,13 +148,14 @@ function sanity(version: string): Gate {
 function connectionTests(version: string): Gate {
   return {
     name: `connection tests of ansible-core ${version}`,
+    host: hostOf(version),
     requirements: [`ansible-core==${version}`],
-    check: async ({ collections, programs, scratch }, command) => {
+    check: async ({ collections, python, programs, scratch }, command) => {
       const tests = join(scratch, "tests");
       const tree = join(scratch, "tree");
       const inventory = join(scratch, "inventory.yml");
-      // The tests write beside their own files.
-      await cp(await integrationTarget(version, "connection", programs), tests, { recursive: true });
+      // They write beside themselves.
+      await cp(await integrationTarget(version, "connection", python, programs), tests, { recursive: true });
       await run("cp", ["--archive", "--reflink=auto", await debianSource(), tree], { from: "every Debian system" });
       const vars = { ansible_connection: "nspawn.runner.nspawn", ansible_host: tree, ansible_nspawn_idle_time: 0 };
       const hosts = { piped: { ansible_pipelining: true }, plain: { ansible_pipelining: false } };

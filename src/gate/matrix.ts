@@ -4,11 +4,11 @@
 // The matrix: all gates, real runs under each version of ansible-core but the oldest, which `npm test` uses, and real runs on booted
 // Debian hosts with their own versions of Ansible, Python and systemd.
 
-import { type Versions, vitestOnLab } from "../lab/tests.ts";
-import { ansibleVersions, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
+import { type LabTests, type Versions, vitestOnLab } from "../lab/tests.ts";
+import { ansibleVersions, hostOf, newestAnsible, oldestAnsible } from "../tool/ansible-versions.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
 import type { Print } from "../tool/print.ts";
-import { virtualEnvironment } from "../tool/python.ts";
+import { pythonVersion, virtualEnvironment } from "../tool/python.ts";
 import { ToolError } from "../tool/run.ts";
 import { type Counts, countsText, none, sum, vitest } from "../tool/vitest.ts";
 import { sanityGate } from "./gates.ts";
@@ -35,31 +35,33 @@ const onlyOnHosts = "test/lab/";
 /** Tests on a booted host, where systemd takes part. */
 const hostTests = [...someTests, "test/ansible/in-place", "test/ansible/staged", onlyOnHosts];
 
-interface HostRun {
-  readonly counts: Counts;
-  /** Absent when the host did not start. */
-  readonly versions?: Versions;
-}
+/** Tests under one version of Ansible or on one host; no versions when they did not start. */
+type TestRun = Pick<LabTests, "counts"> & Partial<LabTests>;
 
-/** @param filters Those with a slash are parts of test files' paths, the others parts of gates' names. */
+/**
+ * @param filters Those with a slash are parts of test files' paths, the others parts of gates' names. One that begins a version, such as 2.20,
+ *   also chooses that version's tests.
+ */
 export async function matrix(filters: readonly string[], print: Print): Promise<Counts> {
   const paths = filters.filter((filter) => filter.includes("/"));
   const names = filters.filter((filter) => !filter.includes("/"));
+  const chosen = ansibleVersions.filter((version) => names.some((name) => version.startsWith(name)));
   const gates = filters.length === 0 || names.length > 0 ? await runGates(names, print) : new Map<string, boolean>();
   // Without PyPI there are no other versions either.
   if (gates === null) return { ...none, skipped: 1 };
-  const runs = new Map<string, Counts>();
-  const hostRuns = new Map<Suite, HostRun>();
-  if (filters.length === 0 || paths.length > 0) {
-    const elsewhere = paths.filter((path) => !path.startsWith(onlyOnHosts));
-    for (const version of ansibleVersions) {
-      if (version === oldestAnsible || (paths.length > 0 && elsewhere.length === 0)) continue;
-      const tests = version === newestAnsible ? everyTest : someTests;
-      runs.set(version, await underVersion(version, paths.length > 0 ? elsewhere : tests, print));
-    }
+  const elsewhere = paths.filter((path) => !path.startsWith(onlyOnHosts));
+  const versions = chosen.length > 0 ? chosen : names.length === 0 || paths.length > 0 ? ansibleVersions : [];
+  const runs = new Map<string, TestRun>();
+  for (const version of versions) {
+    if (version === oldestAnsible || (paths.length > 0 && elsewhere.length === 0)) continue;
+    const tests = version === newestAnsible ? everyTest : someTests;
+    runs.set(version, await underVersion(version, paths.length > 0 ? elsewhere : tests, print));
+  }
+  const hostRuns = new Map<Suite, TestRun>();
+  if (chosen.length === 0 && (names.length === 0 || paths.length > 0)) {
     for (const suite of hosts) hostRuns.set(suite, await onHost(suite, paths.length > 0 ? paths : hostTests, print));
   }
-  printVersions(gates, runs, hostRuns, print);
+  await printVersions(gates, runs, hostRuns, print);
   const failedGates = [...gates].filter(([, passed]) => !passed).map(([name]) => name);
   const gateCounts: Counts = {
     ...none,
@@ -69,7 +71,7 @@ export async function matrix(filters: readonly string[], print: Print): Promise<
   };
   return sum([
     gateCounts,
-    ...[...runs].map(([version, counts]) => named(`ansible-core ${version}`, counts)),
+    ...[...runs].map(([version, { counts }]) => named(`ansible-core ${version}`, counts)),
     ...[...hostRuns].map(([suite, { counts }]) => named(`host ${suite}`, counts)),
   ]);
 }
@@ -79,22 +81,23 @@ const named = (where: string, counts: Counts): Counts => ({
   failures: counts.failures.map((failure) => `${where}: ${failure}`),
 });
 
-async function underVersion(version: string, tests: readonly string[], print: Print): Promise<Counts> {
+function underVersion(version: string, tests: readonly string[], print: Print): Promise<TestRun> {
   print(`\nansible-core ${version}`);
-  const run = async () => {
+  const host = hostOf(version);
+  return failing(async () => {
+    if (host !== undefined) return vitestOnLab(host, tests, { ansible: version, print });
     const bin = await virtualEnvironment([`ansible-core==${version}`], print);
     return { counts: await vitest(tests, { env: { NSPAWN_RUNNER_ANSIBLE: bin } }) };
-  };
-  return (await failing(run, print)).counts;
+  }, print);
 }
 
-function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<HostRun> {
+function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<TestRun> {
   print(`\nHost ${suite}`);
   return failing(() => vitestOnLab(suite, tests), print);
 }
 
-/** Counts a run that cannot begin as one failure. */
-async function failing(run: () => Promise<HostRun>, print: Print): Promise<HostRun> {
+/** What cannot even begin is a failure that is counted. */
+async function failing(run: () => Promise<TestRun>, print: Print): Promise<TestRun> {
   try {
     return await run();
   } catch (error) {
@@ -104,25 +107,29 @@ async function failing(run: () => Promise<HostRun>, print: Print): Promise<HostR
   }
 }
 
-function printVersions(
+async function printVersions(
   gates: ReadonlyMap<string, boolean>,
-  runs: ReadonlyMap<string, Counts>,
-  hostRuns: ReadonlyMap<Suite, HostRun>,
+  runs: ReadonlyMap<string, TestRun>,
+  hostRuns: ReadonlyMap<Suite, TestRun>,
   print: Print,
-): void {
-  const row = (...cells: readonly [string, string, string]) =>
-    print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2]}`);
+): Promise<void> {
+  const row = (...cells: readonly [string, string, string, string]) =>
+    print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2].padEnd(42)}${cells[3]}`);
+  const hostText = (suite: Suite, versions: Versions | undefined) =>
+    versions ? `${versions.python} of Debian ${suite}, systemd ${versions.systemd}` : `of Debian ${suite}`;
+  const thisMachine = `${await pythonVersion()} of this machine`;
   print("");
-  row("ansible-core", "sanity", "real runs");
+  row("ansible-core", "sanity", "Python", "real runs");
   for (const version of ansibleVersions) {
     const passed = gates.get(sanityGate(version));
     const sanity = passed === undefined ? "not run" : passed ? "fine" : "failed";
-    const counts = runs.get(version);
-    row(version, sanity, counts ? countsText(counts) : version === oldestAnsible ? "by npm test" : "not run");
+    const { counts, versions } = runs.get(version) ?? {};
+    const host = hostOf(version);
+    const python = host === undefined ? thisMachine : hostText(host, versions);
+    row(version, sanity, python, counts ? countsText(counts) : version === oldestAnsible ? "by npm test" : "not run");
   }
   for (const suite of hosts) {
     const { counts, versions } = hostRuns.get(suite) ?? {};
-    const on = versions ? `Python ${versions.python}, systemd ${versions.systemd}` : "not booted";
-    row(versions?.ansible ?? "its own", "-", `${counts ? countsText(counts) : "not run"}, on Debian ${suite} (${on})`);
+    row(versions?.ansible ?? "its own", "-", hostText(suite, versions), counts ? countsText(counts) : "not run");
   }
 }

@@ -11,6 +11,8 @@ export interface LabResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Both streams as they came. */
+  readonly output: string;
 }
 
 export interface RunOptions {
@@ -26,16 +28,17 @@ const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "
 
 /** Runs a program to its end in all namespaces of a process. Never throws for its exit status. */
 export async function enter(leader: number, argv: readonly string[], options: RunOptions = {}): Promise<LabResult> {
-  const { exitCode, signal, stdout, stderr } = await execa(
+  const { exitCode, signal, stdout, stderr, all } = await execa(
     "nsenter",
     ["--target", String(leader), ...namespaces, "--", ...argv],
     {
       env: { ...plain, ...(options.terminal ? { TERM: process.env.TERM ?? "dumb" } : {}), ...options.env },
       extendEnv: false,
+      all: true,
       reject: false,
       ...(options.terminal ? { stdio: "inherit" as const } : { input: options.input ?? "" }),
     },
   );
   const code = exitCode ?? (signal ? 128 + (constants.signals[signal] ?? 0) : 255);
-  return { exitCode: code, stdout: String(stdout ?? ""), stderr: String(stderr ?? "") };
+  return { exitCode: code, stdout: String(stdout ?? ""), stderr: String(stderr ?? ""), output: String(all ?? "") };
 }

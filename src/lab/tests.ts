@@ -1,14 +1,16 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Runs the tests of this checkout on a lab, with the lab's Ansible, Python, systemd and Node.js.
+// Runs the tests of this checkout on a lab: with its own Ansible or one from PyPI, and its own Python, systemd and Node.js.
 
-import { mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { cacheDirectory } from "../tool/cache.ts";
 import type { Suite } from "../tool/mmdebstrap.ts";
+import type { Print } from "../tool/print.ts";
+import { virtualEnvironment } from "../tool/python.ts";
 import { type Counts, counted } from "../tool/vitest.ts";
 import { type Lab, startLab } from "./lab.ts";
+import { pythonBinds, pythonOn } from "./python.ts";
 
 const checkout = "/srv/nspawn-runner";
 
@@ -16,30 +18,40 @@ const checkout = "/srv/nspawn-runner";
 export interface Versions {
   /** Of ansible-core, such as 2.19.4. */
   readonly ansible: string;
+  /** Such as 3.13.5. */
   readonly python: string;
   /** Such as 257. */
   readonly systemd: string;
 }
 
+export interface LabTests {
+  readonly versions: Versions;
+  readonly counts: Counts;
+}
+
 /**
- * @param filters Parts of test files' paths; none means all, including test/lab, whose tests run on a lab only.
- * @throws {ToolError} when the lab's tree cannot be made.
+ * @param filters Parts of test files' paths; none means all, also those in test/lab, which run nowhere else.
+ * @param options.ansible Version of ansible-core from PyPI, in place of the lab's own.
+ * @throws {ToolError} when the lab's tree cannot be made, or PyPI cannot be reached.
  */
 export async function vitestOnLab(
   suite: Suite,
   filters: readonly string[],
-): Promise<{ readonly versions: Versions; readonly counts: Counts }> {
-  await mkdir(cacheDirectory(), { recursive: true, mode: 0o700 });
+  { ansible, print = () => {} }: { ansible?: string; print?: Print } = {},
+): Promise<LabTests> {
   let versions: Versions = { ansible: "", python: "", systemd: "" };
   const counts = await counted(filters, async (argv, directory) => {
-    const lab = await startLab({
-      suite,
-      binds: [`${resolve()}:${checkout}`, `${cacheDirectory()}:/root/.cache/nspawn-runner`, directory],
-    });
+    const lab = await startLab({ suite, binds: [`${resolve()}:${checkout}`, ...(await pythonBinds()), directory] });
     try {
-      versions = await versionsOn(lab);
+      const bin = ansible && (await virtualEnvironment([`ansible-core==${ansible}`], print, pythonOn(lab)));
+      versions = await versionsOn(lab, bin ? `${bin}/ansible` : "ansible");
       const program = ["env", `--chdir=${checkout}`, "node_modules/.bin/vitest", ...argv];
-      const env = { CI: process.env["CI"] ?? "", NSPAWN_RUNNER_LAB: suite };
+      const env = {
+        CI: process.env["CI"] ?? "",
+        NSPAWN_RUNNER_LAB: suite,
+        XDG_CACHE_HOME: dirname(cacheDirectory()),
+        ...(bin ? { NSPAWN_RUNNER_ANSIBLE: bin } : {}),
+      };
       return (await lab.run(program, { env, terminal: true })).exitCode;
     } finally {
       await lab.stop();
@@ -48,8 +60,8 @@ export async function vitestOnLab(
   return { versions, counts };
 }
 
-async function versionsOn(lab: Lab): Promise<Versions> {
-  const { stdout } = await lab.run(["sh", "-c", "ansible --version; systemctl --version"]);
+async function versionsOn(lab: Lab, ansible: string): Promise<Versions> {
+  const { stdout } = await lab.run(["sh", "-c", `${ansible} --version; systemctl --version`]);
   const found = (pattern: RegExp): string => pattern.exec(stdout)?.[1] ?? "unknown";
   return {
     ansible: found(/^ansible \[core (\S+)\]/m),

@@ -14,6 +14,7 @@ const packages = [
   "git",
   "nodejs",
   "python3",
+  "python3-venv",
   "sudo",
   "systemd",
   "systemd-sysv",

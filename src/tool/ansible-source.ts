@@ -6,20 +6,23 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cached } from "./cache.ts";
+import type { Python } from "./python.ts";
 import { run } from "./run.ts";
 
 /**
  * The directory of a target of ansible-core's integration tests, such as `connection`. The directory is shared: never change its files.
  *
+ * @param python Runs pip; the version decides which Python can.
  * @param programs Directory of the programs of a virtual environment that has pip.
  * @throws {ToolError} when PyPI cannot be reached, or the distribution lacks the target.
  */
-export function integrationTarget(version: string, target: string, programs: string): Promise<string> {
+export function integrationTarget(version: string, target: string, python: Python, programs: string): Promise<string> {
   return cached(`ansible-core-${version}-${target}`, async (directory) => {
-    const download = await mkdtemp("/var/tmp/nspawn-runner-download-");
+    // The cache is where a lab's Python can write too.
+    const download = await mkdtemp(`${directory}.download-`);
     try {
       const args = ["download", "--quiet", "--no-deps", "--no-binary=:all:", "--dest", download];
-      await run(join(programs, "pip"), [...args, `ansible-core==${version}`], {
+      await python.run(join(programs, "pip"), [...args, `ansible-core==${version}`], {
         from: "Debian's package python3-venv",
       });
       const [archive] = await readdir(download);

@@ -3,12 +3,12 @@
 //
 // A home directory with which ansible-test runs outside of Ansible's container images.
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDirectory } from "./cache.ts";
 
-/** The versions of pip that ansible-test of ansible-core 2.14 to 2.19 installs in virtual environments. */
-const pipVersions = ["21.3.1", "23.1.2", "24.2"];
+/** The versions of pip that ansible-test of ansible-core 2.14 to 2.22 wants in its virtual environments. */
+const pipVersions = ["21.3.1", "23.1.2", "24.2", "25.2"];
 
 // ansible-test takes this file for pip's installer, which ansible-test would otherwise download from one of Ansible's hosts: with this file,
 // PyPI is enough.
@@ -33,4 +33,20 @@ export async function ansibleTestHome(name: string): Promise<string> {
   for (const version of pipVersions)
     await writeFile(join(directory, `get_pip_${version.replaceAll(".", "_")}.py`), GET_PIP);
   return home;
+}
+
+/** Of a package that ansible-test 2.22 would fetch from its repository, for Python 3.15: the release, for those before. */
+const released = "dill==0.4.1";
+
+/**
+ * Lets pylint's environment have nothing but releases from PyPI.
+ *
+ * @param programs Directory of ansible-test, in a virtual environment.
+ * @param python Version of that environment's Python, such as 3.13.
+ */
+export async function useReleases(programs: string, python: string): Promise<void> {
+  const requirements = join(programs, `../lib/python${python}/site-packages/ansible_test/_data/requirements`);
+  const file = join(requirements, "sanity.pylint.txt");
+  const text = await readFile(file, "utf8");
+  await writeFile(file, text.replace(/^dill @ .*$/m, released));
 }

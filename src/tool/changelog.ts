@@ -5,7 +5,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { newestAnsible } from "./ansible-versions.ts";
+import { newestOnThisPython } from "./ansible-versions.ts";
 import type { Print } from "./print.ts";
 import { virtualEnvironment } from "./python.ts";
 import { run } from "./run.ts";
@@ -25,8 +25,8 @@ export const fragments = async (collection: string): Promise<readonly string[]> 
  * @param collections Directory with a built collection in `ansible_collections/nspawn/runner`.
  */
 export async function releaseChangelog(collections: string, collection: string, print: Print): Promise<void> {
-  // antsibull-changelog runs ansible-doc to find new plugins.
-  const bin = await virtualEnvironment([antsibullChangelog, `ansible-core==${newestAnsible}`], print);
+  // It asks ansible-doc for new plugins.
+  const bin = await virtualEnvironment([antsibullChangelog, `ansible-core==${newestOnThisPython}`], print);
   const env = { ANSIBLE_COLLECTIONS_PATH: collections, PATH: `${bin}:${process.env["PATH"]}` };
   await run("antsibull-changelog", ["release"], { cwd: collection, env, from: `PyPI: ${antsibullChangelog}` });
 }

@@ -39,7 +39,10 @@ export interface RunResult {
   readonly output: string;
 }
 
-/** Runs a program without a shell. Throws a ToolError when the program is missing or the exit code is a failure. */
+/** Runs a program to its end, on this machine or on another host. */
+export type Run = (program: string, args: readonly string[], options: RunOptions) => Promise<RunResult>;
+
+/** Runs a program without a shell. Throws a ToolError when it is not there or its exit code is no answer. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { cwd = ".", env = {}, input = "", npm = false, from, answers = [0], onTerminal = false } = options;
   const result = await execa(program, args, {
@@ -54,19 +57,22 @@ export async function run(program: string, args: readonly string[], options: Run
     localDir: import.meta.dirname,
   });
   if (result.code === "ENOENT") throw new ToolError(program, null, `not installed. It comes with ${from}.`);
-  if (result.exitCode !== undefined && (answers === "any" || answers.includes(result.exitCode))) {
+  if (result.exitCode !== undefined && isAnswer(result.exitCode, answers)) {
     return { exitCode: result.exitCode, output: result.all };
   }
   const how =
     result.exitCode === undefined ? `ended by ${result.signal ?? "an error"}` : `exit code ${result.exitCode}`;
-  throw new ToolError(
-    result.escapedCommand,
-    result.exitCode ?? null,
-    [how, tail(result.stderr || result.stdout)].filter(Boolean).join("\n"),
-  );
+  throw failure(result.escapedCommand, result.exitCode ?? null, how, result.stderr || result.stdout);
 }
 
-/** The last lines, where programs print the reason for a failure. */
+export const isAnswer = (exitCode: number, answers: RunOptions["answers"] = [0]): boolean =>
+  answers === "any" || answers.includes(exitCode);
+
+/** The error of a program that failed, with the end of its output. */
+export const failure = (command: string, exitCode: number | null, how: string, output: string): ToolError =>
+  new ToolError(command, exitCode, [how, tail(output)].filter(Boolean).join("\n"));
+
+/** The last lines, where programs say what went wrong. */
 const tail = (text: string): string => text.trimEnd().split("\n").slice(-20).join("\n");
 
 /** Runs a program whose output goes to the terminal. Throws a ToolError when the program is missing or fails. */
