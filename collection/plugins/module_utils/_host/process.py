@@ -44,6 +44,7 @@ def find_program(name: str) -> str | None:
 
 def run(argv: list[str], log: Callable[[str], object], stdin: Any = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:
     """Runs a program from /, without a terminal; gives each line of its output to `log`, and returns its exit status and last lines."""
+    # Only a module has run_command. pylint: disable-next=ansible-bad-function
     with subprocess.Popen(
         argv,
         stdin=stdin,

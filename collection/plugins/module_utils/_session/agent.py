@@ -146,6 +146,7 @@ def _begin_anew(agent: Agent) -> None:
     """Becomes the Python that is there now, if that works: in the middle of an upgrade it may not."""
     program = [sys.executable, _ARCHIVE_PATH]
     os.set_inheritable(ARCHIVE, True)
+    # Only a module has run_command. pylint: disable-next=ansible-bad-function
     if os.spawnve(os.P_WAIT, sys.executable, [*program, _TRIAL], agent.environment) == 0:
         os.set_inheritable(LISTENER, True)
         os.execve(sys.executable, program, agent.environment)

@@ -198,6 +198,7 @@ def _await_end(connection: socket.socket) -> None:
 def _start(tree: str, module_utils: str, key: str) -> str | None:
     """Starts the session's program; who has the tree, if that is why it could not."""
     options = {"tree": tree, "directory": directory(tree), "module_utils": module_utils, "key": key}
+    # Only a module has run_command. pylint: disable-next=ansible-bad-function
     program = subprocess.Popen(
         [sys.executable, "-I", "-c", _PROGRAM, COLLECTIONS, json.dumps(options)],
         stdin=subprocess.DEVNULL,
