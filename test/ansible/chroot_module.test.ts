@@ -46,10 +46,13 @@ test("an archive whose compression the host lacks", async () => {
 test("options that are no options of a tool", async () => {
   const root = join(scratch(), "root");
   const messages = {
-    suite: ["--mode=chrootless", "'--mode=chrootless' is not the name of a suite"],
-    mirror: ["--hook=x", "the mirror '--hook=x' is not a URL"],
-    keyring: ["/nowhere.gpg", "the keyring /nowhere.gpg does not exist"],
-    architecture: ["--x", "'--x' in architecture is not one word"],
+    suite: ["--mode=chrootless", "'--mode=chrootless' is not the name of a suite: give a name such as 'trixie'"],
+    mirror: ["--hook=x", "the mirror '--hook=x' is not a URL: give a URL such as https://mirror.example.org/debian"],
+    keyring: [
+      "/nowhere.gpg",
+      "the keyring /nowhere.gpg does not exist: correct the path, or install the package that contains the keyring",
+    ],
+    architecture: ["--x", "'--x' in architecture is not one word: give words without spaces and commas"],
   };
   for (const [option, [value, message]] of Object.entries(messages)) {
     const result = await chroot({ name: "x", root, suite: "bookworm", [option]: value }, { check: true });

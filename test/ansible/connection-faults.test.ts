@@ -132,9 +132,9 @@ describe("a tree", () => {
 - ansible.builtin.ping:
 - ansible.builtin.assert:
     that:
-    - renamed.msg is search('cannot be entered. No such file or directory; create the image first')
+    - renamed.msg is search('cannot be entered. No such file or directory. create the image first')
     - before.stdout == after.stdout
-    - replaced.msg is search('is no usable tree. it has no directory /usr')`);
+    - replaced.msg is search('is not usable. it has no directory /usr')`);
     expect(result.stdout).toMatch(succeeded);
   });
 

@@ -220,7 +220,7 @@ test("a second run waits for the first, or says who holds the tree, as it was as
     });
   const refused = await adHoc("0");
   expect(refused.exitCode).toBe(4);
-  expect(refused.stdout).toMatch(/in use by another run \(process \d+, ansible-playbook\): wait until that ends/);
+  expect(refused.stdout).toMatch(/in use by another run \(process \d+, ansible-playbook\): wait until it ends/);
   const second = adHoc("60");
   await sleep(2000);
   await writeFile(go, "");
@@ -246,7 +246,7 @@ test("a tree that is gone, a link, or nobody's makes the image unreachable, in a
   await rename(tree, `${tree}.away`);
   expect((await run("- ansible.builtin.raw: id")).stdout).toContain("create the image first");
   await execa("ln", ["-s", `${tree}.away`, tree]);
-  expect((await run("- ansible.builtin.raw: id")).stdout).toContain("is a symbolic link; give the directory itself");
+  expect((await run("- ansible.builtin.raw: id")).stdout).toContain("is a symbolic link: give the directory itself");
   await rm(tree);
 });
 

@@ -164,7 +164,7 @@ describe("a run", () => {
     );
     const result = await host.run(["site.yml"]);
     for (const image of ["aa", "bb"])
-      expect(sentence(result, image)).toContain("the archive's packages do not go together at the moment");
+      expect(sentence(result, image)).toContain("the archive's dependencies cannot be satisfied at the moment");
     expect(result.exitCode).toBe(2);
   });
 

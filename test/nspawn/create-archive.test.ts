@@ -59,7 +59,7 @@ test("a wrong checksum makes nothing, in check mode too", async () => {
   for (const check of [true, false]) {
     const result = await chroot({ name: "sum", root, tarball: archive, checksum }, { check });
     expect(result.msg).toBe(
-      `${archive} has not the checksum that is demanded: expected ${checksum}, got sha256:${sum}`,
+      `checksum mismatch of ${archive}: expected ${checksum}, got sha256:${sum}: replace the archive, or correct the checksum`,
     );
     expect(result.exitCode).toBe(2);
   }
@@ -78,9 +78,9 @@ test("what is no archive, and what is none whole", async () => {
     expect(result.msg).toMatch(new RegExp(`^${join(directory, file)} is not a whole tar archive`));
   }
   const missing = await chroot({ name: "bad", root, tarball: join(directory, "missing") });
-  expect(missing.msg).toBe(`the archive ${join(directory, "missing")} does not exist`);
+  expect(missing.msg).toBe(`the archive ${join(directory, "missing")} does not exist: correct its path`);
   const fifo = await chroot({ name: "bad", root, tarball: join(directory, "fifo") });
-  expect(fifo.msg).toBe(`the archive ${join(directory, "fifo")} is no regular file`);
+  expect(fifo.msg).toBe(`the archive ${join(directory, "fifo")} is not a regular file: correct its path`);
   expectNothing("bad");
 });
 

@@ -41,7 +41,7 @@ describe("a tree in use is neither removed nor made anew", () => {
     ["with others", ["--read-only"]],
   ])("by a container that holds it %s", async (_how, flags) => {
     await running(container(tree, ...flags, ...sleeper));
-    await expectRefused(/^\S+\/used is in use by a container of systemd-nspawn: wait until that ends$/);
+    await expectRefused(/^\S+\/used is in use by a container of systemd-nspawn: wait until it ends$/);
   });
 
   test("by a process in it", async () => {
@@ -124,7 +124,7 @@ test("two at once: the second names the first", async () => {
   await until(() => existsSync(waiting));
   const second = await chroot({ name: "two", root, tarball: archive });
   const holder = readFileSync(join(root, ".nspawn-runner/two/lock"), "utf8").trim();
-  expect(second.msg).toBe(`image two is in the hands of another run (process ${holder}): wait until it ends`);
+  expect(second.msg).toBe(`image two is locked by another run (process ${holder}): wait until it ends`);
   expect(holder).toMatch(/^\d+, creation$/);
 });
 
@@ -141,21 +141,27 @@ test("two that make a tree anew: the second asks for the image before it looks w
   await until(() => existsSync(waiting));
   await running(sleeper, again);
   const second = await chroot({ name: "again", root, recreate: true, tarball: archive });
-  expect(second.msg).toMatch(
-    /^image again is in the hands of another run \(process \d+, creation\): wait until it ends$/,
-  );
+  expect(second.msg).toMatch(/^image again is locked by another run \(process \d+, creation\): wait until it ends$/);
 });
 
 test.each([
-  ["fails", ["/bin/sh", "-c", "echo some words; exit 7"], /^\/bin\/sh failed with exit status 7:\nsome words$/],
-  ["makes nothing", ["/bin/true"], /^what was made is no usable tree: it has no directory \/usr; it has nothing$/],
+  ["fails", ["/bin/sh", "-c", "echo some words; exit 7"], /^\/bin\/sh failed with exit status 7\nsome words$/],
+  ["makes nothing", ["/bin/true"], /^the new tree is not usable: it is empty$/],
   [
     "makes no shell",
     ["/bin/mkdir", "-p", "{tree}/usr/bin"],
-    /^what was made is no usable tree: it has no \/bin\/sh that can run/,
+    /^the new tree is not usable: it has no \/bin\/sh that can run/,
   ],
-  ["removes its directory", ["/bin/rmdir", "{tree}"], /^\S+\/command cannot be made: No such file or directory/],
-  ["is not there", ["no-such-program"], /^the program 'no-such-program' of the create command is not installed$/],
+  [
+    "removes its directory",
+    ["/bin/rmdir", "{tree}"],
+    /^\S+\/command cannot be made: \S+\/staged: No such file or directory$/,
+  ],
+  [
+    "is not there",
+    ["no-such-program"],
+    /^the program 'no-such-program' of the create command is not installed: install it$/,
+  ],
 ])("a command that %s", async (_what, command, message) => {
   const result = await chroot({ name: "command", root, command });
   expect(result).toMatchObject({ exitCode: 2, msg: expect.stringMatching(message) });
@@ -168,7 +174,7 @@ test("programs of another architecture", async () => {
     "mkdir -p $0/usr/bin && ln -s usr/bin $0/bin && printf '\\177ELF\\002\\001\\001' >$0/usr/bin/sh && chmod 755 $0/usr/bin/sh";
   const result = await chroot({ name: "foreign", root, command: ["/bin/sh", "-c", script, "{tree}"] });
   expect(result.msg).toMatch(
-    /^what was made is no usable tree: its programs are of an architecture that this host cannot run/,
+    /^the new tree is not usable: its programs are of an architecture that this host cannot run: use an architecture/,
   );
 });
 
@@ -179,7 +185,7 @@ test("without root rights", async () => {
     { name: "x", root: join(directory, "mine"), tarball: archive },
     { under: asNobody, env: { HOME: home, ANSIBLE_REMOTE_TMP: home, ANSIBLE_LOCAL_TEMP: home } },
   );
-  expect(result.msg).toBe("trees are made and removed by root: use become, or run Ansible as root");
+  expect(result.msg).toBe("making and removing trees requires root: use become, or run Ansible as root");
 });
 
 test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all is free again", async (kind) => {

@@ -89,7 +89,7 @@ test.each([
   ["mmdebstrap", /^mmdebstrap failed: the mirror has no suite 'nosuch': .*\n/],
   [
     "debootstrap",
-    /^debootstrap of this host does not know the suite 'nosuch': look at the suite's name, or use mmdebstrap /,
+    /^debootstrap of this host does not know the suite 'nosuch': check the suite's name, or use mmdebstrap /,
   ],
 ])("%s with an unknown suite", async (bootstrap, message) => {
   const result = await chroot({ name: "nosuch", root, suite: "nosuch", bootstrap });
@@ -100,7 +100,7 @@ test.each([
 
 test("a suite is needed", async () => {
   const result = await chroot({ name: "none", root });
-  expect(result.msg).toBe("the suite is not set: a bootstrap tool needs one, such as 'trixie'");
+  expect(result.msg).toBe("the suite is not set, and a bootstrap tool needs one: set it, for example to 'trixie'");
 });
 
 describe.each([

@@ -107,7 +107,7 @@ describe("a generation in use is not pruned", () => {
     expect(value).toEqual([]);
     expect(log).toEqual([
       expect.stringMatching(
-        `^generation ${id} stays: ${host.state}/generations/${id} is in use by ${by.source}: wait until that ends$`,
+        `^generation ${id} stays: ${host.state}/generations/${id} is in use by ${by.source}: wait until it ends$`,
       ),
     ]);
     expect(host.contents()).toEqual(["new", "old"]);
@@ -191,7 +191,7 @@ describe("roll back", () => {
     expect((await rollBack(host, null)).value?.map(({ id }) => id)).toEqual([b, a]);
     expect(host.contents()).toEqual(["a", "c", "b"]);
     expect((await rollBack(host, null)).error).toBe(
-      `image img has no generation from before the present one; its generations are: ${c}, ${b}`,
+      `image img has no generation older than the published one: choose one of ${c}, ${b}`,
     );
     expect(host.load().hold?.generation).toBe(a);
     expect([
@@ -223,7 +223,7 @@ describe("roll back", () => {
     const host = await imageWith("a", "b");
     for (const name of ["20000101T000000Z", "../../img", ""]) {
       expect((await rollBack(host, name)).error).toBe(
-        `image img has no generation '${name}'; its generations are: ${host.ids()}`,
+        `image img has no generation '${name}': choose one of ${host.ids()}`,
       );
     }
     expect((await rollBack(await imageWith("a"), null)).error).toMatch(/its generations are: none$/);
@@ -272,10 +272,10 @@ test("ids go up, whatever the clock says", async () => {
 });
 
 describe("a record that cannot be used is left as it is", () => {
-  const remedy = "restore it from a backup, or move it away: the image then goes on without its history";
+  const remedy = "restore it from a backup, or move it away, which loses the image's history";
   test.each([
-    ["{", "is damaged, it is no JSON: restore it from a backup, or move it away"],
-    ["[]", `is no file of nspawn.runner: ${remedy}`],
+    ["{", "is damaged: it is not valid JSON: restore it from a backup, or move it away"],
+    ["[]", `is not a file of nspawn.runner: ${remedy}`],
     ['{"format": 2}', "was written by a newer version of nspawn.runner: install that version or a later one"],
     ['{"format": 1, "image": "x", "generations": []}', `is of the image 'x', not of img: ${remedy}`],
     ['{"format": 1, "image": "img", "generations": {}}', `is damaged: ${remedy}`],

@@ -147,17 +147,17 @@ test("what is wrong with an image's records or place is said in a sentence, and 
   const damages: [string, RegExp, (host: RunnerHost, image: string) => unknown][] = [
     [
       "torn",
-      /is damaged, it is no JSON: restore/,
+      /is damaged: it is not valid JSON: restore/,
       (host, image) => writeFileSync(host.state(image, "state.json"), '{"format": 1, "ima'),
     ],
     [
       "empty",
-      /is damaged, it is no JSON: restore/,
+      /is damaged: it is not valid JSON: restore/,
       (host, image) => writeFileSync(host.state(image, "state.json"), ""),
     ],
     [
       "binary",
-      /is damaged, it is no JSON/,
+      /is damaged: it is not valid JSON/,
       (host, image) => writeFileSync(host.state(image, "state.json"), Buffer.from([0xff, 0, 0xfe])),
     ],
     ["newer", /was written by a newer version of nspawn.runner: install/, json({ ...plain, format: 2 })],
@@ -380,7 +380,11 @@ describe("a hostile tree", () => {
     for (const name of directories) expectRefused(result, name, new RegExp(`/${name}/staged/${name} ${link}`));
     expectRefused(result, "late", new RegExp(`/late/staged/dev ${link}`));
     for (const image of ["id", "pipe"])
-      expectRefused(result, image, new RegExp(`/${image}/staged/etc/machine-id is no regular file, and .*: remove it`));
+      expectRefused(
+        result,
+        image,
+        new RegExp(`/${image}/staged/etc/machine-id is not a regular file, and .*: remove it`),
+      );
     // In place, the session.
     const place = await host.run(["place.yml"]);
     expect(place.exitCode).toBe(4);
@@ -508,12 +512,12 @@ test("of two runs at once one publishes and the other is busy; so are a rollback
     expectRefused(
       second,
       image,
-      new RegExp(`image ${image} is in the hands of another run \\(process \\d+, maintenance\\)`),
+      new RegExp(`image ${image} is locked by another run \\(process \\d+, maintenance\\)`),
       "busy",
     );
-  expectRefused(creation, "bb", /image bb is in the hands of another run \(process \d+, maintenance\)/, "busy");
+  expectRefused(creation, "bb", /image bb is locked by another run \(process \d+, maintenance\)/, "busy");
   expect(back.exitCode).toBe(2);
-  expect(text(back)).toMatch(/image aa is in the hands of another run \(process \d+, maintenance\)/);
+  expect(text(back)).toMatch(/image aa is locked by another run \(process \d+, maintenance\)/);
   expectCalm(back);
   expect(word(host)).toBe("one");
   expect(existsSync(join(host.root, "bb"))).toBe(false);

@@ -46,7 +46,7 @@ test("a staged tree that is in use is not published", async () => {
   const host = new ImageHost(scratch());
   host.stage("new");
   const { end } = await running(sleeper, join(host.state, "staged"));
-  expect((await publish(host)).error).toMatch(/staged is in use by process \d+ \(\w+\): wait until that ends$/);
+  expect((await publish(host)).error).toMatch(/staged is in use by process \d+ \(\w+\): wait until it ends$/);
   expect(existsSync(host.tree)).toBe(false);
   await end();
   expect((await publish(host)).error).toBeUndefined();
@@ -62,7 +62,7 @@ describe("a file system that refuses", () => {
     await execa("/bin/sh", ["-c", `mkdir ${fill} && cd ${fill} && while : >$((n += 1)); do :; done`], {
       reject: false,
     });
-    expect((await publish(host)).error).toMatch(/No space left on device$/);
+    expect((await publish(host)).error).toMatch(/No space left on device: free some space there$/);
     expect(host.contents()).toEqual(["old"]);
     await execa("rm", ["-r", fill]);
     expect((await publish(host)).error).toBeUndefined();
@@ -77,7 +77,7 @@ describe("a file system that refuses", () => {
     await execa("mount", ["-o", "remount,ro", mount]);
     // The lock needs a write of its own: the image's directory is read as if it were held.
     const { error } = await publish(host, "lock._held.add((p.state + '/lock', os.getpid()))");
-    expect(error).toMatch(/Read-only file system$/);
+    expect(error).toMatch(/Read-only file system: remount the file system read-write$/);
     await execa("mount", ["-o", "remount,rw", mount]);
     expect(host.contents()).toEqual(["old"]);
     expect((await publish(host)).error).toBeUndefined();

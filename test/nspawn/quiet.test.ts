@@ -108,7 +108,7 @@ test("a container that never gets under way: the image is busy, and its tree sta
   host.stage("new");
   const before = "publish.quiet = lambda tree: quiet.quiet(tree, 1)";
   expect((await host.call("publish.publish(p, {})", before)).error).toBe(
-    `containers start on ${host.tree} all the time, the last is process ${starter}: it could not be replaced within 1 s, try again later`,
+    `containers kept starting on ${host.tree} for 1 s (last: process ${starter}), so it was not replaced: try again later`,
   );
   expect(host.ids()).toEqual([]);
   expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "staged", "state.json"]);

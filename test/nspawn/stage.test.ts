@@ -71,16 +71,16 @@ describe("what cannot be staged is refused, and nothing is left", () => {
   };
 
   test("no tree, and none but a link", async () => {
-    await expectRefused(`${host.tree} cannot be copied: it does not exist`);
+    await expectRefused(`${host.tree} cannot be copied: it does not exist: create the image first`);
     await symlink("/etc", host.tree);
-    await expectRefused(`${host.tree} cannot be copied: it is no plain directory`);
+    await expectRefused(`${host.tree} cannot be copied: it is not a directory: put a directory in its place`);
   });
 
   test("a mount point", async () => {
     mkdirSync(host.tree);
     await execa("mount", ["-t", "tmpfs", "tmpfs", host.tree]);
     await expectRefused(
-      `${host.tree} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory`,
+      `${host.tree} is a mount point, and cannot be exchanged for a copy: move the tree into the root directory's own file system`,
     );
   });
 
@@ -88,7 +88,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     mkdirSync(host.tree);
     await execa("mount", ["-t", "tmpfs", "tmpfs", host.state]);
     await expectRefused(
-      `${host.state} is another file system than ${host.tree}: copies are made there and renamed into the root`,
+      `${host.state} is on another file system than ${host.tree}: put both on one file system: trees are renamed from the former to the latter`,
     );
   });
 
@@ -102,7 +102,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
   test("a tree that a container may write to, while those that only read do not matter and live on", async () => {
     await busyboxTree(host.tree);
     const { end } = await running(container(host.tree, ...sleeper));
-    await expectRefused(`${host.tree} is in use by a container of systemd-nspawn: wait until that ends`);
+    await expectRefused(`${host.tree} is in use by a container of systemd-nspawn: wait until it ends`);
     await end();
     const reader = await running(container(host.tree, "--read-only", ...sleeper));
     expect((await stage(host)).value?.[0]).toBe("copy");
@@ -122,7 +122,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
     const { error } = await stage(host, "stage.make_directory = None");
     const sentence =
-      /^\S+\/img cannot be copied: the copy needs (\d+) MiB, and the file system of \S+\/img has (\d+) MiB free$/;
+      /^\S+\/img cannot be copied: the copy needs (\d+) MiB, and the file system of \S+\/img has (\d+) MiB free: free more space there$/;
     const [needed, free] = (sentence.exec(error ?? "") ?? []).slice(1).map(Number);
     expect(needed).toBe(46);
     expect(free).toBeLessThan(30);
@@ -133,7 +133,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     mkdirSync(host.tree);
     for (let n = 0; n < 60; n++) writeFileSync(join(host.tree, `${n}`), "");
     expect((await stage(host, "stage.make_directory = None")).error).toMatch(
-      /the copy needs 61 inodes, and the file system of \S+ has \d\d free$/,
+      /the copy needs 61 inodes, and the file system of \S+ has \d\d free: remove files there$/,
     );
   });
 
@@ -144,7 +144,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     for (let n = 0; n < 20; n++) writeFileSync(join(host.tree, `z${n}`), "x".repeat(9999));
     const { error } = await stage(host, "stage._check_space = lambda place: None");
     expect(error).toMatch(
-      /^\S+ cannot be copied: the file system of \S+ is full, (1|2)\d MiB are free without the copy$/,
+      /^\S+ cannot be copied: the file system of \S+ is full, (1|2)\d MiB are free without the copy: free more space there$/,
     );
     expect(readdirSync(host.state)).toEqual(["lock"]);
   });

@@ -11,7 +11,7 @@ from typing import Any
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import release, roll_back
@@ -21,7 +21,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import ROLLBACK
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import current_host, image_of
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.maintenance import system_error
 
 
 class ActionModule(ActionBase):
@@ -49,7 +48,7 @@ class ActionModule(ActionBase):
         except RunnerError as problem:
             return {"failed": True, "changed": False, "msg": str(problem)}
         except OSError as problem:
-            return {"failed": True, "changed": False, "msg": system_error(problem, place)}
+            return {"failed": True, "changed": False, "msg": str(system_error(problem, path=place.state))}
 
 
 def _place(host: Any) -> Place:

@@ -34,7 +34,8 @@ from typing import Any
 from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._session.client import SessionError, canonical, end
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER, Inner
@@ -95,7 +96,7 @@ class CallbackModule(CallbackBase):
         if INNER is None:
             return
         # What the session put into the tree for its time is taken out again before the tree is looked at.
-        with suppress(SessionError):
+        with suppress(RunnerError):
             end(canonical(INNER.tree))
         content = {
             "plays": self.started,

@@ -33,6 +33,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.plugins.connection import ConnectionBase
 from ansible.release import __version__
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client, exchange
 
@@ -80,7 +81,7 @@ class Connection(ConnectionBase):
             raise AnsibleError(f"ansible_host must be the absolute path of a tree, and is {tree!r}")
         try:
             return client.canonical(tree)
-        except client.SessionError as problem:
+        except RunnerError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
 
     def _session(self) -> client.Claim:
@@ -96,7 +97,7 @@ class Connection(ConnectionBase):
         times = self.get_option("idle_time"), self.get_option("busy_timeout")
         try:
             claim = client.claim(self._tree, code, f"{__version__} {code}", *times)
-        except client.SessionError as problem:
+        except RunnerError as problem:
             raise AnsibleConnectionFailure(str(problem)) from problem
         self._show(f"NO NSPAWN SESSION, BUT A CONTAINER FOR EACH COMMAND: {claim.no_agent}" if claim.no_agent else "ESTABLISHED NSPAWN SESSION")
         return claim

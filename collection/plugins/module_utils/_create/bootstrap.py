@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
@@ -25,25 +25,28 @@ _COMPRESSIONS = (
     (b"\xfd7zXZ\x00", "--xz", "xz", "xz-utils"),
     (b"\x28\xb5\x2f\xfd", "--zstd", "zstd", "zstd"),
 )
-# What apt and dpkg say when packages of the archive do not go together: nobody's mistake on this host.
+# Messages of apt and dpkg about an archive that is being updated. No setting of this host causes them.
 BROKEN_ARCHIVE = r"unmet dependencies|held broken packages|dependency problems|Hash Sum mismatch|unexpected size"
-BROKEN_ARCHIVE_REASON = "the archive's packages do not go together at the moment, as happens in a rolling suite: try again later"
-# What is wrong, by what the programs print last. The first that matches counts.
+BROKEN_ARCHIVE_REASON = "the archive's dependencies cannot be satisfied at the moment, as happens in a rolling suite"
+BROKEN_ARCHIVE_REMEDY = "try again later"
+# Pattern of the last lines of a program's output, the reason, the remedy. The first pattern that matches counts.
+_FULL = ("the disk is full", "free some space in {root}")
 _REASONS = (
-    (r"No space left on device|Disk quota exceeded|not enough free disk space|enough free space", "the disk is full: free some space in {root}"),
+    (r"No space left on device|Disk quota exceeded|not enough free disk space|enough free space", *_FULL),
     (
         (
             r"Could not connect|Connection failed|Connection refused|timed out|Unable to connect|Could not resolve"
             r"|Temporary failure resolving|Temporary failure in name resolution"
         ),
-        "the mirror does not answer: look at it, at the network and at the proxy",
+        "the mirror does not answer",
+        "check the mirror, the network and the proxy",
     ),
-    (r"does not have a Release file|No such script", "the mirror has no suite '{suite}': look at the suite's name and at the mirror"),
-    (r"Failed getting release file", "there is no suite '{suite}' at the mirror, or the mirror does not answer"),
-    (r"NO_PUBKEY|not signed|Release signed by unknown key|couldn't be verified", "the archive's signature cannot be checked: look at the keyring"),
-    (BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON),
-    (r"is expired \(invalid since|is not valid yet", "the archive is out of date: look at the mirror, and at this host's clock"),
-    (r"Unable to locate package|Couldn't find these debs|has no installation candidate", "the suite lacks one of the packages"),
+    (r"does not have a Release file|No such script", "the mirror has no suite '{suite}'", "check the suite's name and the mirror"),
+    (r"Failed getting release file", "the mirror has no suite '{suite}' or does not answer", "check the suite's name, the mirror and the network"),
+    (r"NO_PUBKEY|not signed|Release signed by unknown key|couldn't be verified", "the archive's signature cannot be checked", "check the keyring"),
+    (BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON, BROKEN_ARCHIVE_REMEDY),
+    (r"is expired \(invalid since|is not valid yet", "the archive is out of date", "check the mirror, and the clock of this host"),
+    (r"Unable to locate package|Couldn't find these debs|has no installation candidate", "the suite lacks one of the packages", "check their names"),
 )
 _BY_OPTION = ("command", "tarball")
 
@@ -54,13 +57,13 @@ def plan(params: dict[str, Any]) -> dict[str, Any]:
     if method == "command":
         argv = params.get("command") or []
         if not argv or not argv[0]:
-            raise RunnerError("the create command is empty: it is a list of a program and its arguments")
+            raise RunnerError("the create command is empty", "give a list of a program and its arguments")
         if not find_program(argv[0]) and "{tree}" not in argv[0]:
-            raise RunnerError(f"the program '{argv[0]}' of the create command is not installed")
+            raise RunnerError(f"the program '{argv[0]}' of the create command is not installed", "install it")
         return {"bootstrap": method, "command": list(argv)}
     if method == "tarball":
         if not params.get("tarball"):
-            raise RunnerError("the bootstrap method 'tarball' needs the path of an archive")
+            raise RunnerError("the bootstrap method 'tarball' has no archive", "give the path of one")
         return {"bootstrap": method, "tarball": params["tarball"]}
     _check_options(params)
     shown = {key: params[key] for key in ("mirror", "architecture", "variant", "keyring") if params.get(key)}
@@ -73,11 +76,11 @@ def _method(params: dict[str, Any]) -> str:
     if not params.get("bootstrap"):
         given = [name for name in _BY_OPTION if params.get(name)]
         if len(given) == 2:
-            raise RunnerError("both a command and a tarball are given: say by 'bootstrap' which one makes the tree")
+            raise RunnerError("both a command and a tarball are given", "set 'bootstrap' to the one that makes the tree")
         if given:
             return given[0]
     if not params.get("suite"):
-        raise RunnerError("the suite is not set: a bootstrap tool needs one, such as 'trixie'")
+        raise RunnerError("the suite is not set, and a bootstrap tool needs one", "set it, for example to 'trixie'")
     return _tool(params)["name"]
 
 
@@ -86,31 +89,31 @@ def _tool(params: dict[str, Any]) -> dict[str, Any]:
     installed = [tool for tool in wanted if find_program(tool["program"])]
     if not installed:
         names = " or ".join(tool["program"] for tool in wanted)
-        raise RunnerError(f"{names} is not installed: run apt install {wanted[0]['package']}")
+        raise RunnerError(f"{names} is not installed", f"run apt install {wanted[0]['package']}")
     _check_suite(params["suite"])
     for tool in installed:
         if not tool["suite_files"] or any(os.path.exists(file.format(suite=params["suite"])) for file in tool["suite_files"]):
             return tool
-    hint = f"look at the suite's name, or use {BOOTSTRAP_TOOLS[0]['name']} (apt install {BOOTSTRAP_TOOLS[0]['package']})"
-    raise RunnerError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}': {hint}")
+    remedy = f"check the suite's name, or use {BOOTSTRAP_TOOLS[0]['name']} (apt install {BOOTSTRAP_TOOLS[0]['package']})"
+    raise RunnerError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}'", remedy)
 
 
 def _check_suite(suite: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_~-]*(/[A-Za-z0-9][A-Za-z0-9.+_~-]*)*", suite):
-        raise RunnerError(f"'{suite}' is not the name of a suite")
+        raise RunnerError(f"'{suite}' is not the name of a suite", "give a name such as 'trixie'")
 
 
 def _check_options(params: dict[str, Any]) -> None:
     mirror = params.get("mirror")
     if mirror and not re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", mirror):
-        raise RunnerError(f"the mirror '{mirror}' is not a URL")
+        raise RunnerError(f"the mirror '{mirror}' is not a URL", "give a URL such as https://mirror.example.org/debian")
     if params.get("keyring") and not os.path.exists(params["keyring"]):
-        raise RunnerError(f"the keyring {params['keyring']} does not exist")
-    for what in ("architecture", "components", "packages"):
-        value = params.get(what) or []
+        raise RunnerError(f"the keyring {params['keyring']} does not exist", "correct the path, or install the package that contains the keyring")
+    for option in ("architecture", "components", "packages"):
+        value = params.get(option) or []
         for word in [value] if isinstance(value, str) else value:
             if not re.fullmatch(r"[A-Za-z0-9?~!][^\s,]*", word):
-                raise RunnerError(f"'{word}' in {what} is not one word")
+                raise RunnerError(f"'{word}' in {option} is not one word", "give words without spaces and commas")
 
 
 def _packages(params: dict[str, Any]) -> list[str]:
@@ -158,19 +161,20 @@ def _arguments(arguments: tuple[str, ...], values: dict[str, Any]) -> list[str]:
 def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log: Log, **options: Any) -> None:
     status, tail = run(guarded(argv), log, **options)
     if status != 0:
-        raise RunnerError(_failure(name, status, tail, tree, params))
+        found, remedy = _failure(name, status, tail, tree, params)
+        raise RunnerError(found, remedy, tail)
 
 
-def _failure(name: str, status: int, tail: list[str], tree: str, params: dict[str, Any]) -> str:
+def _failure(name: str, status: int, tail: list[str], tree: str, params: dict[str, Any]) -> tuple[str, str]:
+    """The failure of a program, by its last lines, and the remedy."""
     text = "\n".join(tail)
-    reason = next((sentence for pattern, sentence in _REASONS if re.search(pattern, text)), None)
+    reason, remedy = next(((reason, remedy) for pattern, reason, remedy in _REASONS if re.search(pattern, text)), ("", ""))
     if _is_full(tree):
-        reason = _REASONS[0][1]
-    where = os.path.dirname(os.path.dirname(os.path.dirname(tree)))
-    said = f"\n{text}" if text else ""
-    if reason:
-        return f"{name} failed: {reason.format(suite=params.get('suite'), root=where)}{said}"
-    return f"{name} failed with exit status {status}{':' if text else ''}{said}"
+        reason, remedy = _FULL
+    if not reason:
+        return f"{name} failed with exit status {status}", ""
+    values = {"suite": params.get("suite"), "root": os.path.dirname(os.path.dirname(os.path.dirname(tree)))}
+    return f"{name} failed: {reason.format(**values)}", remedy.format(**values)
 
 
 def _is_full(tree: str) -> bool:
@@ -186,26 +190,27 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         file.seek(0)
         option = next((row for row in _COMPRESSIONS if start.startswith(row[0])), None)
         if option and not find_program(option[2]):
-            raise RunnerError(f"{archive} is compressed by {option[2]}, which is not installed: run apt install {option[3]}")
+            raise RunnerError(f"{archive} is compressed by {option[2]}, which is not installed", f"run apt install {option[3]}")
         argv = ["tar", "--extract", "--file=-", *(option[1:2] if option else ()), f"--directory={tree}", "--numeric-owner"]
         # Of the attributes those that mean something in a container; an overlay's or a security module's do not.
         argv += ["--acls", "--xattrs", "--xattrs-include=security.capability", "--xattrs-include=user.*", "--warning=no-timestamp"]
         status, tail = run(guarded(argv), log, stdin=file.fileno(), TAR_OPTIONS="")
-    text = "\n".join(tail)
-    if status != 0 and re.search("does not look like a tar archive|not in gzip format|Unexpected EOF|format not recognized", text):
-        raise RunnerError(f"{archive} is not a whole tar archive:\n{text}")
-    if status != 0:
-        raise RunnerError(f"{archive} cannot be unpacked: {_failure('tar', status, tail, tree, params)}")
+    if status == 0:
+        return
+    if re.search("does not look like a tar archive|not in gzip format|Unexpected EOF|format not recognized", "\n".join(tail)):
+        raise RunnerError(f"{archive} is not a whole tar archive", "replace it by a whole one", tail)
+    found, remedy = _failure("tar", status, tail, tree, params)
+    raise RunnerError(f"{archive} cannot be unpacked: {found}", remedy, tail)
 
 
 def _open_archive(archive: str) -> io.FileIO:
     try:
         # A FIFO would block here.
         if not os.path.isfile(archive):
-            raise RunnerError(f"the archive {archive} {'is no regular file' if os.path.exists(archive) else 'does not exist'}")
+            raise RunnerError(f"the archive {archive} {'is not a regular file' if os.path.exists(archive) else 'does not exist'}", "correct its path")
         return open(archive, "rb", buffering=0)
     except OSError as exc:
-        raise RunnerError(f"the archive {archive} cannot be read: {exc.strerror}") from exc
+        raise system_error(exc, f"the archive {archive} cannot be read") from exc
 
 
 def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
@@ -215,13 +220,14 @@ def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
     algorithm, _colon, expected = checksum.partition(":")
     known = sorted(name for name in hashlib.algorithms_guaranteed if not name.startswith("shake"))
     if algorithm not in known or len(expected) != 2 * hashlib.new(algorithm).digest_size or not re.fullmatch("[0-9a-fA-F]+", expected):
-        raise RunnerError(f"the checksum '{checksum}' is not ALGORITHM:HEX, where ALGORITHM is one of {', '.join(known)}")
-    sum_of = hashlib.new(algorithm)
+        raise RunnerError(f"the checksum '{checksum}' is not ALGORITHM:HEX", f"use one of these algorithms, with all digits: {', '.join(known)}")
+    computed = hashlib.new(algorithm)
     while block := file.read(1 << 20):
-        sum_of.update(block)
+        computed.update(block)
     file.seek(0)
-    if sum_of.hexdigest() != expected.lower():
-        raise RunnerError(f"{archive} has not the checksum that is demanded: expected {checksum}, got {algorithm}:{sum_of.hexdigest()}")
+    if computed.hexdigest() != expected.lower():
+        found = f"checksum mismatch of {archive}: expected {checksum}, got {algorithm}:{computed.hexdigest()}"
+        raise RunnerError(found, "replace the archive, or correct the checksum")
 
 
 def check_archive(params: dict[str, Any]) -> None:

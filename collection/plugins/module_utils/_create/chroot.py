@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
 from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import check_usable, finish_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import has_leftovers, trash_path
@@ -64,7 +64,7 @@ def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
     """How the tree is made, after all checks that need no tree."""
     planned = bootstrap.plan(params)
     if not find_program("systemd-nspawn"):
-        raise RunnerError("systemd-nspawn is not installed: run apt install systemd-container")
+        raise RunnerError("systemd-nspawn is not installed", "run apt install systemd-container")
     if planned["bootstrap"] == "tarball":
         bootstrap.check_archive(params)
     return planned
@@ -123,9 +123,9 @@ def _where(params: dict[str, Any]) -> Place:
     name, root = params["name"], os.path.normpath(params.get("root") or ROOT)
     problem = name_problem(name)
     if problem:
-        raise RunnerError(f"'{name}' cannot be an image: {problem}")
+        raise RunnerError(f"'{name}' cannot be an image: {problem}", "choose another name")
     if os.geteuid() != 0:
-        raise RunnerError("trees are made and removed by root: use become, or run Ansible as root")
+        raise RunnerError("making and removing trees requires root", "use become, or run Ansible as root")
     check_root(root)
     return Place(root, name)
 
@@ -136,9 +136,9 @@ def _exists(path: str) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(mode):
-        raise RunnerError(f"{path} is a symbolic link, and a tree is a directory: remove the link")
+        raise RunnerError(f"{path} is a symbolic link, and a tree is a directory", "remove the link")
     if not stat.S_ISDIR(mode):
-        raise RunnerError(f"{path} is not a directory: remove it, or choose another name")
+        raise RunnerError(f"{path} is not a directory", "remove it, or choose another name")
     return True
 
 
@@ -163,8 +163,7 @@ def _create(params: dict[str, Any], planned: dict[str, Any], place: Place, log: 
         files.sync_file_system(place.staged)
         _put(place)
     except OSError as exc:
-        what = f": {exc.filename}" if exc.filename else ""
-        raise RunnerError(f"{place.path} cannot be made: {exc.strerror}{what}") from exc
+        raise system_error(exc, f"{place.path} cannot be made") from exc
     finally:
         # After a failure what was built, after an exchange the old tree.
         recover(place)

@@ -34,7 +34,7 @@ def finish_tree(tree: str, leftovers: tuple[str, ...]) -> None:
     """Takes out of a new tree what is the host's, and every device that a container must not open."""
     status = os.lstat(tree)
     if not stat.S_ISDIR(status.st_mode):
-        raise RunnerError("the create command replaced its directory by something else")
+        raise RunnerError(f"the create command replaced the directory {tree} by something else", "change the command so that it fills this directory")
     os.chmod(tree, 0o755)
     os.chown(tree, 0, 0, follow_symlinks=False)
     for pattern in (*_OF_THE_HOST, *leftovers):
@@ -58,8 +58,8 @@ def check_usable(tree: str, name: str) -> None:
     refuse_traps(tree)
     with beneath.directory_beneath(tree, "usr") as usr:
         if usr is None:
-            there = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]) or "nothing"
-            raise RunnerError(f"what was made is no usable tree: it has no directory /usr; it has {re.sub(r'[^ -~]', '?', there)}")
+            entries = re.sub("[^ -~]", "?", ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]))
+            raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
     machine = f"nspawn-runner-{os.urandom(8).hex()}"
     flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     argv = ["systemd-nspawn", *flags, f"--directory={tree}", "/bin/sh", "-c", ":"]
@@ -67,9 +67,9 @@ def check_usable(tree: str, name: str) -> None:
     if status == 0:
         return
     text = "\n".join(tail)
-    reason = f"a container in it ends with exit status {status}"
+    reason, remedy = f"a container on it ends with exit status {status}", ""
     if "Exec format error" in text:
-        reason = "its programs are of an architecture that this host cannot run"
+        reason, remedy = "its programs are of an architecture that this host cannot run", "use an architecture of this host"
     elif re.search(r"(execv|exec).*No such file", text, re.IGNORECASE):
         reason = "it has no /bin/sh that can run"
-    raise RunnerError(f"what was made is no usable tree: {reason}\n{text}".rstrip())
+    raise RunnerError(f"the new tree is not usable: {reason}", remedy, tail)

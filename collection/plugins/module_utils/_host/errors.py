@@ -5,14 +5,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from typing import Any
+
+_REMEDIES = {
+    errno.EACCES: "run Ansible as root",
+    errno.EDQUOT: "raise the quota, or free some space there",
+    errno.ENOSPC: "free some space there",
+    errno.EROFS: "remount the file system read-write",
+}
 
 
 class RunnerError(Exception):
-    """An error for the user, in one sentence: what was found, on what, and the remedy.
+    """An error for the user.
 
-    `found`: the sentence, without a full stop. `remedy`: an order such as "run apt install xz-utils"; empty where none is known.
-    `output`: the last lines of the program that failed.
+    `found`: the fact and the object, as a sentence without a full stop. `remedy`: an order such as "run apt install xz-utils";
+    empty where none is known. `output`: the last lines of the program that failed.
     """
 
     def __init__(self, found: str, remedy: str = "", output: Sequence[str] = ()) -> None:
@@ -25,6 +34,21 @@ class RunnerError(Exception):
         sentence = f"{self.found}: {self.remedy}" if self.remedy else self.found
         return "\n".join([sentence, *self.output])
 
+    def fields(self) -> dict[str, Any]:
+        """The constructor's arguments, for JSON."""
+        return {"found": self.found, "remedy": self.remedy, "output": list(self.output)}
+
 
 class Busy(RunnerError):
     """Another process holds the image or the tree."""
+
+
+def system_error(problem: OSError, failure: str = "", path: str = "") -> RunnerError:
+    """The user's error for a failed system call: the failure, the file and the system's reason.
+
+    `failure`: a sentence such as "/a cannot be read". `path`: the file to name where the OSError names none.
+    """
+    file = str(problem.filename or path)
+    # A file that the sentence names already is not named twice.
+    parts = (failure, "" if file in failure.split() else file, problem.strerror or str(problem))
+    return RunnerError(": ".join(part for part in parts if part), _REMEDIES.get(problem.errno or 0, ""))

@@ -12,7 +12,7 @@ import os
 import struct
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import run
 
 NOREPLACE, EXCHANGE = 1, 2
@@ -28,7 +28,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def rename(source: str, target: str, flags: int) -> None:
     if _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
-        raise RunnerError(f"{source} cannot be renamed to {target}: {os.strerror(ctypes.get_errno())}")
+        problem = ctypes.get_errno()
+        raise system_error(OSError(problem, os.strerror(problem)), f"{source} cannot be renamed to {target}")
 
 
 def exists(path: str) -> bool:
@@ -77,7 +78,7 @@ def clear_flags(directory: str) -> None:
 def sync_file_system(path: str) -> None:
     status, tail = run(["sync", "--file-system", path], lambda line: None)
     if status != 0:
-        raise RunnerError(f"{path} cannot be written to the disk:\n" + "\n".join(tail))
+        raise RunnerError(f"{path} cannot be written to the disk", output=tail)
 
 
 def sync_directory(path: str) -> None:
@@ -101,7 +102,7 @@ def write_json(path: str, content: dict[str, Any]) -> None:
         os.replace(beside, path)
         sync_directory(os.path.dirname(path))
     except OSError as exc:
-        raise RunnerError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise system_error(exc, f"{path} cannot be written") from exc
 
 
 def remove_parts(directory: str) -> None:

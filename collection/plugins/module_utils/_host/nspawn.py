@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import VARIABLE_FLAGS
 
@@ -64,12 +64,12 @@ def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
     except FileNotFoundError:
         return [], {}
     except OSError as problem:
-        raise RunnerError(f"{path} cannot be read: {problem.strerror}") from problem
+        raise system_error(problem, f"{path} cannot be read") from problem
     with open(descriptor, encoding="utf-8") as file:
         status = os.fstat(descriptor)
         # It says what of the host the container gets.
         if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-            raise RunnerError(f"{path} is not a file that only root can write; remove it and run the maintenance of this image, which writes it anew")
+            raise RunnerError(f"{path} is not a file that only root can write", "remove it, and run the maintenance of this image, which writes it again")
         lines = file.read().splitlines()
     assignments = [line.partition("=") for line in lines if re.match("SYSTEMD_[A-Z0-9_]*=", line)]
     return [line for line in lines if line.startswith("-")], {name: value for name, _equals, value in assignments}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import remove_leftovers, trash_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -93,17 +93,17 @@ def roll_back(place: Place, generation: str | None, check: bool = False, tell: T
 def _chosen(place: Place, generations: list[dict[str, Any]], wanted: str | None, old: dict[str, Any] | None) -> dict[str, Any]:
     there = set(record.directories(place)) - {old["id"] if old else None}
     known = [entry for entry in generations if entry["id"] in there]
-    names = ", ".join(entry["id"] for entry in known) or "none"
+    remedy = f"choose one of {', '.join(entry['id'] for entry in known)}" if known else ""
     if wanted is None:
         earlier = [entry for entry in known if not old or entry["id"] < old["id"]]
         if not earlier:
-            raise RunnerError(f"image {place.image} has no generation from before the present one; its generations are: {names}")
+            raise RunnerError(f"image {place.image} has no generation older than the published one", remedy)
         # A tree that was rolled back from is newer than the one that took its place again, but was not the image's last one.
         return max(earlier, key=lambda entry: (entry.get("retired", ""), entry["id"]))
     for entry in known:
         if entry["id"] == wanted:
             return entry
-    raise RunnerError(f"image {place.image} has no generation '{wanted}'; its generations are: {names}")
+    raise RunnerError(f"image {place.image} has no generation '{wanted}'", remedy)
 
 
 def _hold(place: Place, generation: str, check: bool) -> None:
@@ -136,5 +136,5 @@ def keep_failed(place: Place) -> str:
             files.rename(place.staged, place.failed, files.NOREPLACE)
         files.sync_directory(place.state)
     except OSError as exc:
-        raise RunnerError(f"{place.staged} cannot be kept as {place.failed}: {exc.strerror}") from exc
+        raise system_error(exc, f"{place.staged} cannot be kept as {place.failed}") from exc
     return place.failed

@@ -11,7 +11,7 @@ import stat
 from contextlib import suppress
 from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 
 JOURNAL = "publishing.json"
@@ -77,16 +77,16 @@ def make_state(root: str, image: str) -> str:
             if directory != root:
                 os.chmod(directory, 0o700)
     except OSError as exc:
-        raise RunnerError(f"{path} cannot be made: {exc.strerror}") from exc
+        raise system_error(exc, f"{path} cannot be made") from exc
     if os.lstat(path).st_dev != os.lstat(root).st_dev:
-        raise RunnerError(f"{path} is another file system than {root}: trees are built there and renamed into the root")
+        raise RunnerError(f"{path} is on another file system than {root}", "put both on one file system: trees are renamed from the former to the latter")
     return path
 
 
 def check_root(root: str) -> None:
     """A root directory that exists must be root's own. One that does not exist can be made."""
     if not os.path.isabs(root) or os.path.normpath(root) != root or root == "/":
-        raise RunnerError(f"the root directory '{root}' is not a plain absolute path")
+        raise RunnerError(f"the root directory '{root}' is not a plain absolute path", "give a path that begins with /, without . and ..")
     if os.path.lexists(root):
         _check_directory(root)
 
@@ -94,10 +94,10 @@ def check_root(root: str) -> None:
 def _check_directory(path: str) -> None:
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        raise RunnerError(f"{path} is a symbolic link: name the directory that it points to")
+        raise RunnerError(f"{path} is a symbolic link", "name the directory that it points to")
     if not stat.S_ISDIR(status.st_mode):
-        raise RunnerError(f"{path} is not a directory")
+        raise RunnerError(f"{path} is not a directory", "remove it, or choose another root directory")
     if status.st_uid != 0:
-        raise RunnerError(f"{path} is owned by user {status.st_uid}, not by root: run chown root {path}")
+        raise RunnerError(f"{path} is owned by user {status.st_uid}, not by root", f"run chown root {path}")
     if status.st_mode & 0o022:
-        raise RunnerError(f"{path} can be written by others than root: run chmod go-w {path}")
+        raise RunnerError(f"{path} can be written by others than root", f"run chmod go-w {path}")

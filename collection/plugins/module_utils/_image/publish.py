@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX, remove_leftovers
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -77,7 +77,7 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
         }
         files.write_json(place.journal, journal)
     except OSError as exc:
-        raise RunnerError(f"{place.path} cannot be replaced by {source}: {exc.strerror}") from exc
+        raise system_error(exc, f"{place.path} cannot be replaced by {source}") from exc
     try:
         with _room(place), quiet(place.path):
             files.rename(source, place.path, files.EXCHANGE if old else files.NOREPLACE)
@@ -89,7 +89,7 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
         _complete(place, journal)
     except (OSError, RunnerError) as problem:
         # The tree has its place, and the journal knows the rest: nothing has failed for who uses the image.
-        reason = problem.strerror if isinstance(problem, OSError) else problem
+        reason = system_error(problem) if isinstance(problem, OSError) else problem
         tell(f"{place.state}: the next run completes the record of this: {reason}")
 
 
@@ -111,7 +111,7 @@ def _room(place: Place) -> Iterator[None]:
             with suppress(OSError):
                 os.unlink(path)
     except OSError as exc:
-        raise RunnerError(f"{place.path} cannot be replaced: {exc.strerror}: {place.state}") from exc
+        raise system_error(exc, f"{place.path} cannot be replaced", place.state) from exc
 
 
 def recover(place: Place) -> None:
@@ -133,7 +133,7 @@ def settle(place: Place) -> None:
     if journal is None:
         return
     if not isinstance(journal, dict) or journal.get("format") != record.FORMAT or not journal.keys() >= _JOURNAL:
-        raise RunnerError(f"{place.journal} was not written by this version of nspawn.runner: run the version that was used last")
+        raise RunnerError(f"{place.journal} was not written by this version of nspawn.runner", "run the version that was used last")
     source = os.path.join(place.state, journal["source"])
     try:
         # The tree at the image's place may have been replaced by hand since: then the old one at the source tells.
@@ -142,7 +142,7 @@ def settle(place: Place) -> None:
         else:
             files.remove_file(place.journal)
     except OSError as exc:
-        raise RunnerError(f"what a run of image {place.image} left in {place.state} cannot be completed: {exc.strerror}") from exc
+        raise system_error(exc, f"the last swap of image {place.image} cannot be completed", place.state) from exc
 
 
 def _complete(place: Place, journal: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 
@@ -31,6 +31,7 @@ _GENERATION = {
     "mounts": list,
 }
 _HOLD = {"since": str, "generation": str}
+_RESTORE = "restore it from a backup, or move it away"
 
 
 def load(place: Place) -> dict[str, Any]:
@@ -41,24 +42,26 @@ def load(place: Place) -> dict[str, Any]:
         return {"format": FORMAT, "image": place.image, "generations": []}
     problem = _problem(content, place)
     if problem:
-        raise RunnerError(f"{path} {problem}")
+        found, remedy = problem
+        raise RunnerError(f"{path} {found}", remedy)
     return content
 
 
-def _problem(content: Any, place: Place) -> str | None:
-    remedy = "restore it from a backup, or move it away: the image then goes on without its history"
+def _problem(content: Any, place: Place) -> tuple[str, str] | None:
+    """The first fault of a record, as a verb phrase, with the remedy."""
+    remedy = f"{_RESTORE}, which loses the image's history"
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        return f"is no file of nspawn.runner: {remedy}"
+        return "is not a file of nspawn.runner", remedy
     if content["format"] > FORMAT:
-        return "was written by a newer version of nspawn.runner: install that version or a later one"
+        return "was written by a newer version of nspawn.runner", "install that version or a later one"
     generations = content.get("generations")
     published = [content["published"]] if "published" in content else []
     if not isinstance(generations, list) or not all(map(_is_generation, [*generations, *published])):
-        return f"is damaged: {remedy}"
+        return "is damaged", remedy
     if "hold" in content and not (_has_types(content["hold"], _HOLD) and _HOLD.keys() <= content["hold"].keys()):
-        return f"is damaged: {remedy}"
+        return "is damaged", remedy
     if content.get("image") != place.image:
-        return f"is of the image '{content.get('image')}', not of {place.image}: {remedy}"
+        return f"is of the image '{content.get('image')}', not of {place.image}", remedy
     return None
 
 
@@ -82,9 +85,9 @@ def read_json(path: str) -> Any:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise RunnerError(f"{path} cannot be read: {exc.strerror}") from exc
+        raise system_error(exc, f"{path} cannot be read") from exc
     except (ValueError, RecursionError) as exc:
-        raise RunnerError(f"{path} is damaged, it is no JSON: restore it from a backup, or move it away") from exc
+        raise RunnerError(f"{path} is damaged: it is not valid JSON", _RESTORE) from exc
 
 
 def save(place: Place, content: dict[str, Any]) -> None:

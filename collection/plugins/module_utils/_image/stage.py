@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -46,11 +46,10 @@ def stage_tree(place: Place, log: Callable[[str], Any]) -> tuple[str, Moment]:
         log(f"{place.path} was copied by {way}")
         return way, moment(place.state)
     except _Full as exc:
-        raise RunnerError(
-            f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
-        ) from exc
+        found = f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
+        raise RunnerError(found, "free more space there") from exc
     except OSError as exc:
-        raise RunnerError(f"{place.path} cannot be copied: {exc.strerror}: {exc.filename or place.state}") from exc
+        raise system_error(exc, f"{place.path} cannot be copied", place.state) from exc
 
 
 def moment(state: str) -> Moment:
@@ -71,7 +70,7 @@ def make_directory(path: str) -> None:
         return
     status, tail = run(["btrfs", "subvolume", "create", path], lambda line: None)
     if status != 0:
-        raise RunnerError(f"btrfs cannot make the subvolume {path}:\n" + "\n".join(tail))
+        raise RunnerError(f"btrfs cannot make the subvolume {path}", output=tail)
     os.chmod(path, 0o755)
 
 
@@ -79,23 +78,24 @@ def _check(place: Place) -> None:
     try:
         mode = os.lstat(place.path).st_mode
     except FileNotFoundError:
-        raise RunnerError(f"{place.path} cannot be copied: it does not exist") from None
+        raise RunnerError(f"{place.path} cannot be copied: it does not exist", "create the image first") from None
     if not stat.S_ISDIR(mode):
-        raise RunnerError(f"{place.path} cannot be copied: it is no plain directory")
+        raise RunnerError(f"{place.path} cannot be copied: it is not a directory", "put a directory in its place")
     holder = in_use.mount_point(place.path)
     if os.path.realpath(place.path) == holder:
-        raise RunnerError(f"{place.path} is a mount point, and cannot be exchanged for a copy: let it be a directory of the root directory")
+        raise RunnerError(f"{place.path} is a mount point, and cannot be exchanged for a copy", "move the tree into the root directory's own file system")
     if holder != in_use.mount_point(place.state):
-        raise RunnerError(f"{place.state} is another file system than {place.path}: copies are made there and renamed into the root")
+        remedy = "put both on one file system: trees are renamed from the former to the latter"
+        raise RunnerError(f"{place.state} is on another file system than {place.path}", remedy)
     if os.path.lexists(place.staged):
-        raise RunnerError(f"{place.staged} exists: another run left it; remove it")
+        raise RunnerError(f"{place.staged} exists, left by another run", "remove it")
 
 
 def _copy(place: Place) -> str:
     if _is_lone_subvolume(place):
         status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged], lambda line: None)
         if status != 0:
-            raise RunnerError(f"btrfs cannot make a snapshot of {place.path}:\n" + "\n".join(tail))
+            raise RunnerError(f"btrfs cannot make a snapshot of {place.path}", output=tail)
         return "snapshot"
     way = "reflink" if shares_extents(place.state) else "copy"
     if way == "copy":
@@ -105,7 +105,7 @@ def _copy(place: Place) -> str:
     names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
     status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), _stop_when_full)
     if status != 0:
-        raise RunnerError(f"{place.path} cannot be copied:\n" + "\n".join(tail))
+        raise RunnerError(f"{place.path} cannot be copied", output=tail)
     return way
 
 
@@ -136,12 +136,11 @@ def _check_space(place: Place) -> None:
     if needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
         size, count = used(place.path, "--block-size=1"), used(place.path, "--inodes")
     if needed(size) > there.f_bavail * there.f_frsize:
-        raise RunnerError(
-            f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB, "
-            f"and the file system of {place.state} has {_free(place.state)} MiB free"
-        )
+        found = f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB"
+        raise RunnerError(f"{found}, and the file system of {place.state} has {_free(place.state)} MiB free", "free more space there")
     if there.f_files and count > there.f_favail:
-        raise RunnerError(f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free")
+        found = f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free"
+        raise RunnerError(found, "remove files there")
 
 
 def needed(size: int) -> int:
@@ -153,7 +152,7 @@ def used(tree: str, unit: str) -> int:
     """What is allocated, hard links counted once."""
     status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]), lambda line: None)
     if status != 0 or not tail:
-        raise RunnerError(f"{tree} cannot be read:\n" + "\n".join(tail))
+        raise RunnerError(f"{tree} cannot be read", output=tail)
     return int(tail[-1].split("\t")[0])
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, NamedTuple, cast
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 
 RUN_DIRECTORY = "/run/nspawn-runner"
@@ -30,12 +31,8 @@ _GRACE, _LONG_GRACE = 2, 30
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session.server import main; main()"
 
 
-class SessionError(Exception):
-    """There is no session, and why."""
-
-
-class _NoAgent(Exception):
-    """The tree has no Python that a session can work with."""
+class NoAgent(RunnerError):
+    """A container starts on the tree, but the tree has no Python that can run the agent."""
 
 
 class Claim(NamedTuple):
@@ -55,19 +52,19 @@ class Claim(NamedTuple):
 
 
 def canonical(tree: str) -> str:
-    """The tree's path without symbolic links; SessionError when there is no directory to start a container on."""
+    """The tree's path without symbolic links; RunnerError when there is no directory to start a container on."""
     tree = os.path.normpath(tree)
     try:
         status = os.lstat(tree)
     except OSError as problem:
-        raise SessionError(f"the tree {tree} cannot be entered: {problem.strerror}; create the image first") from problem
+        raise RunnerError(f"the tree {tree} cannot be entered: {problem.strerror}", "create the image first") from problem
     if stat.S_ISLNK(status.st_mode):
-        raise SessionError(f"the tree {tree} is a symbolic link; give the directory itself")
+        raise RunnerError(f"the tree {tree} is a symbolic link", "give the directory itself")
     if not stat.S_ISDIR(status.st_mode):
-        raise SessionError(f"the tree {tree} is not a directory; create the image first")
+        raise RunnerError(f"the tree {tree} is not a directory", "create the image first")
     tree = os.path.realpath(tree)
     if tree == "/":
-        raise SessionError("the host's own root directory is no tree")
+        raise RunnerError("/ is the host's own root directory, not a tree", "give the directory of a tree")
     return tree
 
 
@@ -95,13 +92,13 @@ def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: 
             if connection:
                 return Claim(run, connection, "")
             if busy and time.monotonic() >= deadline:
-                raise SessionError(busy)
+                raise busy
             time.sleep(_PAUSE if busy else 0)
-    except _NoAgent as problem:
-        return Claim(run, None, str(problem))
+    except NoAgent as problem:
+        return Claim(run, None, problem.found)
     except OSError as problem:
         os.close(run)
-        raise SessionError(f"the session of {tree} cannot be reached: {problem}") from problem
+        raise system_error(problem, f"the session of {tree} cannot be reached") from problem
     except BaseException:
         os.close(run)
         raise
@@ -122,7 +119,8 @@ def what_died(claim: Claim, tree: str, agent_lives: bool) -> str:
     if claim.connection is None or not select.select([claim.connection], [], [], grace)[0]:
         return f"the process that ran this task in the container on {tree} was killed"
     with suppress(OSError, ValueError):
-        return f"the container on {tree} ended under this task{json.loads(claim.connection.recv(65536))['said']}"
+        line = json.loads(claim.connection.recv(65536))["last_line"]
+        return f"the container on {tree} ended under this task{f'; its last line was: {line}' if line else ''}"
     return f"the process that keeps the container on {tree} was killed under this task, and the container with it"
 
 
@@ -137,7 +135,7 @@ def _main_process() -> tuple[int, dict[str, Any]]:
         started = file.read().rpartition(b")")[2].split()[19].decode()
     # Process ids are given again, and each namespace has its own.
     run = f"{os.stat('/proc/self/ns/pid').st_ino} {pid} {started}"
-    return descriptor, {"run": run, "who": f"process {pid}, {os.path.basename(sys.argv[0])}"}
+    return descriptor, {"run": run, "name": f"process {pid}, {os.path.basename(sys.argv[0])}"}
 
 
 @contextmanager
@@ -148,14 +146,14 @@ def _alone(tree: str) -> Iterator[None]:
             os.mkdir(path, 0o700)
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o077:
-            raise SessionError(f"{path} is not a directory that only root can enter; remove it")
+            raise RunnerError(f"{path} is not a directory that only root can enter", "remove it")
     with open(os.path.join(directory(tree), "lock"), "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int) -> tuple[socket.socket | None, str | None]:
-    """The granted connection, or who has the tree; neither when it is to be tried again."""
+def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int) -> tuple[socket.socket | None, Busy | None]:
+    """The granted connection, or the error that another run has the tree; neither when the claim is to be made again."""
     connection = _connected(tree)
     if connection is None:
         return None, _start(tree, module_utils, message["key"])
@@ -165,7 +163,7 @@ def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int
     with connection:
         if "ending" in answer:
             _await_end(connection)
-    return None, f"the tree {tree} is in use by another run ({answer['busy']}): wait until that ends" if "busy" in answer else None
+    return None, Busy(**answer["busy"]) if "busy" in answer else None
 
 
 def _connected(tree: str) -> socket.socket | None:
@@ -195,8 +193,8 @@ def _await_end(connection: socket.socket) -> None:
         connection.recv(1)
 
 
-def _start(tree: str, module_utils: str, key: str) -> str | None:
-    """Starts the session's program; who has the tree, if that is why it could not."""
+def _start(tree: str, module_utils: str, key: str) -> Busy | None:
+    """Starts the session's program; Busy when another process has the tree."""
     options = {"tree": tree, "directory": directory(tree), "module_utils": module_utils, "key": key}
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     program = subprocess.Popen(
@@ -208,14 +206,15 @@ def _start(tree: str, module_utils: str, key: str) -> str | None:
         start_new_session=True,
     )
     with cast(IO[bytes], program.stdout) as output:
-        said = output.readline()
+        line = output.readline()
         try:
-            answer = json.loads(said)
+            answer = json.loads(line)
         except ValueError:
-            raise SessionError(f"the session of {tree} did not start: {(said + output.read()).decode(errors='replace')[-2000:]}") from None
+            lines = (line + output.read()).decode(errors="replace")[-2000:].splitlines()
+            raise RunnerError(f"the session of {tree} did not start", output=lines) from None
     if "no_agent" in answer:
         program.wait()
-        raise _NoAgent(answer["no_agent"])
+        raise NoAgent(**answer["no_agent"])
     if "error" in answer:
-        raise SessionError(answer["error"])
-    return answer.get("busy")
+        raise RunnerError(**answer["error"])
+    return Busy(**answer["busy"]) if "busy" in answer else None

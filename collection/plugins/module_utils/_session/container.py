@@ -24,6 +24,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, plain_text
 from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import frame
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
 
@@ -41,10 +42,6 @@ _LAUNCH = (
 )
 _BUSY = "is currently busy"
 _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
-
-
-class NoAgent(Exception):
-    """A container works, but the tree has no Python that the agent can run with."""
 
 
 class Container:
@@ -208,9 +205,9 @@ def _wait(running: Container, tree: str) -> None:
         if "ready" in lines:
             running.tail.clear()
             return
-    said = "; ".join(line for line in running.tail if line not in ("", "started"))
-    if _BUSY in said:
-        raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job: wait until that ends")
+    lines = [line for line in running.tail if line not in ("", "started")]
+    if any(_BUSY in line for line in lines):
+        raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job", "wait until it ends")
     if started:
-        raise NoAgent(said or f"{_PYTHON} is missing")
-    raise RunnerError(f"no container starts on {tree}: {said or f'it was not ready after {_START} s'}")
+        raise NoAgent("; ".join(lines) or f"{_PYTHON} is missing")
+    raise RunnerError(f"no container starts on {tree}" if lines else f"no container was ready on {tree} after {_START} s", output=lines)

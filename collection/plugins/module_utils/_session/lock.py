@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client
 
 # Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
@@ -39,10 +39,10 @@ def _take(path: str, purpose: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as exc:
-        raise RunnerError(f"the lock {path} cannot be opened: {exc.strerror}") from exc
+        raise system_error(exc, f"the lock {path} cannot be opened") from exc
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise RunnerError(f"the lock {path} is no regular file: remove it")
+        raise RunnerError(f"the lock {path} is not a regular file", "remove it")
     if not _locked(descriptor):
         root, image = os.path.split(os.path.dirname(path))
         # A session that only waits for another run gives the image up.
@@ -50,7 +50,7 @@ def _take(path: str, purpose: str) -> int:
         if not _locked(descriptor):
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
-            raise Busy(f"image {image} is in the hands of another run (process {holder}): wait until it ends")
+            raise Busy(f"image {image} is locked by another run (process {holder})", "wait until it ends")
     # Only for the message of the next: a full disk is no reason to go without.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)

@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import make_state, state_path
-from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, NoAgent, container
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
+from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, container
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
@@ -42,11 +43,13 @@ def main() -> None:
     try:
         _run(options)
     except NoAgent as problem:
-        _say({"no_agent": str(problem)})
+        _say({"no_agent": problem.fields()})
     except Busy as problem:
-        _say({"busy": str(problem)})
-    except (RunnerError, OSError) as problem:
-        _say({"error": str(problem)})
+        _say({"busy": problem.fields()})
+    except RunnerError as problem:
+        _say({"error": problem.fields()})
+    except OSError as problem:
+        _say({"error": system_error(problem).fields()})
 
 
 def _exit(number: int, frame: Any) -> NoReturn:
@@ -72,7 +75,7 @@ def _run(options: dict[str, Any]) -> None:
         refuse_traps(tree)
         if not has_python(tree):
             _check_usr(tree)
-            raise NoAgent("it has no /usr/bin/python3")
+            raise NoAgent("the tree has no /usr/bin/python3")
         control = last.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
         running = stack.enter_context(container(tree, name, state, in_place, options["module_utils"], agent))
@@ -81,14 +84,14 @@ def _run(options: dict[str, Any]) -> None:
         for descriptor in (1, 2):
             os.dup2(null, descriptor)
         # Until the end it keeps the sockets of those that wait for that.
-        server = _Server(control, running, options["key"], [status.st_dev, status.st_ino])
+        server = _Server(control, running, options["key"], tree, [status.st_dev, status.st_ino])
         server.serve()
 
 
 def _check_usr(tree: str) -> None:
     with directory_beneath(tree, "usr") as usr:
         if usr is None:
-            raise RunnerError(f"{tree} is no usable tree: it has no directory /usr; create the image anew")
+            raise RunnerError(f"the tree {tree} is not usable: it has no directory /usr", "create the image again")
 
 
 def _find_image(tree: str) -> tuple[str, str, bool]:
@@ -109,7 +112,7 @@ def _published(tree: str, name: str) -> Iterator[None]:
             stack.enter_context(image_lock(make_state(root, name), PURPOSE))
         # systemd-nspawn's own lock does not tell of one that a job in another tree has.
         if in_use.overlay_mounts(tree):
-            raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's: wait until that ends")
+            raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's", "wait until it ends")
         yield
 
 
@@ -121,7 +124,7 @@ def _alone(tree: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(f"the tree {tree} is in use by another command: wait until that ends") from None
+            raise Busy(f"the tree {tree} is in use by another command", "wait until it ends") from None
         yield
     finally:
         os.close(descriptor)
@@ -144,21 +147,23 @@ def _listener(path: str) -> Iterator[socket.socket]:
 class _Server:
     """Grants the container to one run of Ansible at a time: the one whose main process the claimant shows by a descriptor of it."""
 
-    def __init__(self, control: socket.socket, running: Container, key: str, tree: list[int]) -> None:
+    def __init__(self, control: socket.socket, running: Container, key: str, tree: str, identity: list[int]) -> None:
         self.control = control
         self.running = running
+        self.tree = tree
         # Of Ansible's module code, and device and inode of the tree.
-        self.wanted = {"key": key, "tree": tree}
+        self.wanted = {"key": key, "tree": identity}
         self.selector = selectors.DefaultSelector()
-        self.owner: dict[str, Any] | None = None
+        # The last claim that was granted.
+        self.owner: dict[str, Any] = {}
         # Descriptor of the owner's main process, while that lives.
         self.owner_alive: int | None = None
         self.claims: set[socket.socket] = set()
         self.idle_time = 10.0
         self.idle_since = time.monotonic()
         self.ended = False
-        # What the container printed at its end, when that was not asked for.
-        self.last_words: str | None = None
+        # Last line of a container that ended by itself.
+        self.last_line: str | None = None
 
     def serve(self) -> None:
         """Until the session is idle for its time, is asked to end, or its container ends."""
@@ -170,10 +175,10 @@ class _Server:
                 break
             for key, _events in self.selector.select(wait):
                 key.data(key.fileobj)
-        if self.last_words is not None:
+        if self.last_line is not None:
             for claim in self.claims:
                 with suppress(OSError):
-                    claim.send(json.dumps({"said": self.last_words}).encode())
+                    claim.send(json.dumps({"last_line": self.last_line}).encode())
 
     def _idle(self) -> bool:
         # A worker of a run that was killed may go on: nobody waits for what it does.
@@ -188,7 +193,7 @@ class _Server:
             self.ended = True
             # unshare complains when what it waits for is killed.
             lines = [line for line in self.running.tail if not line.startswith("unshare: ")]
-            self.last_words = f"; it said: {lines[-1]}" if lines else ""
+            self.last_line = lines[-1] if lines else ""
 
     def _owner_ended(self, process: int) -> None:
         self.selector.unregister(process)
@@ -216,9 +221,9 @@ class _Server:
             os.close(process)
 
     def _claim(self, claim: dict[str, Any], connection: socket.socket, process: array.array[int]) -> dict[str, Any]:
-        ours = self.owner is not None and self.owner["run"] == claim["run"]
+        ours = self.owner.get("run") == claim["run"]
         if not ours and not self._idle():
-            return {"busy": self._holder()}
+            return self._busy()
         killed_run_goes_on = not ours and self.claims
         if killed_run_goes_on or any(claim[name] != value for name, value in self.wanted.items()):
             self.ended = True
@@ -234,12 +239,12 @@ class _Server:
 
     def _end(self, message: dict[str, Any]) -> dict[str, Any]:
         if message["end"] == "idle" and not self._idle():
-            return {"busy": self._holder()}
+            return self._busy()
         self.ended = True
         return {"ending": True}
 
-    def _holder(self) -> str:
-        return self.owner["who"] if self.owner else "another run"
+    def _busy(self) -> dict[str, Any]:
+        return {"busy": Busy(f"the tree {self.tree} is in use by another run ({self.owner['name']})", "wait until it ends").fields()}
 
     def _close(self, connection: socket.socket) -> None:
         self.selector.unregister(connection)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, plain_text
 
 # What a path in a tree can be instead of what was looked for.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -97,7 +97,7 @@ def find(tree: str, *tests: str) -> list[str]:
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     done = subprocess.run(guarded(["find", "-P", tree, *tests, "-printf", "%P\\0"]), capture_output=True, check=False)
     if done.returncode != 0:
-        raise RunnerError(f"{tree} cannot be read: {done.stderr.decode(errors='replace').strip()[:500]}")
+        raise RunnerError(f"{tree} cannot be read", output=[plain_text(line) for line in done.stderr.splitlines()[:5]])
     return os.fsdecode(done.stdout).split("\0")[:-1]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.ignored import IGNORED, IGNORED_FILES, IGNORED_NAMES
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
@@ -43,7 +43,7 @@ def difference(staged: str, published: str, since: Moment) -> str | None:
     try:
         return _difference(staged, published, since)
     except OSError as exc:
-        raise RunnerError(f"{staged} cannot be compared with {published}: {exc.strerror}") from exc
+        raise system_error(exc, f"{staged} cannot be compared with {published}") from exc
 
 
 def _difference(staged: str, published: str, since: Moment) -> str | None:

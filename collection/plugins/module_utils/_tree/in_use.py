@@ -66,7 +66,7 @@ def refuse_mounts(tree: str) -> None:
     tree = _as_kernel(tree)
     beneath = [mount.point for mount in _mounts("self") if _beneath(mount.point, tree)]
     if beneath:
-        raise RunnerError(f"{tree} has mounts beneath it: run umount {' '.join(reversed(beneath))}")
+        raise RunnerError(f"{tree} has mounts beneath it", f"run umount {' '.join(reversed(beneath))}")
 
 
 def mount_point(path: str) -> str:
@@ -96,7 +96,7 @@ def _as_kernel(path: str) -> str:
 
 
 def _busy(tree: str, by: str) -> Busy:
-    return Busy(f"{tree} is in use by {by}: wait until that ends")
+    return Busy(f"{tree} is in use by {by}", "wait until it ends")
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def _check_lock_beside(tree: str) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if not _try_lock(descriptor):
-                raise _busy(tree, f"whoever holds the lock {path}")
+                raise _busy(tree, f"the process that holds the lock {path}")
         finally:
             os.close(descriptor)
 

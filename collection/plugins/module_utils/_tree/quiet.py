@@ -40,8 +40,8 @@ def quiet(tree: str, patience: float = PATIENCE) -> Iterator[None]:
                 yield
                 return
         if time.monotonic() > end:
-            who = f", the last is process {starting}" if starting else ""
-            raise Busy(f"containers start on {tree} all the time{who}: it could not be replaced within {patience:g} s, try again later")
+            last = f" (last: process {starting})" if starting else ""
+            raise Busy(f"containers kept starting on {tree} for {patience:g} s{last}, so it was not replaced", "try again later")
         time.sleep(_PAUSE)
 
 

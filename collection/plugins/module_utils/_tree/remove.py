@@ -36,7 +36,7 @@ def remove_tree(path: str, wait: bool = True) -> None:
         time.sleep(1)
         status, tail = _rm(path)
     if status != 0:
-        raise RunnerError(f"{path} cannot be removed:\n" + "\n".join(tail))
+        raise RunnerError(f"{path} cannot be removed", output=tail)
     if subvolumes and wait:
         # The space is free only when the kernel's cleaner is through: another tree may need it now.
         state = os.path.dirname(path)

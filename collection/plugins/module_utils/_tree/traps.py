@@ -16,8 +16,8 @@ def refuse_traps(tree: str) -> None:
     """Refuses a tree for which systemd-nspawn would use files of the host: it makes and reads some before the tree is its root directory."""
     for path in (os.path.join(tree, name) for name in ("dev", "etc", "proc", "run", "sys")):
         if os.path.islink(path):
-            raise RunnerError(f"{path} is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place")
+            raise RunnerError(f"{path} is a symbolic link, which systemd-nspawn could follow on the host", "put a directory in its place")
     machine_id = os.path.join(tree, "etc/machine-id")
     with suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(os.lstat(machine_id).st_mode):
-            raise RunnerError(f"{machine_id} is no regular file, and systemd-nspawn would open it, or what it names, on the host: remove it")
+            raise RunnerError(f"{machine_id} is not a regular file, and systemd-nspawn would open it or its target on the host", "remove it")

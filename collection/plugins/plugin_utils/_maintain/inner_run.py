@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 
 from ansible import constants as C
 
-from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON
+from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON, BROKEN_ARCHIVE_REMEDY
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
@@ -174,7 +174,7 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         last = result.get("failure")
         reason = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}"
         if last and re.search(BROKEN_ARCHIVE, last["msg"]):
-            reason = f"{reason.rstrip('.')}; {BROKEN_ARCHIVE_REASON}"
+            reason = f"{reason.rstrip('.')}; {BROKEN_ARCHIVE_REASON}: {BROKEN_ARCHIVE_REMEDY}"
         raise RunError(reason, log, changed)
     if not result["plays"]:
         hosts = "; ".join(result["unmatched"]) or "none"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ansible import context
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
@@ -79,7 +79,7 @@ def maintain(job: Job) -> Result:
     except RunnerError as problem:
         return failure("failed", problem)
     except OSError as problem:
-        return failure("failed", system_error(problem, job.place))
+        return failure("failed", system_error(problem, path=job.place.state))
 
 
 def failure(result: str, problem: object) -> Result:
@@ -166,7 +166,7 @@ def _logged(job: Job, creation: dict[str, Any] | None, content: Mapping[str, Any
     except RunnerError as problem:
         result = failure("failed", problem)
     except OSError as problem:
-        result = failure("failed", system_error(problem, job.place))
+        result = failure("failed", system_error(problem, path=job.place.state))
     try:
         recover(job.place)
     except (RunnerError, OSError) as problem:
@@ -273,8 +273,3 @@ def _checksum(path: str) -> str:
 
 def _counted(count: int, noun: str, what: str) -> str:
     return f"{count} {noun if count == 1 else f'{noun}s'} {what}"
-
-
-def system_error(problem: OSError, place: Place) -> str:
-    # A write does not say to which file.
-    return f"{problem.filename or place.state}: {problem.strerror or problem}"
