@@ -69,7 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create.chroot import absent, present
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_ansible
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_ansible, ignore
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import CHROOT
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     die_with_ansible()
     act = absent if module.params["state"] == "absent" else present
     try:
-        result = act(module.params, lambda line: None, module.check_mode)
+        result = act(module.params, ignore, module.check_mode)
     except RunnerError as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**result)

@@ -9,15 +9,13 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
-
-Log = Callable[[str], object]
 
 # First bytes of an archive, tar's option for it, its program and the Debian package of that.
 _COMPRESSIONS = (
@@ -148,7 +146,7 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         environment[tool["config_variable"]] = config = config_path(state)
         with open(config, "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in tool["config_lines"]))
-    _succeed(argv, tool["program"], tree, params, log, **environment)
+    _succeed(argv, tool["program"], tree, params, log, environment)
     return tool["leftovers"]
 
 
@@ -158,8 +156,8 @@ def _arguments(arguments: tuple[str, ...], values: dict[str, Any]) -> list[str]:
     return [re.sub(r"{(\w+)}", lambda match: values[match[1]], argument) for argument in wanted]
 
 
-def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log: Log, **options: Any) -> None:
-    status, tail = run(guarded(argv), log, **options)
+def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log: Log, environment: Mapping[str, str] | None = None) -> None:
+    status, tail = run(guarded(argv), log=log, environment=environment)
     if status != 0:
         found, remedy = _failure(name, status, tail, tree, params)
         raise RunnerError(found, remedy, tail)
@@ -194,7 +192,7 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         argv = ["tar", "--extract", "--file=-", *(option[1:2] if option else ()), f"--directory={tree}", "--numeric-owner"]
         # Of the attributes those that mean something in a container; an overlay's or a security module's do not.
         argv += ["--acls", "--xattrs", "--xattrs-include=security.capability", "--xattrs-include=user.*", "--warning=no-timestamp"]
-        status, tail = run(guarded(argv), log, stdin=file.fileno(), TAR_OPTIONS="")
+        status, tail = run(guarded(argv), log=log, stdin=file.fileno(), environment={"TAR_OPTIONS": ""})
     if status == 0:
         return
     if re.search("does not look like a tar archive|not in gzip format|Unexpected EOF|format not recognized", "\n".join(tail)):

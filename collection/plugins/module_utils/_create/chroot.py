@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +14,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._create import boots
 from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import check_usable, finish_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import has_leftovers, trash_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root, make_state, name_problem
@@ -24,8 +23,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT, STATE_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
-
-Log = Callable[[str], object]
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:

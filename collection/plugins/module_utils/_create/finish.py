@@ -10,9 +10,9 @@ import re
 import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import host_name
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
@@ -60,10 +60,8 @@ def check_usable(tree: str, name: str) -> None:
         if usr is None:
             entries = re.sub("[^ -~]", "?", ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]))
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
-    machine = f"nspawn-runner-{os.urandom(8).hex()}"
-    flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
-    argv = ["systemd-nspawn", *flags, f"--directory={tree}", "/bin/sh", "-c", ":"]
-    status, tail = run(guarded(argv), lambda line: None, **ENVIRONMENT)
+    argv = ["systemd-nspawn", *flags(name), f"--directory={tree}", "/bin/sh", "-c", ":"]
+    status, tail = run(guarded(argv), environment=ENVIRONMENT)
     if status == 0:
         return
     text = "\n".join(tail)

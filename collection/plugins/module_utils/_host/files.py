@@ -76,7 +76,7 @@ def clear_flags(directory: str) -> None:
 
 
 def sync_file_system(path: str) -> None:
-    status, tail = run(["sync", "--file-system", path], lambda line: None)
+    status, tail = run(["sync", "--file-system", path])
     if status != 0:
         raise RunnerError(f"{path} cannot be written to the disk", output=tail)
 

@@ -16,7 +16,13 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import VARIABLE_FLAGS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import FLAGS, VARIABLE_FLAGS
+
+
+def flags(name: str) -> list[str]:
+    """systemd-nspawn's arguments in every call, for an image of this name. The machine name is another one in each call."""
+    machine = f"nspawn-runner-{os.urandom(8).hex()}"
+    return [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
 
 
 def container_lines(variables: Mapping[str, Any]) -> list[str]:

@@ -14,8 +14,11 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, cast
+
+# Takes a line of output.
+Log = Callable[[str], object]
 
 TAIL_LINES = 20
 LINE_LENGTH = 2000
@@ -42,8 +45,15 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
-def run(argv: list[str], log: Callable[[str], object], stdin: Any = subprocess.DEVNULL, **environment: str) -> tuple[int, list[str]]:
-    """Runs a program from /, without a terminal; gives each line of its output to `log`, and returns its exit status and last lines."""
+def ignore(line: str) -> None:
+    """The log that keeps nothing."""
+
+
+def run(argv: list[str], *, log: Log = ignore, stdin: Any = subprocess.DEVNULL, environment: Mapping[str, str] | None = None) -> tuple[int, list[str]]:
+    """Runs a program from /, without a terminal; returns the exit status, negative for a signal, and the last TAIL_LINES lines of output.
+
+    `log` gets each line as it comes, from standard output and standard error. `environment` is added to the variables of this process.
+    """
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     with subprocess.Popen(
         argv,
@@ -53,7 +63,7 @@ def run(argv: list[str], log: Callable[[str], object], stdin: Any = subprocess.D
         cwd="/",
         umask=0o022,
         start_new_session=True,
-        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), **environment},
+        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), **(environment or {})},
     ) as process:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         try:

@@ -1,33 +1,50 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: system calls that wait for the disk, answered at once. Standard library only, no Ansible. Names can change at any time.
+# PRIVATE: a filter that answers fsync() and its like at once. Standard library only, no Ansible. Names can change at any time.
 
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
 
-# Not msync(), which programs ask whether memory is mapped. systemd-nspawn's --suppress-sync also refuses openat2() and O_SYNC.
+# Not msync(): programs call it to ask whether memory is mapped.
 _CALLS = (b"fsync", b"fdatasync", b"sync", b"syncfs")
 # From libseccomp's seccomp.h.
-_ALLOW, _ERRNO_0 = 0x7FFF0000, 0x00050000
-_ON_OTHER_ARCHITECTURE, _NO_NEW_PRIVILEGES = 2, 3
+SCMP_ACT_ALLOW = ctypes.c_uint32(0x7FFF0000)
+SCMP_ACT_ERRNO_0 = ctypes.c_uint32(0x00050000)
+SCMP_FLTATR_ACT_BADARCH, SCMP_FLTATR_CTL_NNP = 2, 3
 
 
-def suppress_sync() -> None:
-    """Has this process, and all that it starts, be told at once that all is on the disk. Without libseccomp nothing changes.
+def suppress_sync() -> bool:
+    """Sets a filter of system calls for this process and its future children: fsync(), fdatasync(), sync() and syncfs() succeed and do nothing.
 
-    Each systemd-nspawn that filters system calls brings libseccomp. Needs root.
+    The effect of systemd-nspawn's --suppress-sync (systemd 250 and later), which also makes openat2() and O_SYNC fail. Returns whether the
+    filter is in force: False without libseccomp, which each systemd-nspawn that filters system calls needs, or when the kernel refuses.
+    Needs root.
     """
-    with suppress(OSError):
+    try:
         library = ctypes.CDLL("libseccomp.so.2")
-        library.seccomp_init.restype = ctypes.c_void_p
-        rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
-        # By default the one kills programs of another architecture, the other takes setuid programs their rights.
-        library.seccomp_attr_set(rules, _ON_OTHER_ARCHITECTURE, ctypes.c_uint32(_ALLOW))
-        library.seccomp_attr_set(rules, _NO_NEW_PRIVILEGES, ctypes.c_uint32(0))
-        for call in _CALLS:
-            library.seccomp_rule_add(rules, ctypes.c_uint32(_ERRNO_0), library.seccomp_syscall_resolve_name(call), 0)
-        library.seccomp_load(rules)
-        library.seccomp_release(rules)
+    except OSError:
+        return False
+    library.seccomp_init.restype = ctypes.c_void_p
+    pointer = library.seccomp_init(SCMP_ACT_ALLOW)
+    if pointer is None:
+        return False
+    context = ctypes.c_void_p(pointer)
+    try:
+        return _load(library, context)
+    finally:
+        library.seccomp_release(context)
+
+
+def _load(library: ctypes.CDLL, context: ctypes.c_void_p) -> bool:
+    # By default a filter kills programs of another architecture, and takes from setuid programs their rights.
+    if library.seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW) != 0:
+        return False
+    if library.seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, ctypes.c_uint32(0)) != 0:
+        return False
+    for call in _CALLS:
+        # A name that libseccomp does not know is a negative number, which the next call refuses.
+        if library.seccomp_rule_add(context, SCMP_ACT_ERRNO_0, library.seccomp_syscall_resolve_name(call), 0) != 0:
+            return False
+    return library.seccomp_load(context) == 0

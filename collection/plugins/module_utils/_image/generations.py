@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, ignore
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import remove_leftovers, trash_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
-from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import Tell, retire, settle, swap
+from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import retire, settle, swap
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _DAY = 86400
 
 
-def prune(place: Place, keep: int, days: int, log: Callable[[str], Any]) -> list[str]:
+def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
     """Removes the generations beyond the newest `keep` that were retired at least `days` days ago and that nobody uses."""
     if files.exists(place.journal):
         # The record does not know the newest generation yet.
@@ -57,7 +57,7 @@ def _age(entry: dict[str, Any]) -> float:
     return float("inf") if retired is None else (time.time() - retired) / _DAY
 
 
-def _remove_generation(place: Place, entry: dict[str, Any], log: Callable[[str], Any]) -> bool:
+def _remove_generation(place: Place, entry: dict[str, Any], log: Log) -> bool:
     tree = os.path.join(place.generations, entry["id"])
     try:
         with in_use.unused(tree, entry.get("mounts") or (), place.path):
@@ -69,7 +69,7 @@ def _remove_generation(place: Place, entry: dict[str, Any], log: Callable[[str],
     return True
 
 
-def roll_back(place: Place, generation: str | None, check: bool = False, tell: Tell = lambda line: None) -> tuple[dict[str, Any], dict[str, Any]]:
+def roll_back(place: Place, generation: str | None, check: bool = False, tell: Log = ignore) -> tuple[dict[str, Any], dict[str, Any]]:
     """Puts an earlier tree back at the image's place, and holds the image there; the tree that is there becomes a generation.
 
     Returns the records of both: of the tree that was there, {} when there was none, and of the tree that is there now. `tell` as in `publish`.

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, ignore
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX, remove_leftovers
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -27,10 +28,8 @@ _JOURNAL = {"source", "new", "old", "old_id", "content"}
 # Bytes that a record can be longer than its journal, by the mounts that are found after the swap.
 _GROWTH = 1 << 16
 
-Tell = Callable[[str], Any]
 
-
-def publish(place: Place, details: dict[str, Any], tell: Tell = lambda line: None) -> dict[str, Any]:
+def publish(place: Place, details: dict[str, Any], tell: Log = ignore) -> dict[str, Any]:
     """Puts the staged tree at the image's place and returns its generation; the tree that was there becomes an earlier one.
 
     `tell` gets a sentence when all of that is so, but its record is still to be completed.
@@ -59,7 +58,7 @@ def retire(place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return content, old
 
 
-def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any] | None, tell: Tell) -> None:
+def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any] | None, tell: Log) -> None:
     """Renames the tree `source` to the image's place, makes the tree there the generation `old`, and saves the record."""
     try:
         for tree in (source, place.path) if old else (source,):

@@ -9,11 +9,9 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Callable
-from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
@@ -32,7 +30,7 @@ class _Full(Exception):
     """The disk is full."""
 
 
-def stage_tree(place: Place, log: Callable[[str], Any]) -> tuple[str, Moment]:
+def stage_tree(place: Place, log: Log) -> tuple[str, Moment]:
     """Copies the published tree to the staged one; says by what way, and when the copy was complete."""
     try:
         _check(place)
@@ -68,7 +66,7 @@ def make_directory(path: str) -> None:
     if not has_subvolumes(os.path.dirname(path)):
         os.mkdir(path, 0o755)
         return
-    status, tail = run(["btrfs", "subvolume", "create", path], lambda line: None)
+    status, tail = run(["btrfs", "subvolume", "create", path])
     if status != 0:
         raise RunnerError(f"btrfs cannot make the subvolume {path}", output=tail)
     os.chmod(path, 0o755)
@@ -93,7 +91,7 @@ def _check(place: Place) -> None:
 
 def _copy(place: Place) -> str:
     if _is_lone_subvolume(place):
-        status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged], lambda line: None)
+        status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged])
         if status != 0:
             raise RunnerError(f"btrfs cannot make a snapshot of {place.path}", output=tail)
         return "snapshot"
@@ -103,7 +101,7 @@ def _copy(place: Place) -> str:
     make_directory(place.staged)
     reflink = "auto" if way == "reflink" else "never"
     names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
-    status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), _stop_when_full)
+    status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), log=_stop_when_full)
     if status != 0:
         raise RunnerError(f"{place.path} cannot be copied", output=tail)
     return way
@@ -113,7 +111,7 @@ def _is_lone_subvolume(place: Place) -> bool:
     """A snapshot has empty directories in place of the subvolumes in it."""
     if os.lstat(place.path).st_ino != SUBVOLUME_INODE or not has_subvolumes(place.state):
         return False
-    status, tail = run(["btrfs", "subvolume", "list", "-o", place.path], lambda line: None)
+    status, tail = run(["btrfs", "subvolume", "list", "-o", place.path])
     return status == 0 and not tail
 
 
@@ -150,7 +148,7 @@ def needed(size: int) -> int:
 
 def used(tree: str, unit: str) -> int:
     """What is allocated, hard links counted once."""
-    status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]), lambda line: None)
+    status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]))
     if status != 0 or not tail:
         raise RunnerError(f"{tree} cannot be read", output=tail)
     return int(tail[-1].split("\t")[0])

@@ -20,13 +20,13 @@ from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import host_name, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags, read_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, plain_text
 from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import frame
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS, STAGED_FLAGS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, STAGED_FLAGS
 
 # Seconds in which a container starts, and in which it ends when it is asked to: a staged one longer, since nobody else tidies its tree.
 _START, _END, _STAGED_END = 60, 10, 60
@@ -89,12 +89,10 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
     `in_place`: jobs use the tree, or nobody knows of it; else it is a staged one.
     """
     arguments, environment = read_container_file(state)
-    machine = f"nspawn-runner-{os.urandom(8).hex()}"
-    flags = [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
     # In this process itself, which writes nothing. Where it may not, and through the wrapper, dpkg at least waits less, by STAGED_FLAGS.
     if not in_place and _may_filter(arguments, environment):
         suppress_sync()
-    argv = [*flags, *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
+    argv = [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
     os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
         with suppress(FileNotFoundError):

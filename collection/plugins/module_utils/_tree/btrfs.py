@@ -14,7 +14,7 @@ SUBVOLUME_INODE = 256
 
 
 def is_btrfs(path: str) -> bool:
-    status, tail = run(["stat", "--file-system", "--format=%T", "--", path], lambda line: None)
+    status, tail = run(["stat", "--file-system", "--format=%T", "--", path])
     return status == 0 and tail[-1:] == ["btrfs"]
 
 

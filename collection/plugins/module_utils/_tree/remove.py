@@ -40,12 +40,12 @@ def remove_tree(path: str, wait: bool = True) -> None:
     if subvolumes and wait:
         # The space is free only when the kernel's cleaner is through: another tree may need it now.
         state = os.path.dirname(path)
-        run(["btrfs", "subvolume", "sync", state], lambda line: None)
-        run(["btrfs", "filesystem", "sync", state], lambda line: None)
+        run(["btrfs", "subvolume", "sync", state])
+        run(["btrfs", "filesystem", "sync", state])
 
 
 def _rm(path: str) -> tuple[int, list[str]]:
-    return run(guarded(["rm", "--recursive", "--force", "--one-file-system", "--", path]), lambda line: None)
+    return run(guarded(["rm", "--recursive", "--force", "--one-file-system", "--", path]))
 
 
 def _delete_subvolumes(path: str, wait: bool) -> None:
@@ -53,7 +53,7 @@ def _delete_subvolumes(path: str, wait: bool) -> None:
     if not os.path.lexists(path):
         return
     delete = ["btrfs", "subvolume", "delete", *(["--commit-after"] if wait else [])]
-    if run([*delete, path], lambda line: None)[0] == 0:
+    if run([*delete, path])[0] == 0:
         return
     subvolumes = ("-type", "d", "-inum", str(SUBVOLUME_INODE))
     # Nothing can be deleted from one that is read-only.
@@ -63,4 +63,4 @@ def _delete_subvolumes(path: str, wait: bool) -> None:
 
 def _each(path: str, *tests: str) -> None:
     """Runs a program of the host on each that find finds, from the directory that it is in: paths may be too long to be named."""
-    run(guarded(["find", "-P", path, *tests]), lambda line: None, PATH=SYSTEM_PATH)
+    run(guarded(["find", "-P", path, *tests]), environment={"PATH": SYSTEM_PATH})

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -21,10 +20,11 @@ from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.loader import connection_loader
 from ansible.release import __version__ as ANSIBLE
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTION
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BOOTSTRAP_TOOLS
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, FLAGS, MINIMUM_SYSTEMD
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, MINIMUM_SYSTEMD
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Rows, Subject
 
 _CONNECTION = "nspawn.runner.nspawn"
@@ -64,7 +64,7 @@ def nspawn() -> Rows:
     if not find_program("systemd-nspawn"):
         yield PROBLEM, "not installed", "apt install systemd-container"
         return
-    _status, tail = run(["systemd-nspawn", "--version"], lambda line: None)
+    _status, tail = run(["systemd-nspawn", "--version"])
     match = re.match(r"systemd (\d+)", tail[0] if tail else "")
     version = int(match[1]) if match else 0
     if version < MINIMUM_SYSTEMD:
@@ -137,10 +137,9 @@ def _can_start() -> bool:
 
 def _in_container(script: str, *arguments: str) -> list[str]:
     """What a shell script prints in a container like those of the images, but of this host's own programs: read-only, with nothing else in it."""
-    flags = [flag.format(machine=f"nspawn-runner-{secrets.token_hex(8)}", name="doctor") for flag in FLAGS]
     binds = [f"--bind-ro={_RESOLV_CONF}"] if os.path.isfile(_RESOLV_CONF) else []
-    argv = ["systemd-nspawn", *flags, *binds, "--volatile=yes", "--directory=/", "--", "/bin/sh", "-c", script, "sh", *arguments]
-    return run(guarded(argv), lambda line: None, **ENVIRONMENT)[1]
+    argv = ["systemd-nspawn", *flags("doctor"), *binds, "--volatile=yes", "--directory=/", "--", "/bin/sh", "-c", script, "sh", *arguments]
+    return run(guarded(argv), environment=ENVIRONMENT)[1]
 
 
 def dns(subjects: Sequence[Subject]) -> Rows:
@@ -174,7 +173,7 @@ def _own_archives() -> list[str]:
     """Those of this host's apt: likely the ones that a bootstrap tool takes by itself."""
     if not find_program("apt-get"):
         return []
-    return _hosts(run(["apt-get", "indextargets", "--format=$(SITE)", "Created-By: Packages"], lambda line: None)[1])
+    return _hosts(run(["apt-get", "indextargets", "--format=$(SITE)", "Created-By: Packages"])[1])
 
 
 def _hosts(urls: Sequence[str]) -> list[str]:
@@ -193,7 +192,7 @@ def overlay() -> Rows:
     with open("/proc/filesystems", encoding="utf-8") as file:
         known = "overlay" in file.read().split()
     modprobe = find_program("modprobe")
-    if known or (modprobe and run([modprobe, "--dry-run", "overlay"], lambda line: None)[0] == 0):
+    if known or (modprobe and run([modprobe, "--dry-run", "overlay"])[0] == 0):
         yield OK, "available"
     else:
         yield WARNING, "this kernel has no overlay file system", "load its module: jobs that start with --overlay need it"
