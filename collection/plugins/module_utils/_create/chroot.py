@@ -188,6 +188,6 @@ def _put(place: Place) -> None:
 def _forget_published(place: Place) -> None:
     """What the image's record says of its tree will not be true of the new one."""
     content = record.load(place)
-    if content.pop("published", None) or content.pop("hold", None):
-        content.pop("hold", None)
+    removed = [content.pop(name, None) for name in ("published", "hold")]
+    if any(removed):
         record.save(place, content)

@@ -22,7 +22,8 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _BTRFS_INO_LOOKUP = 0xD0009412
 _SUBVOLUME_INODE = 256
-_PART = ".part"
+# Suffix of a file that is being written.
+PART = ".part"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -90,26 +91,26 @@ def sync_directory(path: str) -> None:
 
 
 def write_json(path: str, content: dict[str, Any]) -> None:
-    """Replaces the file as a whole, on the disk too. One writer at a time."""
-    beside = f"{path}{_PART}"
+    """Replaces a file by an object, as `write_text` does."""
+    write_text(path, f"{json.dumps(content, indent=2)}\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Replaces a file as a whole: after a crash, and for another process, the content is the old one or the new one.
+
+    One writer at a time. The file is private to root. Raises RunnerError.
+    """
+    part = f"{path}{PART}"
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(part, path)
         sync_directory(os.path.dirname(path))
     except OSError as exc:
         raise system_error(exc, f"{path} cannot be written") from exc
-
-
-def remove_parts(directory: str) -> None:
-    """Removes what killed writers of `write_json` left."""
-    for name in os.listdir(directory):
-        if name.endswith(f".json{_PART}"):
-            os.unlink(os.path.join(directory, name))
 
 
 def remove_file(path: str) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import FLAGS, VARIABLE_FLAGS
@@ -50,16 +49,8 @@ def _values(value: Any, when: Any) -> Iterator[str]:
 
 
 def write_container_file(state: str, variables: Mapping[str, Any]) -> None:
-    """Replaces the file as a whole: a container that starts meanwhile reads the old options or the new ones."""
-    descriptor, path = tempfile.mkstemp(dir=state, prefix=f"{CONTAINER_FILE}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in container_lines(variables))
-        os.replace(path, os.path.join(state, CONTAINER_FILE))
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-        raise
+    """Replaces the options of an image's containers: a container that starts meanwhile reads the old options or the new ones."""
+    files.write_text(os.path.join(state, CONTAINER_FILE), "".join(f"{line}\n" for line in container_lines(variables)))
 
 
 def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:

@@ -124,6 +124,13 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
+def stat_fields(pid: int | str) -> list[bytes]:
+    """The fields of /proc/PID/stat after the program's name: the state, the parent's id and so on. OSError when the process has ended."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # The name can contain spaces and parentheses.
+        return file.read().rpartition(b")")[2].split()
+
+
 def _ancestors() -> list[int]:
     """Process ids up to the main process of Ansible, whose workers are forks with its command line; none over SSH."""
     above: list[tuple[int, list[bytes]]] = []
@@ -132,8 +139,7 @@ def _ancestors() -> list[int]:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
                 above.append((pid, file.read().split(b"\0")))
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                pid = int(file.read().rpartition(b")")[2].split()[1])
+            pid = int(stat_fields(pid)[1])
         except OSError:
             break
     last = max((n for n, (pid, line) in enumerate(above) if _is_ansible(line)), default=-1)

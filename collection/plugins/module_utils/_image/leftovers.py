@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.files import PART
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import JOURNAL
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
-# Entries with this prefix are removed by the next run when this one is killed.
-TRASH_PREFIX = "trash-"
+_TRASH = "trash-"
 _CONFIG = "config"
+_INNER_RESULT = "inner-result.json"
 
 
 def trash_path(state: str) -> str:
     """A new name in the state directory for a tree that is about to be removed."""
-    return os.path.join(state, f"{TRASH_PREFIX}{secrets.token_hex(4)}")
+    return os.path.join(state, f"{_TRASH}{secrets.token_hex(4)}")
 
 
 def config_path(state: str) -> str:
@@ -27,14 +31,40 @@ def config_path(state: str) -> str:
     return os.path.join(state, _CONFIG)
 
 
+def inner_result_path(state: str) -> str:
+    """The file by which the run of an image's playbook reports to the maintenance. The callback writes to a longer name first."""
+    return os.path.join(state, _INNER_RESULT)
+
+
+@contextmanager
+def temporary_file(state: str) -> Iterator[int]:
+    """A descriptor of a new file in the state directory, which is removed at the end."""
+    descriptor, path = tempfile.mkstemp(prefix=_TRASH, dir=state)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(path)
+
+
 def has_leftovers(state: str) -> bool:
+    """Whether a killed run left entries in the state directory, or a run is at work there."""
     return bool(_leftovers(state))
 
 
 def remove_leftovers(state: str) -> None:
-    """Removes what a run left in the state directory, unless it was in the middle of a swap, which is to be completed first."""
+    """Removes all temporary entries of the state directory; none while a journal exists, whose swap has to be completed first.
+
+    For the holder of the image's lock. Raises RunnerError when an entry cannot be removed.
+    """
     for name in _leftovers(state):
-        remove_tree(os.path.join(state, name))
+        path = os.path.join(state, name)
+        try:
+            os.unlink(path)
+        except OSError:
+            # A directory, or an immutable file.
+            remove_tree(path)
 
 
 def _leftovers(state: str) -> list[str]:
@@ -42,6 +72,8 @@ def _leftovers(state: str) -> list[str]:
         names = os.listdir(state)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    if JOURNAL in names:
-        return []
-    return [name for name in names if name in (layout.STAGED_DIRECTORY, _CONFIG) or name.startswith(TRASH_PREFIX)]
+    return [] if JOURNAL in names else [name for name in names if _is_leftover(name)]
+
+
+def _is_leftover(name: str) -> bool:
+    return name in (layout.STAGED_DIRECTORY, _CONFIG) or name.startswith((_TRASH, _INNER_RESULT)) or name.endswith(PART)

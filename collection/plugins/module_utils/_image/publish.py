@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,7 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, ignore
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
-from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX, remove_leftovers
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import remove_leftovers, temporary_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.quiet import quiet
@@ -97,18 +96,12 @@ def _room(place: Place) -> Iterator[None]:
     """Takes what the record needs of the disk before the swap, so that a full disk fails that instead of what has to follow it."""
     size = os.path.getsize(place.journal) + _GROWTH
     try:
-        # A name that the next run removes when this one is killed.
-        descriptor, path = tempfile.mkstemp(prefix=TRASH_PREFIX, dir=place.state)
-        try:
-            with open(descriptor, "wb") as file:
+        with temporary_file(place.state) as descriptor:
+            with open(descriptor, "wb", closefd=False) as file:
                 # Nothing that a file system would compress.
                 file.write(os.urandom(size))
-                file.flush()
-                os.fsync(descriptor)
+            os.fsync(descriptor)
             yield
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
     except OSError as exc:
         raise system_error(exc, f"{place.path} cannot be replaced", place.state) from exc
 
@@ -122,7 +115,6 @@ def recover(place: Place) -> None:
     finally:
         # What was on its way out hinders nobody when it cannot be removed now.
         with suppress(RunnerError, OSError):
-            files.remove_parts(place.state)
             remove_leftovers(place.state)
 
 

@@ -18,19 +18,14 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.image_state import CHANGE, GENERATION, HOLD, LAST_RUN
 
 FORMAT = 1
 _ID = r"\d{8}T\d{6}Z"
 _ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
 _LIMIT = 16 << 20
-_GENERATION = {
-    **dict.fromkeys(("published", "retired", "playbook", "playbook_sha256"), str),
-    "tasks_changed": int,
-    "packages": list,
-    "creation": dict,
-    "mounts": list,
-}
-_HOLD = {"since": str, "generation": str}
+# Another program may write 3 for 3.0.
+_TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
 _RESTORE = "restore it from a backup, or move it away"
 
 
@@ -58,7 +53,9 @@ def _problem(content: Any, place: Place) -> tuple[str, str] | None:
     published = [content["published"]] if "published" in content else []
     if not isinstance(generations, list) or not all(map(_is_generation, [*generations, *published])):
         return "is damaged", remedy
-    if "hold" in content and not (_has_types(content["hold"], _HOLD) and _HOLD.keys() <= content["hold"].keys()):
+    if "hold" in content and not (_has_types(content["hold"], HOLD) and HOLD.keys() <= content["hold"].keys()):
+        return "is damaged", remedy
+    if "last_run" in content and not _has_types(content["last_run"], LAST_RUN):
         return "is damaged", remedy
     if content.get("image") != place.image:
         return f"is of the image '{content.get('image')}', not of {place.image}", remedy
@@ -67,13 +64,13 @@ def _problem(content: Any, place: Place) -> tuple[str, str] | None:
 
 def _is_generation(entry: Any) -> bool:
     # Ids become names of directories.
-    if not _has_types(entry, _GENERATION) or not isinstance(entry.get("id"), str) or not is_id(entry["id"]):
+    if not _has_types(entry, GENERATION) or not is_id(entry.get("id", "")):
         return False
-    return all(isinstance(package, dict) and isinstance(package.get("name"), str) for package in entry.get("packages", []))
+    return all(_has_types(package, CHANGE) and "name" in package for package in entry.get("packages", []))
 
 
-def _has_types(entry: Any, types: Mapping[str, type]) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry[name], kind) for name, kind in types.items() if name in entry)
+def _has_types(entry: Any, types: Mapping[str, str]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry[name], _TYPES[kind]) for name, kind in types.items() if name in entry)
 
 
 def read_json(path: str) -> Any:

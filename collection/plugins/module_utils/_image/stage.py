@@ -12,7 +12,7 @@ import tempfile
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, guarded, run
-from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import TRASH_PREFIX
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import temporary_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import SUBVOLUME_INODE, has_subvolumes
@@ -52,13 +52,8 @@ def stage_tree(place: Place, log: Log) -> tuple[str, Moment]:
 
 def moment(state: str) -> Moment:
     """Now, by the file system's clock."""
-    # A name that the next run removes when this one is killed.
-    descriptor, path = tempfile.mkstemp(prefix=TRASH_PREFIX, dir=state)
-    try:
+    with temporary_file(state) as descriptor:
         return Moment(os.fstat(descriptor).st_ctime_ns, clock_offset())
-    finally:
-        os.close(descriptor)
-        os.unlink(path)
 
 
 def make_directory(path: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.in_use import lock_beside, lock_file, processes
 
 PATIENCE = 60
@@ -106,8 +107,8 @@ def _has_open(pid: str, paths: Container[str]) -> bool:
 
 def _with_parents(pids: Iterable[str]) -> Iterable[tuple[str, str]]:
     for pid in pids:
-        with suppress(*_GONE), open(f"/proc/{pid}/stat", "rb") as file:
-            yield pid, file.read().rpartition(b")")[2].split()[1].decode()
+        with suppress(*_GONE):
+            yield pid, stat_fields(pid)[1].decode()
 
 
 def _root(pid: str) -> tuple[int, int] | None:

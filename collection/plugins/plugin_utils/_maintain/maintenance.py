@@ -20,6 +20,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import inner_result_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
 from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import publish, recover
 from ansible_collections.nspawn.runner.plugins.module_utils._image.stage import stage_tree
@@ -238,7 +239,7 @@ def _build(job: Job, creation: dict[str, Any], exists: bool, log: Log) -> str:
 def _playbook(job: Job, log: Log) -> int:
     """Runs the image's playbook on the staged tree and returns how many tasks changed something; RunError when not all of it ran."""
     image, place = job.image, job.place
-    result_file = os.path.join(place.state, "inner-result.json")
+    result_file = inner_result_path(place.state)
     with suppress(FileNotFoundError):
         os.unlink(result_file)
     errors: list[str] = []
