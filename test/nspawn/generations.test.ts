@@ -89,7 +89,7 @@ describe("prune", () => {
     writeFileSync(join(host.state, "state.json"), "{");
     const { value, log } = await prune(host, 0, 0);
     expect(value).toEqual([]);
-    expect(log.join()).toMatch(/^earlier generations of image img were not looked through: \S+state.json is damaged/);
+    expect(log.join()).toMatch(/^old generations of image img were not pruned: \S+state.json is damaged/);
   });
 });
 
@@ -129,7 +129,7 @@ describe("a generation in use is not pruned", () => {
       const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
       const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
       return running(["unshare", "--mount", "/bin/sh", "-c", script]);
-    }, /the mount \S+\/merged, which was made of it when it was at \S+\/img/));
+    }, /the mount \S+\/merged, made when the tree was at \S+\/img/));
 
   test("by an overlay: one of the tree that is there now does not count", async () => {
     const host = await imageWith("a", "b");

@@ -95,7 +95,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
   test("beside a staged tree, which stays", async () => {
     mkdirSync(host.tree);
     host.stage("of another run");
-    expect((await stage(host)).error).toBe(`${host.state}/staged exists: another run left it; remove it`);
+    expect((await stage(host)).error).toBe(`${host.state}/staged exists, left by another run: remove it`);
     expect(readFileSync(join(host.state, "staged/v"), "utf8")).toBe("of another run");
   });
 

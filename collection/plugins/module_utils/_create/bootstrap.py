@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: how a tree is filled: by a bootstrap tool, from an archive or by a command. Names can change at any time.
+# PRIVATE: the seed of a new tree: a bootstrap tool, an archive or a command. Names can change at any time.
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
 
-# First bytes of an archive, tar's option for it, its program and the Debian package of that.
+# First bytes of an archive, tar's option, the program that decompresses, the Debian package of this program.
 _COMPRESSIONS = (
     (b"\x1f\x8b", "--gzip", "gzip", "gzip"),
     (b"\xfd7zXZ\x00", "--xz", "xz", "xz-utils"),
     (b"\x28\xb5\x2f\xfd", "--zstd", "zstd", "zstd"),
 )
-# Messages of apt and dpkg about an archive that is being updated. No setting of this host causes them.
+# Messages of apt and dpkg about an inconsistent archive. No setting of this host causes them.
 BROKEN_ARCHIVE = r"unmet dependencies|held broken packages|dependency problems|Hash Sum mismatch|unexpected size"
 BROKEN_ARCHIVE_REASON = "the archive's dependencies cannot be satisfied at the moment, as happens in a rolling suite"
 BROKEN_ARCHIVE_REMEDY = "try again later"
@@ -50,7 +50,7 @@ _BY_OPTION = ("command", "tarball")
 
 
 def plan(params: dict[str, Any]) -> dict[str, Any]:
-    """How the tree would be made; a RunnerError when it cannot be."""
+    """The method by which the tree is made, `bootstrap`, and its options. `params`: the options of nspawn.runner.chroot. Raises RunnerError."""
     method = _method(params)
     if method == "command":
         argv = params.get("command") or []
@@ -123,7 +123,10 @@ def _components(params: dict[str, Any]) -> list[str]:
 
 
 def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any], log: Log) -> tuple[str, ...]:
-    """Fills the empty directory, and returns the files that the tool left in it."""
+    """Fills the empty directory `tree`, and returns patterns of the files that the tool leaves in it. Raises OSError or RunnerError.
+
+    `state`: the image's private directory, for the tool's configuration file. `planned`: the result of `plan`.
+    """
     method = planned["bootstrap"]
     if method == "tarball":
         _unpack(tree, params, log)
@@ -151,7 +154,7 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
 
 
 def _arguments(arguments: tuple[str, ...], values: dict[str, Any]) -> list[str]:
-    """Fills the placeholders; an argument with one whose value is not set is left out."""
+    """The arguments with their placeholders filled, without the arguments whose value is not set."""
     wanted = [argument for argument in arguments if all(values[name] for name in re.findall(r"{(\w+)}", argument))]
     return [re.sub(r"{(\w+)}", lambda match: values[match[1]], argument) for argument in wanted]
 
@@ -164,7 +167,7 @@ def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log:
 
 
 def _failure(name: str, status: int, tail: list[str], tree: str, params: dict[str, Any]) -> tuple[str, str]:
-    """The failure of a program, by its last lines, and the remedy."""
+    """The failure of a program, with the reason that its last lines or the full disk show, and the remedy."""
     text = "\n".join(tail)
     reason, remedy = next(((reason, remedy) for pattern, reason, remedy in _REASONS if re.search(pattern, text)), ("", ""))
     if _is_full(tree):
@@ -190,7 +193,7 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         if option and not find_program(option[2]):
             raise RunnerError(f"{archive} is compressed by {option[2]}, which is not installed", f"run apt install {option[3]}")
         argv = ["tar", "--extract", "--file=-", *(option[1:2] if option else ()), f"--directory={tree}", "--numeric-owner"]
-        # Of the attributes those that mean something in a container; an overlay's or a security module's do not.
+        # The extended attributes that have an effect in a container, not those of overlays and security modules.
         argv += ["--acls", "--xattrs", "--xattrs-include=security.capability", "--xattrs-include=user.*", "--warning=no-timestamp"]
         status, tail = run(guarded(argv), log=log, stdin=file.fileno(), environment={"TAR_OPTIONS": ""})
     if status == 0:
@@ -203,7 +206,7 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
 
 def _open_archive(archive: str) -> io.FileIO:
     try:
-        # A FIFO would block here.
+        # To open a FIFO would block.
         if not os.path.isfile(archive):
             raise RunnerError(f"the archive {archive} {'is not a regular file' if os.path.exists(archive) else 'does not exist'}", "correct its path")
         return open(archive, "rb", buffering=0)
@@ -212,7 +215,7 @@ def _open_archive(archive: str) -> io.FileIO:
 
 
 def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
-    """Compares the sum of an open archive, and leaves it at its start."""
+    """Compares the checksum of an open archive, and seeks back to the start. Raises RunnerError."""
     if not checksum:
         return
     algorithm, _colon, expected = checksum.partition(":")
@@ -229,5 +232,6 @@ def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
 
 
 def check_archive(params: dict[str, Any]) -> None:
+    """Raises RunnerError for an archive that cannot be read or has another checksum."""
     with _open_archive(params["tarball"]) as file:
         check_sum(file, params["tarball"], params.get("checksum"))

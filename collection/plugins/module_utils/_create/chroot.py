@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: one tree present or absent. Names can change at any time.
+# PRIVATE: creation and removal of an image's tree. Names can change at any time.
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import 
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
-    """Makes the tree when it is missing, or anew with `recreate`."""
-    place = _where(params)
+    """Makes the tree if it is missing, or again with `recreate`, and returns the module's result. Raises Busy or RunnerError.
+
+    `params`: the options of nspawn.runner.chroot. `log`: gets the output of the bootstrap tool. `check`: changes nothing.
+    """
+    place = _place(params)
     path = place.path
     exists = _exists(path)
     if exists and not params.get("recreate"):
@@ -36,10 +39,10 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
     planned = checked_plan(params)
     with ExitStack() as stack:
         if not check:
-            # First, as of two runs that look at once whether the tree is in use each would find the other.
+            # Lock first: two runs that test the tree at the same time would each see the other's test as a user.
             stack.enter_context(image_lock(make_state(place.root, place.image), "creation"))
             recover(place)
-            # Another run may have made it since.
+            # Another run may have made the tree since the test above.
             if _exists(path) and not exists:
                 return {"changed": False, "path": path, "msg": f"{path} exists"}
         if exists:
@@ -51,14 +54,14 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
 
 
 def describe(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
-    """What the creation did, or would do, as `msg` and `diff`."""
-    made = f"{'would be' if check else 'was'} made{' anew' if exists else ''} {_by(planned)}"
-    before, after = {"state": "present" if exists else "absent"}, {"state": "present anew" if exists else "present", **planned}
-    return {"msg": f"{path} {made}", "diff": _diff(path, before, after)}
+    """`msg` and `diff` of a creation, or of a planned one (`check`). `exists`: the tree existed before."""
+    before, after = {"state": "present" if exists else "absent"}, {"state": "present, made again" if exists else "present", **planned}
+    msg = f"{path} {'would be' if check else 'was'} made{' again' if exists else ''} {_by(planned)}"
+    return {"msg": msg, "diff": _diff(path, before, after)}
 
 
 def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
-    """How the tree is made, after all checks that need no tree."""
+    """As bootstrap.plan, after all checks that need no tree: the host's systemd-nspawn and the archive. Raises RunnerError."""
     planned = bootstrap.plan(params)
     if not find_program("systemd-nspawn"):
         raise RunnerError("systemd-nspawn is not installed", "run apt install systemd-container")
@@ -74,8 +77,11 @@ def _by(planned: dict[str, Any]) -> str:
 
 
 def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
-    """Removes the tree with its earlier generations, and what creations of it left."""
-    place = _where(params)
+    """Removes the tree, the earlier generations and temporary entries, and returns the module's result. Raises Busy or RunnerError.
+
+    `params`, `check`: as for `present`.
+    """
+    place = _place(params)
     path = place.path
     if not _trees(place):
         _clean_idle(place, check)
@@ -102,7 +108,7 @@ def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
 
 
 def _trees(place: Place) -> list[str]:
-    """All trees of an image that are there, the published one first."""
+    """The existing trees of an image: the published one, the generations, the failed one."""
     earlier = [os.path.join(place.generations, name) for name in record.directories(place)]
     return [tree for tree in (place.path, *earlier, place.failed) if _exists(tree)]
 
@@ -116,7 +122,7 @@ def _all_unused(place: Place) -> ExitStack:
         return stack.pop_all()
 
 
-def _where(params: dict[str, Any]) -> Place:
+def _place(params: dict[str, Any]) -> Place:
     name, root = params["name"], os.path.normpath(params.get("root") or ROOT)
     problem = name_problem(name)
     if problem:
@@ -144,7 +150,7 @@ def _diff(path: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str,
 
 
 def _clean_idle(place: Place, check: bool) -> None:
-    """Removes what a killed run left, unless another run is at work on the image."""
+    """Removes the temporary entries of a killed run, unless another run holds the image."""
     if check or not (has_leftovers(place.state) or files.exists(place.journal)):
         return
     try:
@@ -162,12 +168,15 @@ def _create(params: dict[str, Any], planned: dict[str, Any], place: Place, log: 
     except OSError as exc:
         raise system_error(exc, f"{place.path} cannot be made") from exc
     finally:
-        # After a failure what was built, after an exchange the old tree.
+        # Removes the staged tree: after a failure the incomplete tree, after an exchange the old one.
         recover(place)
 
 
 def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Log) -> None:
-    """Fills the staged tree from nothing; the caller has the lock, and removes what a failure leaves."""
+    """Makes the staged tree, and checks that a container starts on it. Raises OSError or RunnerError.
+
+    The caller holds the image's lock, and removes the staged tree after an error.
+    """
     stage.make_directory(place.staged)
     leftovers = bootstrap.fill(place.staged, place.state, params, planned, log)
     finish_tree(place.staged, leftovers)
@@ -175,7 +184,7 @@ def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Lo
 
 
 def _put(place: Place) -> None:
-    """The new tree takes its place; of one that was there nothing is kept."""
+    """Renames the staged tree to the image's path. An old tree takes the staged tree's path, and no generation keeps it."""
     _forget_published(place)
     if not _exists(place.path):
         files.rename(place.staged, place.path, files.NOREPLACE)
@@ -186,7 +195,7 @@ def _put(place: Place) -> None:
 
 
 def _forget_published(place: Place) -> None:
-    """What the image's record says of its tree will not be true of the new one."""
+    """Removes the entries about the published tree from the record."""
     content = record.load(place)
     removed = [content.pop(name, None) for name in ("published", "hold")]
     if any(removed):

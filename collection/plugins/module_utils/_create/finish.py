@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what every new tree goes through, whoever filled it. Names can change at any time.
+# PRIVATE: the last steps of each creation, whichever tool filled the tree. Names can change at any time.
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags i
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
-# What belongs to the host that made the tree, and what can be fetched again.
-_OF_THE_HOST = (
+# Files with data of the host that made the tree, and caches.
+_REMOVED = (
     "etc/hostname",
     "etc/resolv.conf",
     "var/cache/apt/*.bin",
@@ -31,13 +31,16 @@ _DEVICES = {*((1, minor) for minor in (3, 5, 7, 8, 9)), *((5, minor) for minor i
 
 
 def finish_tree(tree: str, leftovers: tuple[str, ...]) -> None:
-    """Takes out of a new tree what is the host's, and every device that a container must not open."""
+    """Removes the host's data, caches and the tool's `leftovers` (patterns) from a new tree, and device nodes except the harmless ones.
+
+    Raises OSError or RunnerError.
+    """
     status = os.lstat(tree)
     if not stat.S_ISDIR(status.st_mode):
         raise RunnerError(f"the create command replaced the directory {tree} by something else", "change the command so that it fills this directory")
     os.chmod(tree, 0o755)
     os.chown(tree, 0, 0, follow_symlinks=False)
-    for pattern in (*_OF_THE_HOST, *leftovers):
+    for pattern in (*_REMOVED, *leftovers):
         beneath.remove_files(tree, pattern)
     beneath.empty_file(tree, "etc/machine-id")
     _remove_devices(tree)
@@ -54,7 +57,7 @@ def _remove_devices(tree: str) -> None:
 
 
 def check_usable(tree: str, name: str) -> None:
-    """Runs a shell in a container on the tree."""
+    """Runs a shell in a container on the tree. `name`: the image's. Raises RunnerError if that fails."""
     refuse_traps(tree)
     with beneath.directory_beneath(tree, "usr") as usr:
         if usr is None:

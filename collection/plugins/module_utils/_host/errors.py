@@ -49,6 +49,6 @@ def system_error(problem: OSError, failure: str = "", path: str = "") -> RunnerE
     `failure`: a sentence such as "/a cannot be read". `path`: the file to name where the OSError names none.
     """
     file = str(problem.filename or path)
-    # A file that the sentence names already is not named twice.
+    # A file that the failure names is not named twice.
     parts = (failure, "" if file in failure.split() else file, problem.strerror or str(problem))
     return RunnerError(": ".join(part for part in parts if part), _REMEDIES.get(problem.errno or 0, ""))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: renames and writes that a crash leaves either done or not done. Names can change at any time.
+# PRIVATE: renames and writes that are complete or undone after a crash. Names can change at any time.
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 
 NOREPLACE, EXCHANGE = 1, 2
 _AT_FDCWD = -100
-# linux/fs.h and linux/btrfs.h.
+# From linux/fs.h and linux/btrfs.h.
 _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _BTRFS_INO_LOOKUP = 0xD0009412
@@ -28,61 +28,65 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def rename(source: str, target: str, flags: int) -> None:
+    """renameat2(2) with NOREPLACE or EXCHANGE. Raises RunnerError."""
     if _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
         problem = ctypes.get_errno()
         raise system_error(OSError(problem, os.strerror(problem)), f"{source} cannot be renamed to {target}")
 
 
 def exists(path: str) -> bool:
+    """Whether the path has an entry, be it a dangling link."""
     return os.path.lexists(path)
 
 
 def identity(path: str) -> list[int] | None:
-    """What tells a directory from every other of its file system, also after a reboot; None when there is none."""
+    """Numbers of a directory that no other directory of the file system has, also after a reboot; None if there is no directory."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         inode = os.fstat(descriptor).st_ino
-        # All subvolumes have the same inode number.
+        # The top directories of all subvolumes have the same inode number.
         return [inode, _subvolume(descriptor) if inode == _SUBVOLUME_INODE else 0]
     finally:
         os.close(descriptor)
 
 
 def _subvolume(descriptor: int) -> int:
-    # struct btrfs_ioctl_ino_lookup_args: treeid, which 0 has filled in, objectid, name.
+    # struct btrfs_ioctl_ino_lookup_args: treeid (the kernel replaces 0 by the subvolume's), objectid, name.
     arguments = bytearray(struct.pack("=QQ", 0, _SUBVOLUME_INODE) + bytes(4080))
     try:
         fcntl.ioctl(descriptor, _BTRFS_INO_LOOKUP, arguments)
     except OSError:
-        # Another file system, where the number is like any other.
+        # Not btrfs: 256 is an inode number like any other.
         return 0
     return struct.unpack_from("=Q", arguments)[0]
 
 
 def clear_flags(directory: str) -> None:
-    """Takes away what keeps root from renaming a directory: chattr +i and +a. What is in it keeps its own."""
+    """Removes the flags of a directory that keep root from renaming it (chattr +i and +a), not those of its entries."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         flags = struct.unpack("=i", fcntl.ioctl(descriptor, _GETFLAGS, bytes(4)))[0]
         if flags & (_IMMUTABLE | _APPEND_ONLY):
             fcntl.ioctl(descriptor, _SETFLAGS, struct.pack("=i", flags & ~(_IMMUTABLE | _APPEND_ONLY)))
     except OSError:
-        # A file system without such flags; otherwise the rename says what is wrong.
+        # The file system has no such flags, or else the rename fails and reports the reason.
         pass
     finally:
         os.close(descriptor)
 
 
 def sync_file_system(path: str) -> None:
+    """Writes the file system of this path to the disk. Raises RunnerError."""
     status, tail = run(["sync", "--file-system", path])
     if status != 0:
         raise RunnerError(f"{path} cannot be written to the disk", output=tail)
 
 
 def sync_directory(path: str) -> None:
+    """Writes a directory's entries to the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -91,14 +95,14 @@ def sync_directory(path: str) -> None:
 
 
 def write_json(path: str, content: dict[str, Any]) -> None:
-    """Replaces a file by an object, as `write_text` does."""
+    """Replaces a file by a JSON object, as `write_text` does."""
     write_text(path, f"{json.dumps(content, indent=2)}\n")
 
 
 def write_text(path: str, text: str) -> None:
-    """Replaces a file as a whole: after a crash, and for another process, the content is the old one or the new one.
+    """Replaces a file, which root alone can read. Readers, also after a crash, find the old content or the new one.
 
-    One writer at a time. The file is private to root. Raises RunnerError.
+    Only one process may write the file at a time. Raises RunnerError.
     """
     part = f"{path}{PART}"
     try:
@@ -114,6 +118,7 @@ def write_text(path: str, text: str) -> None:
 
 
 def remove_file(path: str) -> None:
+    """Removes a file if there is one, also from the disk. Raises OSError."""
     try:
         os.unlink(path)
     except FileNotFoundError:

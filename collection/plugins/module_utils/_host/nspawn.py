@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: an image's own container options, in the file that the wrapper nspawn-chroot and a session read, and its host name.
-# The format can change at any time.
+# PRIVATE: arguments of systemd-nspawn, and the file with an image's container options, which the wrapper nspawn-chroot and a session read.
+# Names and the format of the file can change at any time.
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags i
 
 
 def flags(name: str) -> list[str]:
-    """systemd-nspawn's arguments in every call, for an image of this name. The machine name is another one in each call."""
+    """systemd-nspawn's arguments of one call, for an image of this name, with a machine name that no other call has."""
     machine = f"nspawn-runner-{os.urandom(8).hex()}"
     return [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
 
 
 def container_lines(variables: Mapping[str, Any]) -> list[str]:
-    """systemd-nspawn's arguments for these variables, one a line; a line without a leading dash is NAME=VALUE for its environment."""
+    """The lines of the options file for these variables of an image: arguments of systemd-nspawn, and NAME=VALUE for the environment."""
     seen: set[tuple[str, str]] = set()
     lines = []
     for entry in VARIABLE_FLAGS:
         for value in _values(variables.get(entry["variable"]), entry["when"]):
             match = re.fullmatch(entry["pattern"] or "(.*)", value)
-            # Of several flags of one variable the first that matches a value is taken.
+            # Each value takes the first flag whose pattern matches.
             if match and (entry["variable"], value) not in seen:
                 seen.add((entry["variable"], value))
                 lines.append(entry["flag"].replace("{value}", match.group(1)))
@@ -49,12 +49,15 @@ def _values(value: Any, when: Any) -> Iterator[str]:
 
 
 def write_container_file(state: str, variables: Mapping[str, Any]) -> None:
-    """Replaces the options of an image's containers: a container that starts meanwhile reads the old options or the new ones."""
+    """Replaces the options file in the state directory. A container that starts meanwhile reads the old options or the new ones."""
     files.write_text(os.path.join(state, CONTAINER_FILE), "".join(f"{line}\n" for line in container_lines(variables)))
 
 
 def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
-    """systemd-nspawn's arguments and environment from the file; none where there is no file."""
+    """systemd-nspawn's arguments and environment from the options file in the state directory; both empty without a file.
+
+    Raises RunnerError for a file that others than root can write.
+    """
     path = os.path.join(state, CONTAINER_FILE)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -64,7 +67,7 @@ def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
         raise system_error(problem, f"{path} cannot be read") from problem
     with open(descriptor, encoding="utf-8") as file:
         status = os.fstat(descriptor)
-        # It says what of the host the container gets.
+        # The options give files and capabilities of the host to the container.
         if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
             raise RunnerError(f"{path} is not a file that only root can write", "remove it, and run the maintenance of this image, which writes it again")
         lines = file.read().splitlines()
@@ -73,6 +76,6 @@ def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
 
 
 def host_name(name: str) -> str:
-    """The container's host name: systemd-nspawn takes fewer names than directories and images can have."""
+    """A container's host name for an image: systemd-nspawn refuses some names that images can have."""
     plain = re.sub(r"\.+", ".", re.sub("[^A-Za-z0-9.-]", "-", name)).lstrip(".-")
     return plain[:64].rstrip(".-") or "image"

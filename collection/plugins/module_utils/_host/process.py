@@ -20,20 +20,21 @@ from typing import IO, Any, cast
 # Takes a line of output.
 Log = Callable[[str], object]
 
+# Lines of output that are kept, and characters of a line.
 TAIL_LINES = 20
 LINE_LENGTH = 2000
 _PR_SET_PDEATHSIG = 1
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Nothing but text reaches the user's terminal: package scripts may print anything.
+# Package scripts can print control characters, which must not reach the user's terminal.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def guarded(argv: list[str]) -> list[str]:
-    """The command in a PID and mount namespace of its own: it dies with this process, with all it started and mounted.
+    """The argv of a command in new PID and mount namespaces: its processes and mounts end with the calling process.
 
-    Call it in the thread and process that starts the command: the kernel watches that thread.
+    Call this in the thread that starts the command: the kernel sends the signal at the end of the parent thread (prctl(2), PR_SET_PDEATHSIG).
     """
-    # When this process died before setpriv asked for the signal, the shell sees another parent.
+    # If this process died before setpriv asked for the signal, the shell has another parent and starts nothing.
     return [
         *("setpriv", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *argv),
@@ -41,12 +42,12 @@ def guarded(argv: list[str]) -> list[str]:
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program of the host; None where it is not installed. /sbin need not be on PATH."""
+    """The path of a program of the host, searched in PATH and in SYSTEM_PATH; None if the program is not installed."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
 def ignore(line: str) -> None:
-    """The log that keeps nothing."""
+    """A log that keeps nothing."""
 
 
 def run(argv: list[str], *, log: Log = ignore, stdin: Any = subprocess.DEVNULL, environment: Mapping[str, str] | None = None) -> tuple[int, list[str]]:
@@ -77,7 +78,7 @@ def run(argv: list[str], *, log: Log = ignore, stdin: Any = subprocess.DEVNULL, 
 
 
 def _lines(descriptor: int) -> Iterator[str]:
-    """Lines as they come, of bounded length; of a progress line its last state."""
+    """Lines as they arrive. A line that is longer than LINE_LENGTH loses characters."""
     rest = b""
     while chunk := os.read(descriptor, 65536):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -89,12 +90,12 @@ def _lines(descriptor: int) -> Iterator[str]:
 
 
 def plain_text(line: bytes) -> str:
-    """A line as it may be shown: without control characters, of bounded length, of a progress line its last state."""
+    """A line for the terminal: without control characters, at most LINE_LENGTH characters, and only the last state of a progress line."""
     return _CONTROL.sub("", line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace"))[:LINE_LENGTH]
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Has the kernel kill this process when its parent ends. `parent`: its process id, where it is known from before the fork."""
+    """Has the kernel kill this process when the parent process ends. `parent`: the parent's id, if known from before the fork."""
     parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -102,9 +103,9 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def die_with_ansible() -> None:
-    """The same for a module: it ends when any process ends that leads from it up to the `ansible*` command that runs on this host.
+    """For a module: kills this process when one of the processes ends between this process and the main process of Ansible on this host.
 
-    Between the two stand shells and Ansible's worker, and none of them ends with the one above it.
+    Shells and Ansible's worker run between the two. None of them ends with its parent.
     """
     die_with_parent()
     watched = [descriptor for descriptor in map(_pidfd, _ancestors()) if descriptor is not None]
@@ -125,14 +126,14 @@ def _pidfd(pid: int) -> int | None:
 
 
 def stat_fields(pid: int | str) -> list[bytes]:
-    """The fields of /proc/PID/stat after the program's name: the state, the parent's id and so on. OSError when the process has ended."""
+    """The fields of /proc/PID/stat after the program's name: state, parent's id and so on (proc(5)). OSError if the process has ended."""
     with open(f"/proc/{pid}/stat", "rb") as file:
-        # The name can contain spaces and parentheses.
+        # The program's name can contain spaces and parentheses.
         return file.read().rpartition(b")")[2].split()
 
 
 def _ancestors() -> list[int]:
-    """Process ids up to the main process of Ansible, whose workers are forks with its command line; none over SSH."""
+    """Ids of the parent, of the parent's parent and so on, up to the main process of Ansible; none over SSH."""
     above: list[tuple[int, list[bytes]]] = []
     pid = os.getppid()
     while pid > 1:

@@ -23,36 +23,39 @@ _DAY = 86400
 
 
 def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
-    """Removes the generations beyond the newest `keep` that were retired at least `days` days ago and that nobody uses."""
+    """Removes the unused generations beyond the newest `keep` that were retired at least `days` days ago, and returns their ids.
+
+    The caller holds the image's lock. Errors are written to the log.
+    """
     if files.exists(place.journal):
-        # The record does not know the newest generation yet.
-        log(f"earlier generations of image {place.image} are looked through by the next run, when the record is complete")
+        # The record does not list the newest generation yet.
+        log(f"old generations of image {place.image} are pruned by the next run, which first completes the record")
         return []
     removed = []
     try:
-        there = record.directories(place)
+        names = record.directories(place)
         content = record.load(place)
-        unknown = sorted(set(there) - {entry["id"] for entry in content["generations"]})
+        unknown = sorted(set(names) - {entry["id"] for entry in content["generations"]})
         if unknown:
             log(f"{place.generations} has entries without a record, which are left alone: {', '.join(unknown)}")
-        for index, entry in enumerate([entry for entry in content["generations"] if entry["id"] in there]):
+        for index, entry in enumerate([entry for entry in content["generations"] if entry["id"] in names]):
             if index >= keep and _age(entry) >= days and _remove_generation(place, entry, log):
                 removed.append(entry["id"])
-        # Also those whose directory somebody else removed.
-        content["generations"] = [entry for entry in content["generations"] if entry["id"] in there and entry["id"] not in removed]
+        # Generations whose directory was removed by hand leave the record too.
+        content["generations"] = [entry for entry in content["generations"] if entry["id"] in names and entry["id"] not in removed]
         if content["generations"] != record.load(place)["generations"]:
             record.save(place, content)
     except (OSError, RunnerError) as problem:
-        log(f"earlier generations of image {place.image} were not looked through: {problem}")
+        log(f"old generations of image {place.image} were not pruned: {problem}")
     try:
         remove_leftovers(place.state)
     except RunnerError as problem:
-        log(f"an earlier generation of image {place.image} is only half removed: {problem}")
+        log(f"the next run removes the rest of an old generation of image {place.image}: {problem}")
     return removed
 
 
 def _age(entry: dict[str, Any]) -> float:
-    """Days since the tree was the image's; many where that is not known."""
+    """Days since the tree was retired; infinite if the record has no time."""
     retired = record.seconds(entry.get("retired"))
     return float("inf") if retired is None else (time.time() - retired) / _DAY
 
@@ -70,9 +73,10 @@ def _remove_generation(place: Place, entry: dict[str, Any], log: Log) -> bool:
 
 
 def roll_back(place: Place, generation: str | None, check: bool = False, tell: Log = ignore) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Puts an earlier tree back at the image's place, and holds the image there; the tree that is there becomes a generation.
+    """Swaps an earlier tree for the published one, which becomes a generation, and holds the image at the earlier tree.
 
-    Returns the records of both: of the tree that was there, {} when there was none, and of the tree that is there now. `tell` as in `publish`.
+    `generation`: an id, or None for the tree before the published one. `check`: changes nothing. `tell`: see publish.
+    Returns the records of the published tree before ({} if there was none) and after. Raises Busy or RunnerError.
     """
     if not check:
         settle(place)
@@ -82,23 +86,23 @@ def roll_back(place: Place, generation: str | None, check: bool = False, tell: L
         _hold(place, generation, check)
         return present, present
     chosen = _chosen(place, content["generations"], generation, old)
-    now = {key: value for key, value in chosen.items() if key not in ("retired", "mounts")}
+    restored = {key: value for key, value in chosen.items() if key not in ("retired", "mounts")}
     content["generations"] = [entry for entry in content["generations"] if entry["id"] != chosen["id"]]
-    content.update(published=now, hold={"since": record.now(), "generation": chosen["id"]})
+    content.update(published=restored, hold={"since": record.now(), "generation": chosen["id"]})
     if not check:
         swap(place, os.path.join(place.generations, chosen["id"]), content, old, tell)
-    return old or {}, now
+    return old or {}, restored
 
 
 def _chosen(place: Place, generations: list[dict[str, Any]], wanted: str | None, old: dict[str, Any] | None) -> dict[str, Any]:
-    there = set(record.directories(place)) - {old["id"] if old else None}
-    known = [entry for entry in generations if entry["id"] in there]
+    names = set(record.directories(place)) - {old["id"] if old else None}
+    known = [entry for entry in generations if entry["id"] in names]
     remedy = f"choose one of {', '.join(entry['id'] for entry in known)}" if known else ""
     if wanted is None:
         earlier = [entry for entry in known if not old or entry["id"] < old["id"]]
         if not earlier:
             raise RunnerError(f"image {place.image} has no generation older than the published one", remedy)
-        # A tree that was rolled back from is newer than the one that took its place again, but was not the image's last one.
+        # The newest id can be of a tree that was rolled back. The tree that was retired last is the one before the published tree.
         return max(earlier, key=lambda entry: (entry.get("retired", ""), entry["id"]))
     for entry in known:
         if entry["id"] == wanted:
@@ -114,7 +118,7 @@ def _hold(place: Place, generation: str, check: bool) -> None:
 
 
 def release(place: Place) -> bool:
-    """Ends the hold of a rollback: the next maintenance works on the image again. False when there was none."""
+    """Ends the hold of a rollback, so that the next maintenance works on the image; False if there was no hold. Raises RunnerError."""
     content = record.load(place)
     if content.pop("hold", None) is None:
         return False
@@ -123,11 +127,11 @@ def release(place: Place) -> bool:
 
 
 def keep_failed(place: Place) -> str:
-    """Keeps the staged tree of a failed maintenance, in the place of the one before, and says where."""
+    """Keeps the staged tree of a failed maintenance, instead of the one kept before, and returns the path. Raises Busy or RunnerError."""
     try:
         files.clear_flags(place.staged)
         if files.exists(place.failed):
-            # Somebody may be looking for the reason of the failure before.
+            # A user may still have a shell in the tree of the failure before.
             with in_use.unused(place.failed):
                 files.clear_flags(place.failed)
                 files.rename(place.staged, place.failed, files.EXCHANGE)

@@ -32,7 +32,7 @@ def config_path(state: str) -> str:
 
 
 def inner_result_path(state: str) -> str:
-    """The file by which the run of an image's playbook reports to the maintenance. The callback writes to a longer name first."""
+    """The report of the run of an image's playbook to the maintenance. The callback writes a file with a longer name and renames it."""
     return os.path.join(state, _INNER_RESULT)
 
 
@@ -49,14 +49,14 @@ def temporary_file(state: str) -> Iterator[int]:
 
 
 def has_leftovers(state: str) -> bool:
-    """Whether a killed run left entries in the state directory, or a run is at work there."""
+    """Whether the state directory has temporary entries, of a killed run or of a running one."""
     return bool(_leftovers(state))
 
 
 def remove_leftovers(state: str) -> None:
-    """Removes all temporary entries of the state directory; none while a journal exists, whose swap has to be completed first.
+    """Removes all temporary entries of the state directory, unless a journal exists: its swap must be completed first.
 
-    For the holder of the image's lock. Raises RunnerError when an entry cannot be removed.
+    The caller holds the image's lock. Raises RunnerError.
     """
     for name in _leftovers(state):
         path = os.path.join(state, name)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: where an image's tree and its private state are. Names and layout can change at any time.
+# PRIVATE: paths of an image's tree and of the image's private state. Names and layout can change at any time.
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOURNAL = "publishing.json"
 
 
 class Place(NamedTuple):
-    """Where an image's tree and its private state are."""
+    """The paths of one image."""
 
     root: str
     image: str
@@ -30,6 +30,7 @@ class Place(NamedTuple):
 
     @property
     def state(self) -> str:
+        """The image's private directory."""
         return state_path(self.root, self.image)
 
     @property
@@ -39,20 +40,22 @@ class Place(NamedTuple):
 
     @property
     def failed(self) -> str:
+        """The staged tree of the last failed maintenance, if kept."""
         return os.path.join(self.state, layout.FAILED_DIRECTORY)
 
     @property
     def generations(self) -> str:
+        """The directory of earlier trees."""
         return os.path.join(self.state, layout.GENERATIONS_DIRECTORY)
 
     @property
     def journal(self) -> str:
-        """There while a swap is under way, or was when its run was killed."""
+        """The journal of a swap, present from before the swap until the record is complete."""
         return os.path.join(self.state, JOURNAL)
 
 
 def name_problem(name: str) -> str | None:
-    """Why this is no image name, or None. An image's name is also a host name of Ansible's and of the container's."""
+    """The rule that a name breaks, None for a valid name. An image's name is also a host name of Ansible and of the container."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         return "an image name has letters, digits, '.', '_' and '-' only, and begins with a letter, a digit or '_'"
     if len(name) > 64 or ".." in name or ".-" in name or "-." in name or name[-1] in ".-":
@@ -61,11 +64,12 @@ def name_problem(name: str) -> str | None:
 
 
 def state_path(root: str, image: str) -> str:
+    """The image's private directory."""
     return os.path.join(root, layout.STATE_DIRECTORY, image)
 
 
 def make_state(root: str, image: str) -> str:
-    """Makes the root and the image's state directory where they are missing, private to root, and says where the latter is."""
+    """Makes the root directory and the image's state directory, mode 0700, and returns the path of the latter. Raises RunnerError."""
     check_root(root)
     path = state_path(root, image)
     try:
@@ -84,7 +88,7 @@ def make_state(root: str, image: str) -> str:
 
 
 def check_root(root: str) -> None:
-    """A root directory that exists must be root's own. One that does not exist can be made."""
+    """Raises RunnerError for a path that is not absolute and plain, or a directory that others than root own or can write."""
     if not os.path.isabs(root) or os.path.normpath(root) != root or root == "/":
         raise RunnerError(f"the root directory '{root}' is not a plain absolute path", "give a path that begins with /, without . and ..")
     if os.path.lexists(root):
@@ -100,4 +104,4 @@ def _check_directory(path: str) -> None:
     if status.st_uid != 0:
         raise RunnerError(f"{path} is owned by user {status.st_uid}, not by root", f"run chown root {path}")
     if status.st_mode & 0o022:
-        raise RunnerError(f"{path} can be written by others than root", f"run chmod go-w {path}")
+        raise RunnerError(f"users other than root can write to {path}", f"run chmod go-w {path}")

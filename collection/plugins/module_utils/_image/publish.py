@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: another tree takes an image's place, in one step, whatever happens meanwhile. Names can change at any time.
+# PRIVATE: the swap of an image's tree for another one, in one step that survives crashes. Names can change at any time.
 
-# At every instant the image's path is a whole tree. What else has to be done around the one step that changes it is in a journal on the disk,
-# so that the next run can end what a killed run began, or forget it.
+# At every instant the image's path is a whole tree: one rename exchanges the trees. A journal on the disk lists the steps after the rename,
+# so that the next run completes them after a crash. Without the rename, the next run removes the journal.
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.quiet import q
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _JOURNAL = {"source", "new", "old", "old_id", "content"}
-# Bytes that a record can be longer than its journal, by the mounts that are found after the swap.
+# Bytes by which a record can be longer than the journal: the mounts of the retired tree are added after the swap.
 _GROWTH = 1 << 16
 
 
 def publish(place: Place, details: dict[str, Any], tell: Log = ignore) -> dict[str, Any]:
-    """Puts the staged tree at the image's place and returns its generation; the tree that was there becomes an earlier one.
+    """Swaps the staged tree for the published one, which becomes a generation, and returns the record of the new tree.
 
-    `tell` gets a sentence when all of that is so, but its record is still to be completed.
+    `details`: further fields of this record. `tell` is called when the swap succeeded but state.json could not be written.
+    Raises Busy or RunnerError, without a swap.
     """
     settle(place)
     with in_use.unused(place.staged):
         pass
     content, old = retire(place)
-    now = old["retired"] if old else record.now()
-    new = {"id": record.new_id(record.ids(place, content)), "published": now, **details}
+    published = old["retired"] if old else record.now()
+    new = {"id": record.new_id(record.ids(place, content)), "published": published, **details}
     content["published"] = new
     content.pop("hold", None)
     swap(place, place.staged, content, old, tell)
@@ -46,19 +47,25 @@ def publish(place: Place, details: dict[str, Any], tell: Log = ignore) -> dict[s
 
 
 def retire(place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The image's record as it is when its tree has left its place, and the generation that the tree is then; None without a tree."""
+    """The image's record with the published tree moved to the generations, and the entry of this generation; None without a tree.
+
+    Writes nothing.
+    """
     content = record.load(place)
     published = content.pop("published", None)
     if files.identity(place.path) is None:
         return content, None
-    # A tree that others made has no record.
+    # A tree that the collection did not publish has no entry.
     old = {**(published or {"id": record.new_id(record.ids(place, content))}), "retired": record.now()}
     content["generations"] = sorted([old, *content["generations"]], key=lambda entry: entry["id"], reverse=True)
     return content, old
 
 
 def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any] | None, tell: Log) -> None:
-    """Renames the tree `source` to the image's place, makes the tree there the generation `old`, and saves the record."""
+    """Renames the tree `source` to the image's path, makes the tree at this path the generation `old`, and saves the record.
+
+    `content`: the record after the swap. `tell`: see publish. Raises Busy or RunnerError, without a swap.
+    """
     try:
         for tree in (source, place.path) if old else (source,):
             files.clear_flags(tree)
@@ -86,19 +93,19 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
     try:
         _complete(place, journal)
     except (OSError, RunnerError) as problem:
-        # The tree has its place, and the journal knows the rest: nothing has failed for who uses the image.
+        # The swap succeeded, and the journal has the remaining steps: for the image's users nothing has failed.
         reason = system_error(problem) if isinstance(problem, OSError) else problem
-        tell(f"{place.state}: the next run completes the record of this: {reason}")
+        tell(f"the next run completes the record in {place.state}: {reason}")
 
 
 @contextmanager
 def _room(place: Place) -> Iterator[None]:
-    """Takes what the record needs of the disk before the swap, so that a full disk fails that instead of what has to follow it."""
+    """Reserves the disk space of the record, so that a full disk fails before the swap and not after it."""
     size = os.path.getsize(place.journal) + _GROWTH
     try:
         with temporary_file(place.state) as descriptor:
             with open(descriptor, "wb", closefd=False) as file:
-                # Nothing that a file system would compress.
+                # Random bytes, which no file system compresses.
                 file.write(os.urandom(size))
             os.fsync(descriptor)
             yield
@@ -107,19 +114,22 @@ def _room(place: Place) -> Iterator[None]:
 
 
 def recover(place: Place) -> None:
-    """The first step of each run, under the image's lock: completes or undoes what a killed run left, and removes its remains."""
+    """Completes or forgets the swap of a killed run, and removes the staged tree and other temporary entries.
+
+    Each run begins with this. The caller holds the image's lock. Raises RunnerError.
+    """
     settle(place)
     try:
         if files.exists(place.staged):
             remove_tree(place.staged)
     finally:
-        # What was on its way out hinders nobody when it cannot be removed now.
+        # Entries that cannot be removed now do not disturb the run: the next run tries again.
         with suppress(RunnerError, OSError):
             remove_leftovers(place.state)
 
 
 def settle(place: Place) -> None:
-    """Completes a swap that took place, or forgets one that did not."""
+    """Completes a swap if the rename took place, or else removes the journal. Raises RunnerError."""
     journal = record.read_json(place.journal)
     if journal is None:
         return
@@ -127,7 +137,7 @@ def settle(place: Place) -> None:
         raise RunnerError(f"{place.journal} was not written by this version of nspawn.runner", "run the version that was used last")
     source = os.path.join(place.state, journal["source"])
     try:
-        # The tree at the image's place may have been replaced by hand since: then the old one at the source tells.
+        # If a user replaced the tree at the image's path since, the old tree at the source proves the swap.
         if journal["new"] == files.identity(place.path) or (journal["old"] and journal["old"] == files.identity(source)):
             _complete(place, journal)
         else:
@@ -137,7 +147,7 @@ def settle(place: Place) -> None:
 
 
 def _complete(place: Place, journal: dict[str, Any]) -> None:
-    """After the swap; it can be done again from the start at any time."""
+    """The steps after the rename. They can be repeated from the start after a crash at any point."""
     source = os.path.join(place.state, journal["source"])
     files.sync_directory(place.root)
     files.sync_directory(os.path.dirname(source))
@@ -147,7 +157,7 @@ def _complete(place: Place, journal: dict[str, Any]) -> None:
             files.rename(source, os.path.join(place.generations, journal["old_id"]), files.NOREPLACE)
             files.sync_directory(os.path.dirname(source))
             files.sync_directory(place.generations)
-        # Those mounts go on naming the image's place, where another tree is now.
+        # These overlay mounts still name the image's path, and use the retired tree.
         for entry in content["generations"]:
             if entry["id"] == journal["old_id"]:
                 entry["mounts"] = in_use.overlay_mounts(place.path)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what is known of an image's trees, in its state.json. Names can change at any time.
+# PRIVATE: the record of an image's trees, state.json. Names can change at any time.
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RESTORE = "restore it from a backup, or move it away"
 
 
 def load(place: Place) -> dict[str, Any]:
-    """The image's state.json, or that of an image without history."""
+    """The content of the image's state.json, or of an empty one if there is no file. Raises RunnerError for a damaged file."""
     path = os.path.join(place.state, layout.STATE_FILE)
     content = read_json(path)
     if content is None:
@@ -63,7 +63,7 @@ def _problem(content: Any, place: Place) -> tuple[str, str] | None:
 
 
 def _is_generation(entry: Any) -> bool:
-    # Ids become names of directories.
+    # An id becomes the name of a directory, so its form is checked as well.
     if not _has_types(entry, GENERATION) or not is_id(entry.get("id", "")):
         return False
     return all(_has_types(package, CHANGE) and "name" in package for package in entry.get("packages", []))
@@ -74,7 +74,7 @@ def _has_types(entry: Any, types: Mapping[str, str]) -> bool:
 
 
 def read_json(path: str) -> Any:
-    """The content of a private file; None when there is none."""
+    """The content of a JSON file; None if there is no file. Raises RunnerError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
@@ -88,27 +88,30 @@ def read_json(path: str) -> Any:
 
 
 def save(place: Place, content: dict[str, Any]) -> None:
+    """Replaces the image's state.json. Raises RunnerError."""
     files.write_json(os.path.join(place.state, layout.STATE_FILE), content)
 
 
 def now() -> str:
+    """The time as state.json writes it, in UTC: 2026-11-23T23:15:00Z."""
     return time.strftime(_TIME, time.gmtime())
 
 
 def seconds(timestamp: Any) -> float | None:
-    """Seconds since 1970; None for what is no timestamp."""
+    """Seconds from 1970 to a time of state.json; None for any other value."""
     with suppress(TypeError, ValueError):
         return timegm(time.strptime(timestamp, _TIME))
     return None
 
 
 def new_id(taken: Iterable[str]) -> str:
-    """An id from the present time, later than all that are taken, whatever the clock says."""
+    """An id for a tree: the present time, or a second after the latest of `taken` if the clock is behind."""
     latest = max((timegm(time.strptime(entry, _ID_TIME)) for entry in taken if is_id(entry)), default=0)
     return time.strftime(_ID_TIME, time.gmtime(max(time.time(), latest + 1)))
 
 
 def is_id(name: str) -> bool:
+    """Whether the name has the form of an id, 20261123T231500Z, with a possible date."""
     if not re.fullmatch(_ID, name, re.ASCII):
         return False
     with suppress(ValueError):
@@ -117,12 +120,13 @@ def is_id(name: str) -> bool:
 
 
 def ids(place: Place, content: dict[str, Any]) -> set[str]:
-    """All ids that a tree of the image has, or had as far as it is known."""
+    """All ids of the image's trees, of the record and of the generations directory."""
     known = {entry["id"] for entry in content["generations"]} | set(directories(place))
     return known | ({content["published"]["id"]} if content.get("published") else set())
 
 
 def directories(place: Place) -> list[str]:
+    """Names in the generations directory, the newest first."""
     try:
         return sorted(os.listdir(place.generations), reverse=True)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: a private copy of the published tree, made as quickly as the file system can. Names can change at any time.
+# PRIVATE: a private copy of the published tree, made by the fastest way of the file system. Names can change at any time.
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import 
 
 _FICLONE = 0x40049409
 _MEBIBYTE = 1 << 20
-# Bound over itself, without what is mounted in it, the tree shows what lies under such mounts too.
-# Relative paths, so that what cp adds to a path in the tree is short: the longest that a container can use still fit.
+# The bind mount of the tree over itself hides mounts in the tree, so that cp copies the entries below them.
+# cp gets relative paths: a tree's longest paths would be too long with the absolute path of the tree before them.
 _COPY = 'mount --bind "$1" "$1" && cd "$2" && exec cp --archive --reflink="$3" --no-target-directory -- "$4" "$5"'
 
 
@@ -31,18 +31,21 @@ class _Full(Exception):
 
 
 def stage_tree(place: Place, log: Log) -> tuple[str, Moment]:
-    """Copies the published tree to the staged one; says by what way, and when the copy was complete."""
+    """Copies the published tree to the staged one; returns the method (snapshot, reflink, copy) and the time of completion.
+
+    Raises Busy or RunnerError, and leaves no staged tree then.
+    """
     try:
         _check(place)
         with in_use.only_read(place.path):
             try:
-                way = _copy(place)
+                method = _copy(place)
             except BaseException:
                 if os.path.lexists(place.staged):
                     remove_tree(place.staged, wait=False)
                 raise
-        log(f"{place.path} was copied by {way}")
-        return way, moment(place.state)
+        log(f"{place.path} was copied by {method}")
+        return method, moment(place.state)
     except _Full as exc:
         found = f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
         raise RunnerError(found, "free more space there") from exc
@@ -51,13 +54,13 @@ def stage_tree(place: Place, log: Log) -> tuple[str, Moment]:
 
 
 def moment(state: str) -> Moment:
-    """Now, by the file system's clock."""
+    """The present time, by the clock of the state directory's file system."""
     with temporary_file(state) as descriptor:
         return Moment(os.fstat(descriptor).st_ctime_ns, clock_offset())
 
 
 def make_directory(path: str) -> None:
-    """Makes the directory of a new tree: a subvolume, where there are such."""
+    """Makes the directory of a new tree, mode 0755: a subvolume on btrfs. Raises OSError or RunnerError."""
     if not has_subvolumes(os.path.dirname(path)):
         os.mkdir(path, 0o755)
         return
@@ -90,20 +93,20 @@ def _copy(place: Place) -> str:
         if status != 0:
             raise RunnerError(f"btrfs cannot make a snapshot of {place.path}", output=tail)
         return "snapshot"
-    way = "reflink" if shares_extents(place.state) else "copy"
-    if way == "copy":
+    method = "reflink" if shares_extents(place.state) else "copy"
+    if method == "copy":
         _check_space(place)
     make_directory(place.staged)
-    reflink = "auto" if way == "reflink" else "never"
+    reflink = "auto" if method == "reflink" else "never"
     names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
     status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), log=_stop_when_full)
     if status != 0:
         raise RunnerError(f"{place.path} cannot be copied", output=tail)
-    return way
+    return method
 
 
 def _is_lone_subvolume(place: Place) -> bool:
-    """A snapshot has empty directories in place of the subvolumes in it."""
+    """Whether the tree is a subvolume without further subvolumes, of which a snapshot would have empty directories."""
     if os.lstat(place.path).st_ino != SUBVOLUME_INODE or not has_subvolumes(place.state):
         return False
     status, tail = run(["btrfs", "subvolume", "list", "-o", place.path])
@@ -111,7 +114,7 @@ def _is_lone_subvolume(place: Place) -> bool:
 
 
 def shares_extents(state: str) -> bool:
-    """Whether files of this file system can share what they hold."""
+    """Whether files in this directory can share their blocks (FICLONE), as on btrfs and xfs."""
     with tempfile.TemporaryFile(dir=state) as source, tempfile.TemporaryFile(dir=state) as target:
         source.write(b"x" * 4096)
         source.flush()
@@ -123,26 +126,27 @@ def shares_extents(state: str) -> bool:
 
 
 def _check_space(place: Place) -> None:
-    there = os.statvfs(place.state)
-    # The tree holds no more than its whole file system does: mostly that is answer enough.
-    size, count = (there.f_blocks - there.f_bfree) * there.f_frsize, there.f_files - there.f_ffree
-    if needed(size) > there.f_bavail * there.f_frsize or (there.f_files and count > there.f_favail):
+    space = os.statvfs(place.state)
+    # The whole file system is an upper limit for the tree, and known at once.
+    size, count = (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_files - space.f_ffree
+    if needed(size) > space.f_bavail * space.f_frsize or (space.f_files and count > space.f_favail):
         size, count = used(place.path, "--block-size=1"), used(place.path, "--inodes")
-    if needed(size) > there.f_bavail * there.f_frsize:
+    if needed(size) > space.f_bavail * space.f_frsize:
         found = f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB"
         raise RunnerError(f"{found}, and the file system of {place.state} has {_free(place.state)} MiB free", "free more space there")
-    if there.f_files and count > there.f_favail:
-        found = f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {there.f_favail} free"
+    if space.f_files and count > space.f_favail:
+        found = f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {space.f_favail} free"
         raise RunnerError(found, "remove files there")
 
 
 def needed(size: int) -> int:
-    # Directories and lists of extents of a copy can be larger than they were, and the run writes its log and its record beside it.
+    """Bytes of free space for the copy of a tree of `size` bytes."""
+    # A copy's directories and extent lists can be larger than the original's, and the run writes a log and a record as well.
     return size + size // 50 + 16 * _MEBIBYTE
 
 
 def used(tree: str, unit: str) -> int:
-    """What is allocated, hard links counted once."""
+    """du's total for a tree in this unit: --block-size=1 for allocated bytes, --inodes. Raises RunnerError."""
     status, tail = run(guarded(["du", "--summarize", "--one-file-system", unit, "--", tree]))
     if status != 0 or not tail:
         raise RunnerError(f"{tree} cannot be read", output=tail)
@@ -150,11 +154,11 @@ def used(tree: str, unit: str) -> int:
 
 
 def _free(path: str) -> int:
-    there = os.statvfs(path)
-    return there.f_bavail * there.f_frsize // _MEBIBYTE
+    space = os.statvfs(path)
+    return space.f_bavail * space.f_frsize // _MEBIBYTE
 
 
 def _stop_when_full(line: str) -> None:
-    # cp would go on with the next file.
+    # cp would continue with the next file.
     if line.endswith((": No space left on device", ": Disk quota exceeded")):
         raise _Full

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what a session runs in its container, as the program of an archive that has Ansible's module code beside it.
+# PRIVATE: the program of a session's container, in a zip archive with Ansible's module code.
 # Standard library only, Python 3.7 and later. The protocol can change at any time.
 #
-# The agent holds no state but imported modules, and which code is theirs. For each connection it forks a handler, which reads one request,
-# runs it in a child of its own and answers twice: a newline when it begins, and when it has ended its exit status, or negative signal, in
-# digits. What a task does to its process ends with that.
+# The agent's only state is imported modules, and checksums of the code that they come from. For each connection the agent forks a handler.
+# The handler reads one request (the length in four bytes, JSON, and three descriptors for the streams), forks a child for the task, and
+# answers twice: a newline when the task begins, and the exit status or negative signal in digits when the task has ended. Changes that a
+# task makes to its process end with the child.
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ import zlib
 from contextlib import suppress
 from typing import Any, Dict, NamedTuple, NoReturn, Optional, Tuple
 
-# Of socket activation: the first two descriptors that are handed over.
+# The first two descriptors of socket activation.
 LISTENER = 3
 ARCHIVE = 4
 
@@ -41,35 +42,35 @@ _ARCHIVE_PATH = f"/proc/self/fd/{ARCHIVE}"
 _BLOCK = 1 << 20
 _prctl = ctypes.CDLL(None).prctl
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-# Packages of which each task brings its own; what is imported from below them can stay.
+# Packages that each task brings itself. Modules below them can stay imported.
 _PARENTS = ("ansible", "ansible.module_utils", "ansible.modules")
-# Argument of a Python that is only to find out whether it can be the agent.
+# Argument for a trial run: whether the tree's Python can run the agent.
 _TRIAL = "trial"
-# What every module begins with.
+# Imports of every Ansible module.
 _FIRST = ("ansible.module_utils.basic", "runpy", "tempfile")
-# A zip file in base64, as a literal of Python.
+# A string literal of Python with a zip file in base64: the module code that a task brings.
 _MODULE_CODE = re.compile(rb"""["'](UEsDB[A-Za-z0-9+/=]{100,})["']""")
 
-# Paths, each with device, inode and time.
+# Path to device, inode and modification time; None if the path is missing.
 Libraries = Dict[str, Optional[Tuple[int, int, int]]]
 
 
 class Agent(NamedTuple):
-    # As the container was started with it.
+    # Environment of the container's first process.
     environment: dict[bytes, bytes]
-    # Of the files of the archive.
+    # CRC-32 of the archive's files, by name.
     checksums: dict[str, int]
-    # Pipe for the names of modules that a task had to import, and for checksums of module code that was found to be the archive's.
-    learnt: int
-    # Those checksums.
-    same: set[int]
+    # Pipe from the tasks: names of modules that a task imported, and checksums of module code that is equal to the archive's.
+    reports: int
+    # Such checksums.
+    archive_code: set[int]
 
 
 def main() -> None:
     for name in _FIRST:
         importlib.import_module(name)
     if sys.argv[1:] == [_TRIAL]:
-        # It has no listener.
+        # A trial run has no listener.
         return
     environment = _environment()
     for name in [name for name in os.environ if name.startswith("LISTEN_")]:
@@ -78,51 +79,51 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     with zipfile.ZipFile(_ARCHIVE_PATH) as file:
         checksums = {info.filename: info.CRC for info in file.infolist()}
-    learning, learnt = os.pipe()
-    agent = Agent(environment, checksums, learnt, set())
+    reader, reports = os.pipe()
+    agent = Agent(environment, checksums, reports, set())
     listener = socket.socket(fileno=LISTENER)
     libraries = _libraries()
     os.write(1, b"ready\n")
-    _serve(agent, listener, learning, libraries)
+    _serve(agent, listener, reader, libraries)
 
 
 def _environment() -> dict[bytes, bytes]:
-    # Not os.environ, to which Python adds LC_CTYPE where the locale is C.
+    # Not os.environ: Python adds LC_CTYPE there if the locale is C.
     with open("/proc/self/environ", "rb") as file:
         pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
     return {name: value for name, _equals, value in pairs if not name.startswith(b"LISTEN_")}
 
 
-def _serve(agent: Agent, listener: socket.socket, learning: int, libraries: Libraries) -> NoReturn:
+def _serve(agent: Agent, listener: socket.socket, reader: int, libraries: Libraries) -> NoReturn:
     poll = select.poll()
     poll.register(listener, select.POLLIN)
-    poll.register(learning, select.POLLIN)
+    poll.register(reader, select.POLLIN)
     while True:
-        # Forks do not copy what the collector would touch.
+        # Frozen objects are not touched by a collection, so forks need not copy their memory.
         gc.collect()
         gc.freeze()
         ready = [descriptor for descriptor, _event in poll.poll()]
         _reap()
         replaced = _replaced(libraries)
         if replaced:
-            # Before a connection is taken, which another process image would not know of.
-            _begin_anew(agent)
+            # Before a connection is accepted, which exec would lose.
+            _restart(agent)
         if LISTENER in ready:
             connection, _address = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                os.close(learning)
+                os.close(reader)
                 _handle(agent, connection, libraries)
             connection.close()
         else:
-            names = os.read(learning, 65536)
+            names = os.read(reader, 65536)
             if not replaced:
                 _learn(names, agent)
                 libraries = {**_libraries(), **libraries}
 
 
 def _libraries() -> Libraries:
-    """The files that this process has mapped and the directories it imports from: an upgrade replaces them."""
+    """The files that this process has mapped, and the directories of its imports: an upgrade of the tree's Python changes them."""
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
         mapped = {line.split(None, 5)[5].rstrip("\n") for line in file if "/" in line}
     paths = {path for path in mapped if path.startswith("/") and not path.startswith(("/memfd:", "/dev/"))}
@@ -142,8 +143,8 @@ def _identity(path: str) -> tuple[int, int, int] | None:
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
-def _begin_anew(agent: Agent) -> None:
-    """Becomes the Python that is there now, if that works: in the middle of an upgrade it may not."""
+def _restart(agent: Agent) -> None:
+    """Restarts the agent with the tree's present Python, unless a trial run fails, as it can in the middle of an upgrade."""
     program = [sys.executable, _ARCHIVE_PATH]
     os.set_inheritable(ARCHIVE, True)
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
@@ -160,23 +161,23 @@ def _reap() -> None:
 
 
 def _learn(words: bytes, agent: Agent) -> None:
-    """Imports what a task had to import, and keeps what it found out of its code, so that the next one has both."""
+    """Imports the modules that a task imported and keeps checksums, so that the next task need not import or compare again."""
     for word in words.decode("ascii", "ignore").split():
         path = word.replace(".", "/")
         if word.isdigit():
-            agent.same.add(int(word))
+            agent.archive_code.add(int(word))
         elif f"{path}.py" in agent.checksums or f"{path}/__init__.py" in agent.checksums:
-            # Whatever an upgrade that is under way makes of it.
+            # In the middle of an upgrade an import can fail in any way.
             with suppress(Exception):
                 importlib.import_module(word)
 
 
 def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> NoReturn:
-    """One request, in a process of its own, which ends with it. It may come late: what `libraries` were is looked at then."""
+    """Handles one request in this process, and ends the process. `libraries`: compared when the request arrives, which may be late."""
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    # What a task leaves running is this process's to end, should the task be given up.
+    # Processes that a task leaves behind become children of this one, which kills them if the client gives up the task.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     received = _receive(connection)
     if received is None:
@@ -193,7 +194,7 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
         connection.close()
         os.close(wake)
         os.close(waker)
-        # Should this process be killed, nobody will ever ask for the task.
+        # If the handler is killed, no process waits for the task.
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         _become_task(streams)
         _run(agent, request, warm)
@@ -202,7 +203,7 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
     while True:
         readable = select.select([connection.fileno(), wake], [], [])[0]
         if connection.fileno() in readable:
-            # Whoever asked has gone: nobody waits for this task any more.
+            # The client closed the connection: it gives up the task.
             _kill_descendants()
             os._exit(0)
         os.read(wake, 4096)
@@ -236,12 +237,12 @@ def _is_this_python(path: str) -> bool:
     found = shutil.which(path)
     if not found or os.path.realpath(found) != os.path.realpath(sys.executable):
         return False
-    # A link in another directory can be a virtual environment's.
+    # A link in another directory can belong to a virtual environment.
     return os.path.samefile(os.path.dirname(found), os.path.dirname(sys.executable))
 
 
 def _status_of(child: int) -> int | None:
-    """Reaps what has ended; the exit status, or the negative signal, of the task itself."""
+    """Reaps the ended children; returns the exit status or negative signal of `child`, None while `child` runs."""
     result = None
     while True:
         try:
@@ -281,7 +282,7 @@ def _descendants(ancestor: int) -> list[int]:
 
 
 def _become_task(streams: list[int]) -> None:
-    """A process as a shell would have started it: of its own session, with three streams and the signals as they were."""
+    """Makes this process one that a shell could have started: a new session, three streams, default signals."""
     os.setsid()
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
@@ -299,13 +300,13 @@ def _run(agent: Agent, request: dict[str, Any], warm: bool) -> NoReturn:
         elif warm:
             _run_python(agent)
         else:
-            # Python ignores them, and so would what it executes.
+            # Python ignores these signals, and a program would inherit that.
             for number in (signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             os.execve(_bytes(request["command"][0]), list(map(_bytes, request["command"])), agent.environment)
     except OSError as problem:
-        where = os.fsencode(problem.filename) + b": " if problem.filename else b""
-        os.write(2, where + os.strerror(problem.errno or 0).encode() + b"\n")
+        prefix = os.fsencode(problem.filename) + b": " if problem.filename else b""
+        os.write(2, prefix + os.strerror(problem.errno or 0).encode() + b"\n")
         os._exit(127 if "command" in request else 1)
     os._exit(0)
 
@@ -326,22 +327,22 @@ def _copy_file(source: int, target: int) -> None:
 
 
 def _run_python(agent: Agent) -> NoReturn:
-    """What `python3` does when it reads its program from standard input, in this process."""
+    """Runs a program from standard input in this process, as `python3` would."""
     source = io.FileIO(0, closefd=False).readall()
-    warmed = {name for name in sys.modules if name.startswith("ansible.")}
-    checksum, same = _is_same_code(source, agent)
-    for name in _PARENTS if same else [*_PARENTS, *warmed]:
+    preloaded = {name for name in sys.modules if name.startswith("ansible.")}
+    checksum, is_archive_code = _is_archive_code(source, agent)
+    for name in _PARENTS if is_archive_code else [*_PARENTS, *preloaded]:
         sys.modules.pop(name, None)
     sys.argv = [""]
     sys.path[0] = ""
-    here_before = set(sys.modules)
+    imported = set(sys.modules)
     status = _status_of_program(source)
-    if same:
-        words = [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in warmed]
-        if checksum not in agent.same:
+    if is_archive_code:
+        words = [name for name in sys.modules if name.startswith("ansible.module_utils.") and name not in preloaded]
+        if checksum not in agent.archive_code:
             words.append(str(checksum))
-        _tell(agent.learnt, words)
-    _finalize(here_before)
+        _send_words(agent.reports, words)
+    _finalize(imported)
     os._exit(status if _flushed() else 120)
 
 
@@ -357,19 +358,19 @@ def _status_of_program(source: bytes) -> int:
         sys.stderr.write(f"{end.code}\n")
         return 1
     except BaseException as problem:
-        # Without this function's own line.
+        # Without the line of exec() above.
         traceback = problem.__traceback__ and problem.__traceback__.tb_next
         sys.excepthook(type(problem), problem.with_traceback(traceback), traceback)
         return 1
     return 0
 
 
-def _finalize(here_before: set[str]) -> None:
-    """What Python does at its end for what the task made. To take apart all else as well would touch, and so copy, most of the memory."""
+def _finalize(imported: set[str]) -> None:
+    """Ends the task's threads, exit functions and modules as Python does at its end. Modules imported before stay: to free them would copy memory."""
     threading._shutdown()  # type: ignore[attr-defined]
     with suppress(BaseException):
         atexit._run_exitfuncs()
-    for name in {*sys.modules} - here_before | {"__main__"}:
+    for name in {*sys.modules} - imported | {"__main__"}:
         sys.modules.pop(name, None)
     gc.collect()
 
@@ -385,28 +386,28 @@ def _flushed() -> bool:
     return done
 
 
-def _is_same_code(source: bytes, agent: Agent) -> tuple[int, bool]:
-    """A checksum of the module code that a task brings, and whether that is what has been imported: a playbook can have some of its own."""
+def _is_archive_code(source: bytes, agent: Agent) -> tuple[int, bool]:
+    """The checksum of the module code that a task brings, and whether the code is the archive's: a playbook can have module_utils of its own."""
     found = _MODULE_CODE.search(source)
     if found is None:
         return 0, False
     checksum = zlib.crc32(found[1])
-    if checksum in agent.same:
+    if checksum in agent.archive_code:
         return checksum, True
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as brought:
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as archive:
         return checksum, all(
             agent.checksums.get(info.filename) == info.CRC
-            for info in brought.infolist()
-            # Ansible makes the package itself anew for each task.
+            for info in archive.infolist()
+            # Ansible generates this file for each task.
             if info.filename.startswith("ansible/module_utils/") and info.filename != "ansible/module_utils/__init__.py"
         )
 
 
-def _tell(pipe: int, words: list[str]) -> None:
+def _send_words(pipe: int, words: list[str]) -> None:
     if not words:
         return
     os.set_blocking(pipe, False)
-    # In one piece, so that those of two tasks do not mix.
+    # One write of at most PIPE_BUF bytes: the words of two tasks do not mix.
     text = "".join(f"{word} " for word in words).encode("ascii", "ignore")[: select.PIPE_BUF]
     with suppress(OSError):
         os.write(pipe, text.rpartition(b" ")[0] + b" ")

@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: finds the session of a tree, starts it and ends it. Each task loads this anew: it must stay small. Names can change at any time.
+# PRIVATE: finds, starts and ends the session of a tree. Names can change at any time.
+# Each task loads this file and its imports again: keep both small. A module that few functions need is imported in these functions.
 
 from __future__ import annotations
 
@@ -23,10 +24,10 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 
 RUN_DIRECTORY = "/run/nspawn-runner"
-# Seconds; longer than a session takes to end its container by force.
+# Seconds; longer than a session takes to kill its container.
 _TIMEOUT = 90
 _PAUSE = 0.1
-# In which the host side tells of a container that has ended: where its agent still listens, and where it does not.
+# Seconds for the session's message about the end of its container: if the agent still listens, and if not.
 _GRACE, _LONG_GRACE = 2, 30
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from ansible_collections.nspawn.runner.plugins.module_utils._session.server import main; main()"
 
@@ -36,23 +37,24 @@ class NoAgent(RunnerError):
 
 
 class Claim(NamedTuple):
-    """A tree that this run of Ansible has, until it is closed."""
+    """The hold of this run of Ansible on a tree's session, until close()."""
 
-    # A descriptor of Ansible's main process.
+    # Descriptor of Ansible's main process (pidfd).
     run: int
-    # To the session; None when there is none.
+    # To the session; None without a session.
     connection: socket.socket | None
-    # Why there is none; else empty.
+    # The reason for no session, else empty.
     no_agent: str
 
     def close(self) -> None:
+        """Gives up the session, which then waits for its idle time."""
         os.close(self.run)
         if self.connection:
             self.connection.close()
 
 
 def canonical(tree: str) -> str:
-    """The tree's path without symbolic links; RunnerError when there is no directory to start a container on."""
+    """The tree's path without symbolic links. Raises RunnerError if there is no directory."""
     tree = os.path.normpath(tree)
     try:
         status = os.lstat(tree)
@@ -69,17 +71,18 @@ def canonical(tree: str) -> str:
 
 
 def directory(tree: str) -> str:
-    """Where the sockets of the tree's session are; only root can reach them."""
-    # Here and below: what a session's own program does not need is not in its memory.
+    """The directory of the session's sockets, which only root can enter."""
+    # Not at the top: the session's program, which imports this file too, keeps less in memory.
     import hashlib
 
     return os.path.join(RUN_DIRECTORY, hashlib.sha256(os.fsencode(tree)).hexdigest()[:32])
 
 
 def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: int) -> Claim:
-    """Takes the tree's session for this run of Ansible, and starts it where there is none.
+    """Takes the tree's session for this run of Ansible, and starts a session if there is none.
 
-    `key` tells one version of the module code in `module_utils` from another. `busy_timeout`: seconds to wait for whoever else has the tree.
+    `module_utils`: the directory of Ansible's module code. `key`: a text for its version; a session with another key ends. `idle_time`: seconds
+    that the session waits after the run. `busy_timeout`: seconds to wait for another user of the tree. Raises Busy or RunnerError.
     """
     deadline = time.monotonic() + busy_timeout
     run, message = _main_process()
@@ -105,7 +108,7 @@ def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: 
 
 
 def end(tree: str, only_idle: bool = False) -> None:
-    """Ends the tree's session, if there is one, and waits until its container is gone."""
+    """Ends the tree's session, if there is one, and waits for the end of its container. `only_idle`: not while a run uses the session."""
     connection = _connected(tree)
     if connection:
         with connection:
@@ -114,7 +117,7 @@ def end(tree: str, only_idle: bool = False) -> None:
 
 
 def what_died(claim: Claim, tree: str, agent_lives: bool) -> str:
-    """What of the session is not there any more, when a command in it did not come to its end."""
+    """A sentence about the process of the session that was killed, for a command that did not end. `agent_lives`: the agent listens."""
     grace = _GRACE if agent_lives else _LONG_GRACE
     if claim.connection is None or not select.select([claim.connection], [], [], grace)[0]:
         return f"the process that ran this task in the container on {tree} was killed"
@@ -125,22 +128,23 @@ def what_died(claim: Claim, tree: str, agent_lives: bool) -> str:
 
 
 def _main_process() -> tuple[int, dict[str, Any]]:
-    """A descriptor of Ansible's main process, of which workers are forks, and what to call the run."""
+    """A descriptor of Ansible's main process, whose forks are the workers, and the fields of a claim that identify the run."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()
     pid = parent.pid if parent and parent.pid else os.getpid()
     descriptor = os.pidfd_open(pid)
+    # As process.stat_fields(), which would be one more file to load.
     with open(f"/proc/{pid}/stat", "rb") as file:
         started = file.read().rpartition(b")")[2].split()[19].decode()
-    # Process ids are given again, and each namespace has its own.
+    # The kernel reuses process ids, and each PID namespace has other ids.
     run = f"{os.stat('/proc/self/ns/pid').st_ino} {pid} {started}"
     return descriptor, {"run": run, "name": f"process {pid}, {os.path.basename(sys.argv[0])}"}
 
 
 @contextmanager
 def _alone(tree: str) -> Iterator[None]:
-    """Forks that come to a new tree at once start one session."""
+    """Holds the lock of the tree's directory: workers that need a session at the same time start only one."""
     for path in (RUN_DIRECTORY, directory(tree)):
         with suppress(FileExistsError):
             os.mkdir(path, 0o700)
@@ -153,7 +157,7 @@ def _alone(tree: str) -> Iterator[None]:
 
 
 def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int) -> tuple[socket.socket | None, Busy | None]:
-    """The granted connection, or the error that another run has the tree; neither when the claim is to be made again."""
+    """The granted connection, or the error that another process uses the tree; neither if the caller has to claim again."""
     connection = _connected(tree)
     if connection is None:
         return None, _start(tree, module_utils, message["key"])
@@ -172,14 +176,14 @@ def _connected(tree: str) -> socket.socket | None:
     try:
         connection.connect(os.path.join(directory(tree), "control"))
     except OSError:
-        # Nobody listens there: never, or no longer.
+        # No session listens.
         connection.close()
         return None
     return connection
 
 
 def _asked(connection: socket.socket, message: dict[str, Any], *descriptors: int) -> dict[str, Any]:
-    """The session's answer; empty when it ends meanwhile."""
+    """The session's answer; empty if the session ends meanwhile."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
     try:
         connection.sendmsg([json.dumps(message).encode()], rights)
@@ -194,7 +198,7 @@ def _await_end(connection: socket.socket) -> None:
 
 
 def _start(tree: str, module_utils: str, key: str) -> Busy | None:
-    """Starts the session's program; Busy when another process has the tree."""
+    """Starts the session's program, and returns Busy if another process uses the tree. Raises NoAgent or RunnerError."""
     options = {"tree": tree, "directory": directory(tree), "module_utils": module_utils, "key": key}
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     program = subprocess.Popen(

@@ -28,15 +28,15 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.client impo
 from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import frame
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, STAGED_FLAGS
 
-# Seconds in which a container starts, and in which it ends when it is asked to: a staged one longer, since nobody else tidies its tree.
+# Seconds for the start of a container, and for its end after the agent's: longer for a staged tree, from which only this end removes files.
 _START, _END, _STAGED_END = 60, 10, 60
-# Bytes of a line, however long the container makes it.
+# Bytes of a line of output, of which the container could print more.
 _LINE = 8192
 _AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent.py")
 _PYTHON = "/usr/bin/python3"
 _PROPAGATE = "/run/systemd/nspawn/propagate"
-# The two descriptors come as standard input and output, since Popen gives those their numbers.
-# systemd-nspawn complains at its end where its directory for later mounts is on a disk.
+# Socket activation passes the listener and the archive as descriptors 3 and 4. Popen can only number them 0 and 1, so the shell moves them.
+# The tmpfs: at its end systemd-nspawn prints an error if its propagate directory is on a disk.
 _LAUNCH = (
     'mount -t tmpfs -o mode=600 nspawn-runner "$0" || exit 125; export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0</dev/null 1>&2; exec systemd-nspawn "$@"'
 )
@@ -47,18 +47,19 @@ _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
 class Container:
     def __init__(self, process: subprocess.Popen[bytes], agent: str) -> None:
         self.process = process
-        # Path of the socket that the agent listens on.
+        # Path of the agent's socket.
         self.agent = agent
-        # The last lines that the container printed.
+        # The container's last lines of output.
         self.tail: deque[str] = deque(maxlen=10)
         self._rest = b""
 
     @property
     def output(self) -> int:
+        """The descriptor of the container's output."""
         return cast(IO[bytes], self.process.stderr).fileno()
 
     def lines(self) -> list[str] | None:
-        """What can be read now, without control characters; None when it is all over."""
+        """The new lines of output, without control characters; None at the end of the output. Blocks if there is no output yet."""
         data = os.read(self.output, 65536)
         *whole, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_LINE:]
@@ -67,7 +68,7 @@ class Container:
         return lines if data else None
 
     def end(self, patience: float) -> None:
-        """Has the agent end, so that what was put into the tree for the session is taken out again; by force when it does not."""
+        """Asks the agent to end, so that the container removes the session's files from the tree; kills the container after `patience` seconds."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_END)
             connection.connect(self.agent)
@@ -76,7 +77,7 @@ class Container:
             self.process.wait(patience)
         self.process.kill()
         self.process.wait()
-        # What it ran dies after it, by the signal of its parent's death, and holds the pipe until then.
+        # The processes below get a signal at the end of this one (guarded), and hold the pipe until they have ended.
         deadline = time.monotonic() + _END
         while (left := deadline - time.monotonic()) > 0 and select.select([self.output], [], [], left)[0] and self.lines() is not None:
             pass
@@ -84,12 +85,14 @@ class Container:
 
 @contextmanager
 def container(tree: str, name: str, state: str, in_place: bool, module_utils: str, agent: str) -> Iterator[Container]:
-    """Runs a container with a ready agent, which listens on the socket `agent` with the module code of the directory `module_utils`.
+    """Runs a container on the tree for the body, with an agent that listens on the socket `agent`.
 
-    `in_place`: jobs use the tree, or nobody knows of it; else it is a staged one.
+    `name`, `state`: the image's name and private directory. `in_place`: the tree is not a staged one. `module_utils`: the directory of Ansible's
+    module code. Raises Busy, NoAgent or RunnerError.
     """
     arguments, environment = read_container_file(state)
-    # In this process itself, which writes nothing. Where it may not, and through the wrapper, dpkg at least waits less, by STAGED_FLAGS.
+    # The filter is set in this process, which writes nothing itself, and systemd-nspawn inherits it. Without the filter, and in containers of
+    # the wrapper, STAGED_FLAGS still make dpkg skip its syncs.
     if not in_place and _may_filter(arguments, environment):
         suppress_sync()
     argv = [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
@@ -121,7 +124,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
 
 
 def _may_filter(arguments: Sequence[str], environment: dict[str, str]) -> bool:
-    """Whether the image wants filters of system calls, and nothing of the host's is written that a publish does not write to the disk."""
+    """Whether the image allows filters of system calls, and no directory of the host is writable: a publish syncs only the tree."""
     return environment.get("SYSTEMD_SECCOMP") != "0" and not any(argument.startswith("--bind=") for argument in arguments)
 
 
@@ -137,7 +140,7 @@ def _payload() -> list[str]:
 
 @contextmanager
 def _archive(module_utils: str) -> Iterator[int]:
-    """Ansible's module code and the agent as a program of Python's, in memory that nobody can change any more."""
+    """A descriptor of the agent with Ansible's module code, as a zip archive that Python runs, in sealed memory (memfd_create(2))."""
     descriptor = os.memfd_create("nspawn-runner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         with open(descriptor, "w+b", closefd=False) as memory, zipfile.ZipFile(memory, "w") as archive:
@@ -154,29 +157,29 @@ def _archive(module_utils: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _environment(own: dict[str, str]) -> dict[str, str]:
-    # Of the run that starts it nothing else: neither Python's nor Ansible's variables nor a service manager's sockets.
+def _environment(options: dict[str, str]) -> dict[str, str]:
+    # Only PATH comes from the run: no variables of Python and Ansible, no sockets of a service manager.
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":")
-    return {"PATH": path, "LC_ALL": "C", **ENVIRONMENT, **own}
+    return {"PATH": path, "LC_ALL": "C", **ENVIRONMENT, **options}
 
 
 def _scope(arguments: Sequence[str]) -> list[str]:
-    """Where systemd runs the host, a unit of its own, in which no device can be opened but the harmless ones and those that are bound."""
+    """A prefix that runs the command in a scope where only harmless devices and the bound ones can be opened; empty without systemd as PID 1."""
     with open("/proc/1/comm", encoding="utf-8") as file:
-        # In the PID namespace of a maintenance systemd would take the processes for others.
+        # In the PID namespace of a maintenance, systemd would move processes with other ids.
         if not os.path.isdir("/run/systemd/system") or file.read().strip() != "systemd":
             return []
-    # systemd-nspawn makes control groups below that of the unit.
+    # Delegate: systemd-nspawn makes control groups below the scope's.
     properties = ["Delegate=yes", "DevicePolicy=closed", "DeviceAllow=char-pts rw", *(f"DeviceAllow={path} rw" for path in _devices(arguments))]
     description = "--description=A session of nspawn.runner"
     return ["systemd-run", *_literal(), "--scope", "--quiet", "--collect", description, *(f"--property={one}" for one in properties), "--"]
 
 
 def _literal() -> list[str]:
-    """How systemd-run is told to leave $ in arguments alone: before version 254 it always does, later ones do not by themselves."""
+    """The option that keeps systemd-run from expanding $ in arguments. Before version 254 systemd-run has no option and never expands."""
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
-    said = subprocess.run(["systemd-run", "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", check=True).stdout
-    version = re.match(rb"systemd (\d+)", said)
+    stdout = subprocess.run(["systemd-run", "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", check=True).stdout
+    version = re.match(rb"systemd (\d+)", stdout)
     return ["--expand-environment=no"] if version and int(version[1]) >= 254 else []
 
 
@@ -191,10 +194,10 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _wait(running: Container, tree: str) -> None:
-    """Until the agent listens. Raises Busy, NoAgent or RunnerError when it will not."""
+    """Waits until the agent listens. Raises Busy, NoAgent or RunnerError if the container ends or takes longer than _START."""
     deadline = time.monotonic() + _START
     started = False
-    # What is in the tree may print for ever.
+    # Programs of the tree could print without end, so the deadline holds also while there is output.
     while (left := deadline - time.monotonic()) > 0 and select.select([running.output], [], [], left)[0]:
         lines = running.lines()
         if lines is None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: a command in a tree, by the tree's session or in a container of its own, and its three streams. Names can change at any time.
+# PRIVATE: runs a command in a tree, in the tree's session or in a new container, and relays its three streams. Names can change at any time.
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from typing import IO, Any, BinaryIO, NamedTuple, cast
 BLOCK = 1 << 20
 Sink = Callable[[bytes], Any]
 Connection = socket.socket
-# Seconds for the agent to begin, which it does at once, unless its Python has just been replaced.
+# Seconds for the agent's first answer, which comes at once unless an upgrade has just replaced the tree's Python.
 _TIMEOUT = 60
 
 
 class NotBegun(Exception):
-    """The agent is not there any more, and the command has not been run."""
+    """The agent cannot be reached, and the command has not been run."""
 
 
 class Died(Exception):
@@ -35,32 +35,34 @@ class Died(Exception):
 
 
 class RunEnded(Exception):
-    """The run of Ansible that the command belongs to was killed."""
+    """The run of Ansible that started the command was killed."""
 
 
 class TooMuch(Exception):
-    """The command prints more than is kept."""
+    """The command printed more than the limit."""
 
 
 class Running(NamedTuple):
+    """A command, with the descriptors of its streams."""
+
     stdin: int
     stdout: int
     stderr: int
-    # Readable when the command may have ended.
+    # Descriptor that is readable when the command has ended.
     ended: int
-    # Its exit status, 128 + N for signal N, once it has ended.
-    status: Callable[[], int | None]
+    # Exit status, 128 + N for signal N. Raises Died.
+    status: Callable[[], int]
     close_stdin: Callable[[], None]
 
 
 def frame(request: dict[str, Any]) -> bytes:
-    """A request as the agent reads it: its length in four bytes, then JSON."""
+    """A request in the agent's format: the length in four bytes, then JSON."""
     text = json.dumps(request).encode("ascii")
     return struct.pack("!I", len(text)) + text
 
 
 def reach(agent: str) -> Connection | None:
-    """A connection to the agent that listens on this socket, for one request; none when there is none."""
+    """A connection for one request to the agent with this socket; None if no agent listens."""
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(_TIMEOUT)
     try:
@@ -73,35 +75,35 @@ def reach(agent: str) -> Connection | None:
 
 @contextmanager
 def in_session(connection: Connection | None, request: dict[str, Any]) -> Iterator[Running]:
-    """Has the agent do what is requested. Leaving early ends the command and all that it started."""
+    """Sends the request to the agent. An exception in the body ends the command and its children. Raises NotBegun."""
     if connection is None:
-        raise NotBegun("nobody listens")
-    ours, theirs = _pipes()
+        raise NotBegun("no agent listens")
+    ends, container_ends = _pipes()
     try:
         data = frame(request)
         try:
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", theirs))
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", container_ends))
             sent = connection.sendmsg([data], [rights])
-            # To send nothing fails too, where the command has run and the agent closed the connection already.
+            # Not sendall() of an empty rest: it fails if the command has ended and the agent has closed the connection.
             if sent < len(data):
                 connection.sendall(data[sent:])
-            _close(theirs)
-            # Without room for descriptors: none is ever accepted.
+            _close(container_ends)
+            # recv() leaves no room for descriptors, so none from the container is accepted.
             begun = connection.recv(1)
         except OSError as problem:
             raise NotBegun(str(problem)) from problem
         if not begun:
-            raise NotBegun("it closed the connection")
-        stdin, stdout, stderr = ours
-        yield Running(stdin, stdout, stderr, connection.fileno(), lambda: _answer(connection), lambda: os.close(ours.pop(0)))
+            raise NotBegun("the agent closed the connection")
+        stdin, stdout, stderr = ends
+        yield Running(stdin, stdout, stderr, connection.fileno(), lambda: _answer(connection), lambda: os.close(ends.pop(0)))
     finally:
         connection.close()
-        _close([*ours, *theirs])
+        _close([*ends, *container_ends])
 
 
 @contextmanager
 def in_own_container(argv: list[str]) -> Iterator[Running]:
-    """Runs a command on the host that starts a container."""
+    """Runs a command of the host that starts a container. An exception in the body terminates the command."""
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         ended = os.pidfd_open(process.pid)
@@ -115,11 +117,11 @@ def in_own_container(argv: list[str]) -> Iterator[Running]:
 
 
 def _pipes() -> tuple[list[int], list[int]]:
-    """Three pipes: this side's ends and the other's, which are all that a container gets of the host."""
-    inner, stdin = os.pipe()
-    stdout, inner_stdout = os.pipe()
-    stderr, inner_stderr = os.pipe()
-    return [stdin, stdout, stderr], [inner, inner_stdout, inner_stderr]
+    """Three pipes: the ends of this process, and the ends for the container, which gets no other descriptor of the host."""
+    container_stdin, stdin = os.pipe()
+    stdout, container_stdout = os.pipe()
+    stderr, container_stderr = os.pipe()
+    return [stdin, stdout, stderr], [container_stdin, container_stdout, container_stderr]
 
 
 def _close(descriptors: list[int]) -> None:
@@ -128,7 +130,7 @@ def _close(descriptors: list[int]) -> None:
             os.close(descriptors.pop())
 
 
-def _answer(connection: socket.socket) -> int | None:
+def _answer(connection: socket.socket) -> int:
     try:
         return _status(int(connection.recv(16)))
     except (OSError, ValueError) as problem:
@@ -140,14 +142,15 @@ def _status(status: int) -> int:
 
 
 def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, limit: int) -> tuple[int, bytes, bytes]:
-    """Feeds the command until it ends: its exit status, what it printed, unless the sink takes that, and standard error.
+    """Relays the streams until the command ends, and returns exit status, standard output and standard error.
 
-    `run`: a descriptor of the process whose end ends the command. `limit`: bytes of a stream that are kept. What the command has left
-    running in the background is not waited for, though it may hold the streams.
+    `source`: the standard input. `sink`: takes the standard output, of which nothing is returned then. `limit`: bytes of a stream that are
+    kept; more raise TooMuch. `run`: a descriptor of Ansible's main process (pidfd), whose end raises RunEnded. Processes that the command
+    leaves in the background can hold the streams, and are not waited for.
     """
-    output, keep = _kept(limit)
-    said, keep_said = _kept(limit)
-    outputs = ((running.stdout, sink or keep), (running.stderr, keep_said))
+    stdout, keep_stdout = _kept(limit)
+    stderr, keep_stderr = _kept(limit)
+    outputs = ((running.stdout, sink or keep_stdout), (running.stderr, keep_stderr))
     with selectors.DefaultSelector() as selector:
         for descriptor in (running.stdin, running.stdout, running.stderr):
             os.set_blocking(descriptor, False)
@@ -172,7 +175,7 @@ def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, li
         for descriptor, take in outputs:
             if descriptor in selector.get_map():
                 _take_rest(descriptor, take)
-    return status, output.getvalue(), said.getvalue()
+    return status, stdout.getvalue(), stderr.getvalue()
 
 
 def _feeder(descriptor: int, source: BinaryIO) -> Callable[[], bool]:
@@ -184,7 +187,7 @@ def _feeder(descriptor: int, source: BinaryIO) -> Callable[[], bool]:
             block = block or memoryview(source.read(BLOCK))
             written = os.write(descriptor, block) if block else 0
         except BrokenPipeError:
-            # The command has closed its end early.
+            # The command does not read on.
             return False
         except BlockingIOError:
             return True
@@ -208,16 +211,16 @@ def _drain(descriptor: int, take: Sink) -> Callable[[], bool]:
 
 
 def _take_rest(descriptor: int, take: Sink) -> None:
-    """What is in the pipe at the end of the command, and no more: what it left running may print for ever."""
+    """Reads the bytes in the pipe at the end of the command, and no more: processes in the background could print without end."""
     rest = bytearray(4)
     fcntl.ioctl(descriptor, termios.FIONREAD, rest)
-    # Where a container takes it back, nothing is left.
+    # The container has the other end, and can take the bytes back.
     with suppress(BlockingIOError):
         take(os.read(descriptor, struct.unpack("i", rest)[0]))
 
 
 def _kept(limit: int) -> tuple[io.BytesIO, Sink]:
-    """A buffer, and what fills it with at most so many bytes."""
+    """A buffer of at most `limit` bytes, and the sink that fills the buffer."""
     buffer = io.BytesIO()
 
     def keep(block: bytes) -> None:

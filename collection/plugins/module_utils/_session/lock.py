@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the lock of an image, which one run at a time holds. Names can change at any time.
+# PRIVATE: the lock of an image, held by one run at a time. Names can change at any time.
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from contextlib import contextmanager, suppress
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client
 
-# Lock files that this process holds: (path, process id). A fork does not hold what its parent locked.
+# Lock files of this process: (path, process id). A fork does not hold the locks of its parent.
 _held: set[tuple[str, int]] = set()
 
 
 @contextmanager
 def image_lock(state: str, purpose: str) -> Iterator[None]:
-    """Holds the image for one purpose, such as 'creation'. Within a process it can be taken again by who holds it."""
+    """Holds the lock of the image with this state directory. A process that holds the lock can take it again.
+
+    `purpose`: a word for the message that another run gets, such as 'creation'. Raises Busy or RunnerError.
+    """
     path = os.path.join(state, "lock")
     key = (path, os.getpid())
     if key in _held:
@@ -45,13 +48,13 @@ def _take(path: str, purpose: str) -> int:
         raise RunnerError(f"the lock {path} is not a regular file", "remove it")
     if not _locked(descriptor):
         root, image = os.path.split(os.path.dirname(path))
-        # A session that only waits for another run gives the image up.
+        # An idle session gives up the image.
         client.end(os.path.join(os.path.realpath(os.path.dirname(root)), image), only_idle=True)
         if not _locked(descriptor):
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise Busy(f"image {image} is locked by another run (process {holder})", "wait until it ends")
-    # Only for the message of the next: a full disk is no reason to go without.
+    # The text is for the message that another run gets. A full disk, where it cannot be written, is no reason to stop.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())

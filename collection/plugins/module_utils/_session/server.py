@@ -1,8 +1,13 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the host side of a session, a program that keeps one container on a tree, and lets one run at a time use it.
-# Standard library only, no Ansible. client.py starts it and speaks to it; the protocol can change at any time.
+# PRIVATE: the host side of a session, a program that keeps one container on a tree and grants the container to one run at a time.
+# Standard library only, no Ansible. client.py starts this program and speaks to it; the protocol can change at any time.
+#
+# Messages are JSON. The program prints one line: {"ready": true}, or an error's fields as {"busy": ...}, {"no_agent": ...}, {"error": ...}.
+# Then it listens on a socket. A claim is answered by {"granted": true}, {"busy": ...} or {"ending": true}, and lasts until its connection
+# is closed. {"end": "now" or "idle"} is answered by {"ending": true} or {"busy": ...}. Connections to an ending session close when the tree
+# is free. When the container ends by itself, each claim gets {"last_line": ...}.
 
 from __future__ import annotations
 
@@ -29,13 +34,13 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import directory_beneath, has_python
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
-# Seconds. The variable can be a fact of the tree's, from an earlier run.
+# Seconds. A fact from the tree, cached by an earlier run, can set the variable.
 _LONGEST_IDLE_TIME = 3600
 PURPOSE = "a session of nspawn.runner.nspawn"
 
 
 def main() -> None:
-    """Takes its options as JSON in the last argument, says in a line of JSON what came of it, and works on in the background."""
+    """Starts the session with the options in the last argument (JSON), prints a line of JSON about the start, and serves until the end."""
     options = json.loads(sys.argv[-1])
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -43,22 +48,22 @@ def main() -> None:
     try:
         _run(options)
     except NoAgent as problem:
-        _say({"no_agent": problem.fields()})
+        _report({"no_agent": problem.fields()})
     except Busy as problem:
-        _say({"busy": problem.fields()})
+        _report({"busy": problem.fields()})
     except RunnerError as problem:
-        _say({"error": problem.fields()})
+        _report({"error": problem.fields()})
     except OSError as problem:
-        _say({"error": system_error(problem).fields()})
+        _report({"error": system_error(problem).fields()})
 
 
 def _exit(number: int, frame: Any) -> NoReturn:
-    # By way of all that has to be put in order.
+    # Raise, so that all context managers clean up.
     raise SystemExit(128 + number)
 
 
-def _say(answer: dict[str, Any]) -> None:
-    # Whoever started it may have gone.
+def _report(answer: dict[str, Any]) -> None:
+    # The process that started this program may have ended.
     with suppress(OSError):
         os.write(1, json.dumps(answer).encode() + b"\n")
 
@@ -67,7 +72,7 @@ def _run(options: dict[str, Any]) -> None:
     tree = options["tree"]
     status = os.lstat(tree)
     name, state, in_place = _find_image(tree)
-    # Clients wait at an ending session's socket: it goes last, when the container, the tree and the image are free.
+    # Clients wait at the socket for the end of a session: the socket is removed last, when container, tree and image are free.
     with ExitStack() as last, ExitStack() as stack:
         if in_place:
             stack.enter_context(_published(tree, name))
@@ -79,11 +84,11 @@ def _run(options: dict[str, Any]) -> None:
         control = last.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
         running = stack.enter_context(container(tree, name, state, in_place, options["module_utils"], agent))
-        _say({"ready": True})
+        _report({"ready": True})
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (1, 2):
             os.dup2(null, descriptor)
-        # Until the end it keeps the sockets of those that wait for that.
+        # The name keeps the waiting clients' connections open until the end of this function.
         server = _Server(control, running, options["key"], tree, [status.st_dev, status.st_ino])
         server.serve()
 
@@ -95,7 +100,7 @@ def _check_usr(tree: str) -> None:
 
 
 def _find_image(tree: str) -> tuple[str, str, bool]:
-    """The image's name, its private directory, and whether the tree is the one that jobs use."""
+    """The image's name and private directory, and whether the tree is not a staged one."""
     above = os.path.dirname(tree)
     if os.path.basename(os.path.dirname(above)) == STATE_DIRECTORY:
         return os.path.basename(above), above, False
@@ -105,12 +110,12 @@ def _find_image(tree: str) -> tuple[str, str, bool]:
 
 @contextmanager
 def _published(tree: str, name: str) -> Iterator[None]:
-    """Holds the image's lock, as a maintenance does. Where there are no images, there is none."""
+    """Holds the image's lock, as a maintenance does, if the directory has images. Raises Busy."""
     root = os.path.dirname(tree)
     with ExitStack() as stack:
         if os.path.lexists(os.path.join(root, STATE_DIRECTORY)):
             stack.enter_context(image_lock(make_state(root, name), PURPOSE))
-        # systemd-nspawn's own lock does not tell of one that a job in another tree has.
+        # An overlay that was mounted for a container on another tree holds no lock of systemd-nspawn's on this tree.
         if in_use.overlay_mounts(tree):
             raise Busy(f"the tree {tree} is in use by an overlay mount, such as a job's", "wait until it ends")
         yield
@@ -118,7 +123,7 @@ def _published(tree: str, name: str) -> Iterator[None]:
 
 @contextmanager
 def _alone(tree: str) -> Iterator[None]:
-    """No command of the wrapper's changes the tree between what is checked of it and the container's start."""
+    """Holds the lock that the wrapper takes: no command of the wrapper changes the tree between the checks and the container's start."""
     descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         try:
@@ -145,28 +150,28 @@ def _listener(path: str) -> Iterator[socket.socket]:
 
 
 class _Server:
-    """Grants the container to one run of Ansible at a time: the one whose main process the claimant shows by a descriptor of it."""
+    """Grants the container to one run of Ansible at a time. A claim brings a descriptor of the run's main process (pidfd)."""
 
     def __init__(self, control: socket.socket, running: Container, key: str, tree: str, identity: list[int]) -> None:
         self.control = control
         self.running = running
         self.tree = tree
-        # Of Ansible's module code, and device and inode of the tree.
-        self.wanted = {"key": key, "tree": identity}
+        # A claim with another version of Ansible's module code, or another directory at the tree's path, ends the session.
+        self.identity = {"key": key, "tree": identity}
         self.selector = selectors.DefaultSelector()
-        # The last claim that was granted.
+        # The claim of the run that uses the session, or used it last.
         self.owner: dict[str, Any] = {}
-        # Descriptor of the owner's main process, while that lives.
+        # Descriptor of the owner's main process; None after its end.
         self.owner_alive: int | None = None
         self.claims: set[socket.socket] = set()
         self.idle_time = 10.0
         self.idle_since = time.monotonic()
         self.ended = False
-        # Last line of a container that ended by itself.
+        # Last line of output of a container that ended by itself.
         self.last_line: str | None = None
 
     def serve(self) -> None:
-        """Until the session is idle for its time, is asked to end, or its container ends."""
+        """Returns when the session was idle for its time, a client asked for the end, or the container ended."""
         self.selector.register(self.control, selectors.EVENT_READ, self._accept)
         self.selector.register(self.running.output, selectors.EVENT_READ, self._read_output)
         while not self.ended:
@@ -181,7 +186,7 @@ class _Server:
                     claim.send(json.dumps({"last_line": self.last_line}).encode())
 
     def _idle(self) -> bool:
-        # A worker of a run that was killed may go on: nobody waits for what it does.
+        # A killed run can leave a worker at work, whose result has no reader.
         return self.owner_alive is None
 
     def _accept(self, control: socket.socket) -> None:
@@ -191,7 +196,7 @@ class _Server:
     def _read_output(self, output: int) -> None:
         if self.running.lines() is None:
             self.ended = True
-            # unshare complains when what it waits for is killed.
+            # unshare reports that its child was killed.
             lines = [line for line in self.running.tail if not line.startswith("unshare: ")]
             self.last_line = lines[-1] if lines else ""
 
@@ -206,7 +211,7 @@ class _Server:
         try:
             data, ancillary, _flags, _address = connection.recvmsg(65536, socket.CMSG_SPACE(descriptors.itemsize))
         except ConnectionError:
-            # Killed before it read its answer.
+            # The client was killed before it read the answer.
             data, ancillary = b"", []
         for _level, _kind, content in ancillary:
             descriptors.frombytes(content)
@@ -221,18 +226,18 @@ class _Server:
             os.close(process)
 
     def _claim(self, claim: dict[str, Any], connection: socket.socket, process: array.array[int]) -> dict[str, Any]:
-        ours = self.owner.get("run") == claim["run"]
-        if not ours and not self._idle():
+        is_owner = self.owner.get("run") == claim["run"]
+        if not is_owner and not self._idle():
             return self._busy()
-        killed_run_goes_on = not ours and self.claims
-        if killed_run_goes_on or any(claim[name] != value for name, value in self.wanted.items()):
+        worker_of_killed_run = not is_owner and self.claims
+        if worker_of_killed_run or any(claim[name] != value for name, value in self.identity.items()):
             self.ended = True
             return {"ending": True}
-        if not ours:
+        if not is_owner:
             self.owner = claim
             self.owner_alive = os.dup(process[0])
             self.selector.register(self.owner_alive, selectors.EVENT_READ, self._owner_ended)
-            # Before a task has been in the tree, which may return a fact of the variable's name.
+            # Fixed before the first task of the run enters the tree: a task can return a fact with the variable's name.
             self.idle_time = min(claim["idle_time"], _LONGEST_IDLE_TIME)
         self.claims.add(connection)
         return {"granted": True}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: files in a tree, without ever following a symbolic link of it. Names can change at any time.
+# PRIVATE: files in a tree, opened without following the tree's symbolic links. Names can change at any time.
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from contextlib import contextmanager, suppress
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, plain_text
 
-# What a path in a tree can be instead of what was looked for.
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+# The path does not exist, or has another kind of entry.
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def open_beneath(tree: str, relpath: str, flags: int, mode: int = 0o644) -> int:
-    """Opens `relpath` in the tree, one component after the other; a symbolic link anywhere is an OSError (ELOOP or ENOTDIR)."""
+    """A descriptor of `relpath` in the tree, opened component by component. Raises OSError (ELOOP or ENOTDIR) at a symbolic link."""
     parts = relpath.split("/")
     if not all(parts) or ".." in parts or "." in parts:
         raise ValueError(f"not a plain relative path: {relpath!r}")
     directory = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
-            beneath = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            child = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             os.close(directory)
-            directory = beneath
+            directory = child
         return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
     finally:
         os.close(directory)
 
 
 def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
-    """A regular file of at most `limit` bytes; None for anything else. A missing right is a PermissionError."""
+    """The content of a regular file of at most `limit` bytes; None for any other entry, or none. Raises OSError, such as PermissionError."""
     try:
         handle = open_beneath(tree, relpath, os.O_PATH)
     except OSError as exc:
-        if exc.errno in _NOT_THERE:
+        if exc.errno in _MISSING:
             return None
         raise
     try:
-        # Only now is it known to be no FIFO or device, whose opening alone can block or do things.
+        # Only a regular file is opened for reading: to open a FIFO can block, and to open a device can have effects.
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
         with open(f"/proc/self/fd/{handle}", "rb") as file:
@@ -57,12 +57,12 @@ def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
 
 @contextmanager
 def directory_beneath(tree: str, relpath: str) -> Iterator[int | None]:
-    """A descriptor of a directory in the tree ('' is the tree itself), or None when it is not there or no directory."""
+    """A descriptor of a directory in the tree ('' is the tree itself); None if there is no directory. Raises OSError."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = open_beneath(tree, relpath, flags) if relpath else os.open(tree, flags)
     except OSError as exc:
-        if exc.errno not in _NOT_THERE:
+        if exc.errno not in _MISSING:
             raise
         yield None
         return
@@ -73,9 +73,9 @@ def directory_beneath(tree: str, relpath: str) -> Iterator[int | None]:
 
 
 def remove_files(tree: str, pattern: str) -> None:
-    """Removes files and links, never directories, that match; only the last component of the pattern may be a glob."""
-    where, _slash, glob = pattern.rpartition("/")
-    with directory_beneath(tree, where) as directory:
+    """Removes files and links that match, no directories. Only the last component of the pattern may be a glob. Raises OSError."""
+    parent, _slash, glob = pattern.rpartition("/")
+    with directory_beneath(tree, parent) as directory:
         if directory is None:
             return
         for name in os.listdir(directory):
@@ -84,16 +84,16 @@ def remove_files(tree: str, pattern: str) -> None:
 
 
 def remove_file(tree: str, relpath: str) -> None:
-    """Removes one file or link, where there is one."""
-    where, _slash, name = relpath.rpartition("/")
-    with directory_beneath(tree, where) as directory:
+    """Removes one file or link if it exists. Raises OSError."""
+    parent, _slash, name = relpath.rpartition("/")
+    with directory_beneath(tree, parent) as directory:
         if directory is not None:
             with suppress(FileNotFoundError, IsADirectoryError):
                 os.unlink(name, dir_fd=directory)
 
 
 def find(tree: str, *tests: str) -> list[str]:
-    """Relative paths of what find(1) finds in the tree, whatever their names and however deep; it follows no link."""
+    """Relative paths of the entries that match these tests of find(1), also of paths that are too long to open. Raises RunnerError."""
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     done = subprocess.run(guarded(["find", "-P", tree, *tests, "-printf", "%P\\0"]), capture_output=True, check=False)
     if done.returncode != 0:
@@ -102,10 +102,10 @@ def find(tree: str, *tests: str) -> list[str]:
 
 
 def empty_file(tree: str, relpath: str) -> None:
-    """Puts an empty regular file there, where its directory exists."""
-    where, _slash, name = relpath.rpartition("/")
+    """Replaces one file or link by an empty regular file, if the directory exists. Raises OSError."""
+    parent, _slash, name = relpath.rpartition("/")
     remove_file(tree, relpath)
-    with directory_beneath(tree, where) as directory:
+    with directory_beneath(tree, parent) as directory:
         if directory is not None:
             descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             os.fchmod(descriptor, 0o444)
@@ -113,7 +113,7 @@ def empty_file(tree: str, relpath: str) -> None:
 
 
 def has_python(tree: str) -> bool:
-    """Whether usr/bin has an entry python3. It may be a link, which is not followed."""
+    """Whether the tree has usr/bin/python3, as a file or a link."""
     try:
         directory = open_beneath(tree, "usr/bin", os.O_PATH | os.O_DIRECTORY)
     except OSError:

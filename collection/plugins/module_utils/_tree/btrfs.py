@@ -9,15 +9,16 @@ import shutil
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, run
 
-# A subvolume's top directory has this inode number, whatever its name.
+# Inode number of a subvolume's top directory.
 SUBVOLUME_INODE = 256
 
 
 def is_btrfs(path: str) -> bool:
+    """Whether the path is on btrfs."""
     status, tail = run(["stat", "--file-system", "--format=%T", "--", path])
     return status == 0 and tail[-1:] == ["btrfs"]
 
 
 def has_subvolumes(path: str) -> bool:
-    """Whether subvolumes can be made and deleted there."""
+    """Whether subvolumes can be made and deleted in this directory: on btrfs, with the program btrfs."""
     return shutil.which("btrfs", path=SYSTEM_PATH) is not None and is_btrfs(path)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: who uses a tree: containers, processes and mounts. Names can change at any time.
+# PRIVATE: users of a tree: containers, processes and mounts. Names can change at any time.
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from typing import NamedTuple
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 
 LOCKS = "/run/systemd/nspawn/locks"
-# Seconds. A container that ends takes the lock of all that share it, to remove the file; one that is killed ends a little later.
+# Seconds. A container that ends locks the file exclusively for a moment, to remove it. A killed container ends after a delay.
 _PATIENCE = 0.5
 
 
 class Mount(NamedTuple):
+    """A line of mountinfo (proc(5))."""
+
     device: str
-    # Directory of the file system that is mounted.
+    # Directory in the file system of the device.
     source: str
+    # Directory on which it is mounted.
     point: str
     options: str
 
 
 @contextmanager
 def unused(tree: str, overlays: Collection[str] = (), published: str | None = None) -> Iterator[None]:
-    """Refuses a tree that is in use, and keeps systemd-nspawn from starting in it meanwhile.
+    """Raises Busy for a tree that is in use, and RunnerError for one with mounts; no systemd-nspawn starts in the tree during the body.
 
-    `overlays`: overlay mounts that were made while the tree was at the path `published`, which they go on naming (see overlay_mounts).
+    `overlays`: the overlay mounts that were made when the tree was at the path `published`, and still name this path (see overlay_mounts).
     """
     tree = _as_kernel(tree)
     status = os.lstat(tree)
@@ -43,15 +46,15 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
         _check_processes(tree, (status.st_dev, status.st_ino))
         _check_mounts(tree)
         if published:
-            still = [mount for mount in _overlays(published) if _identity(mount) in overlays]
-            if still:
-                raise _busy(tree, f"the mount {still[0].point}, which was made of it when it was at {published}")
+            mounts = [mount for mount in _overlays(published) if _identity(mount) in overlays]
+            if mounts:
+                raise _busy(tree, f"the mount {mounts[0].point}, made when the tree was at {published}")
         yield
 
 
 @contextmanager
 def only_read(tree: str) -> Iterator[None]:
-    """Refuses a tree that a container may write to, and keeps such ones from starting meanwhile; those that only read are left alone."""
+    """Raises Busy for a tree that a container may write to; no such container starts during the body. Containers that only read may."""
     tree = _as_kernel(tree)
     beside = lock_beside(tree)
     with ExitStack() as locks:
@@ -62,7 +65,7 @@ def only_read(tree: str) -> Iterator[None]:
 
 
 def refuse_mounts(tree: str) -> None:
-    """Refuses a directory that has mounts beneath it, or is one."""
+    """Raises RunnerError for a directory that is a mount point or has mount points beneath it."""
     tree = _as_kernel(tree)
     beneath = [mount.point for mount in _mounts("self") if _beneath(mount.point, tree)]
     if beneath:
@@ -70,28 +73,28 @@ def refuse_mounts(tree: str) -> None:
 
 
 def mount_point(path: str) -> str:
-    """Where the file system that holds the path is mounted."""
+    """The mount point of the path's file system."""
     path = _as_kernel(path)
     return max((mount.point for mount in _mounts("self") if _beneath(path, mount.point.rstrip("/"))), key=len)
 
 
 def overlay_mounts(tree: str) -> list[str]:
-    """All overlay mounts, in any mount namespace, that name the tree's path as a layer."""
+    """Texts that identify the overlay mounts, in any mount namespace, with the tree's path as a layer."""
     return sorted({_identity(mount) for mount in _overlays(tree)})
 
 
 def _identity(mount: Mount) -> str:
-    # The kernel gives a device number again at once: job after job has the same, but a directory of its own for what it writes.
+    # The kernel reuses a device number at once, so consecutive jobs have the same one. Their upper directories differ.
     return f"{mount.device} {mount.options}"
 
 
 def lock_file(status: os.stat_result) -> str:
-    """The file that each systemd-nspawn on the directory locks."""
+    """The lock file of systemd-nspawn for a directory, given by status, under any path."""
     return f"{LOCKS}/inode-{status.st_dev}:{status.st_ino}"
 
 
 def _as_kernel(path: str) -> str:
-    """The path as the kernel names it."""
+    """The path as /proc shows it: no symbolic links above the last component."""
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
@@ -101,7 +104,7 @@ def _busy(tree: str, by: str) -> Busy:
 
 @contextmanager
 def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[None]:
-    """The lock that each container on the tree holds, shared or not; who had it alone removes the file, as systemd-nspawn does."""
+    """Holds the lock that systemd-nspawn takes on the tree, exclusive or shared (F_RDLCK), for the body. Raises Busy after _PATIENCE."""
     os.makedirs(LOCKS, mode=0o700, exist_ok=True)
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -117,7 +120,7 @@ def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[No
     try:
         yield
     finally:
-        # Who shared it would have to ask for all of it, and a job that starts in that moment would be refused.
+        # As systemd-nspawn does. A shared holder would need the exclusive lock to remove the file, and a job starting then would be refused.
         if kind == fcntl.F_WRLCK:
             with suppress(FileNotFoundError):
                 os.unlink(path)
@@ -125,7 +128,7 @@ def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[No
 
 
 def lock_beside(tree: str) -> str:
-    """The file that each systemd-nspawn on this path locks, whichever directory has it."""
+    """The lock file of systemd-nspawn for a path, whichever directory is at the path."""
     return os.path.join(os.path.dirname(tree), f".#{os.path.basename(tree)}.lck")
 
 
@@ -141,7 +144,7 @@ def _check_lock_beside(tree: str) -> None:
 
 
 def _try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
-    # struct flock: type, whence, start, length, pid. Both are systemd's: locks of the open file, not of the process.
+    # struct flock: type, whence, start, length, pid. systemd-nspawn uses locks of the open file (F_OFD_SETLK), not of the process.
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
     except (BlockingIOError, PermissionError):
@@ -150,6 +153,7 @@ def _try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
 
 
 def processes() -> Iterator[str]:
+    """Ids of all processes."""
     return (pid for pid in os.listdir("/proc") if pid.isdigit())
 
 
@@ -171,7 +175,7 @@ def _is_inside(pid: str, tree: str, identity: tuple[int, int]) -> bool:
             target = os.readlink(link)
             if target == tree or target.startswith(f"{tree}/"):
                 return True
-    # In a mount namespace of its own the path is another.
+    # In another mount namespace the tree has another path.
     for link in links[:2]:
         with suppress(FileNotFoundError):
             status = os.stat(link)
@@ -181,7 +185,7 @@ def _is_inside(pid: str, tree: str, identity: tuple[int, int]) -> bool:
 
 
 def _check_mounts(tree: str) -> None:
-    """Refuses a tree that is mounted anywhere, as itself or as a layer of an overlay, in any mount namespace."""
+    """Raises Busy for a tree that is mounted, or is a layer of an overlay, in any mount namespace."""
     within = _path_in_file_system(tree)
     for pid, mount in _all_mounts():
         is_tree = within and mount.device == within[0] and _beneath(mount.source, within[1])
@@ -195,7 +199,7 @@ def _overlays(tree: str) -> Iterator[Mount]:
 
 
 def _all_mounts() -> Iterator[tuple[str, Mount]]:
-    """The mounts of all mount namespaces, each with a process that sees it."""
+    """The mounts of all mount namespaces, each with the id of a process in the namespace."""
     seen: set[str] = set()
     for pid in processes():
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError, OSError):
@@ -212,7 +216,7 @@ def _beneath(path: str, directory: str) -> bool:
 
 
 def _path_in_file_system(tree: str) -> tuple[str, str] | None:
-    """Device and path that mountinfo would show for a bind mount of the tree."""
+    """Device and source that mountinfo would show for a bind mount of the tree."""
     holding = [mount for mount in _mounts("self") if _beneath(tree, mount.point.rstrip("/"))]
     if not holding:
         return None

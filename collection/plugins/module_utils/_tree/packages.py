@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the packages of a tree, read without running anything of it. Names can change at any time.
+# PRIVATE: the packages of a tree, read without running the tree's programs. Names can change at any time.
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 _STATUS = "var/lib/dpkg/status"
 _LIMIT = 256 << 20
 _FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
-# The tree may say anything: what is no name or version is left out.
+# The list is the tree's and not trusted: entries with another name or version are skipped.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _VERSION = re.compile(r"[A-Za-z0-9.+:~-]+")
-_GONE = ("not-installed", "config-files")
+_NOT_INSTALLED = ("not-installed", "config-files")
 
 
 def installed_packages(tree: str) -> dict[str, str] | None:
-    """Versions of the installed packages, by name, those of a foreign architecture by name:architecture; None where dpkg keeps no list."""
+    """Name to version of the installed packages, with name:architecture for a foreign architecture; None if dpkg's list cannot be read."""
     try:
         status = beneath.read_file(tree, _STATUS, _LIMIT)
     except OSError:
@@ -36,27 +36,25 @@ def installed_packages(tree: str) -> dict[str, str] | None:
 def _is_installed(package: dict[str, str]) -> bool:
     names = (package.get("Package", ""), package.get("Architecture", ""))
     state = package.get("Status", "").split(" ")[-1]
-    return bool(state) and state not in _GONE and all(map(_NAME.fullmatch, names)) and bool(_VERSION.fullmatch(package.get("Version", "")))
+    return bool(state) and state not in _NOT_INSTALLED and all(map(_NAME.fullmatch, names)) and bool(_VERSION.fullmatch(package.get("Version", "")))
 
 
 def _key(package: dict[str, str], native: set[str]) -> str:
-    # Without dpkg itself nobody knows which architecture is the native one.
+    # The native architecture is that of the package dpkg, and unknown if dpkg is not listed.
     foreign = len(native) > 1 and package["Architecture"] not in native
     return f"{package['Package']}:{package['Architecture']}" if foreign else package["Package"]
 
 
 def package_changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list[dict[str, str]] | None:
-    """What was added (no "from"), removed (no "to"), or has another version; None when one of the two is not known."""
+    """The packages whose version differs: a package without "from" was added, without "to" removed. None if one of the lists is unknown."""
     if before is None or after is None:
         return None
-    versions = ((name, before.get(name), after.get(name)) for name in sorted({*before, *after}))
-    return [
-        {"name": name, **({"from": was} if was is not None else {}), **({"to": now} if now is not None else {})} for name, was, now in versions if was != now
-    ]
+    changes = ({"name": name, "from": before.get(name), "to": after.get(name)} for name in sorted({*before, *after}))
+    return [{key: value for key, value in change.items() if value is not None} for change in changes if change["from"] != change["to"]]
 
 
 def package_counts(packages: Sequence[Mapping[str, str]] | None) -> dict[str, int]:
-    """How many packages were added, removed and upgraded (or downgraded); nothing when it is not known."""
+    """Numbers of added, removed and upgraded (or downgraded) packages; empty if the changes are unknown."""
     if packages is None:
         return {}
     counts = {"added": 0, "removed": 0, "upgraded": 0}

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: waits for a moment in which no container is just being started on a tree. Names can change at any time.
+# PRIVATE: waits for a moment in which no container starts on a tree. Names can change at any time.
 
-# systemd-nspawn uses the path of its tree several times from its lock on the tree to the moment in which that is the container's root.
-# When another tree gets the path meanwhile, the container fails: "Failed to move root directory: Invalid argument".
+# systemd-nspawn locks the tree, and then uses the path several times until the tree is the container's root directory.
+# If another tree takes the path meanwhile, the container fails: "Failed to move root directory: Invalid argument".
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.in_use import lock_beside, lock_file, processes
 
+# Seconds.
 PATIENCE = 60
 _PAUSE = 0.005
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
@@ -24,9 +25,12 @@ _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 @contextmanager
 def quiet(tree: str, patience: float = PATIENCE) -> Iterator[None]:
-    """Waits for a moment in which no container starts on the tree, for its body, which has to be one quick step."""
+    """Waits for a moment in which no container starts on the tree, and runs the body in it, which must be one short step.
+
+    `patience`: seconds. Raises Busy when they have passed.
+    """
     try:
-        # Both: one that looked at the path before the last exchange has the lock of the directory that was there then.
+        # Both: a systemd-nspawn that opened the path before the last exchange holds the lock of the directory that had the path then.
         locks = [lock_file(os.lstat(tree)), lock_beside(tree)]
     except FileNotFoundError:
         yield
@@ -35,8 +39,8 @@ def quiet(tree: str, patience: float = PATIENCE) -> Iterator[None]:
     while True:
         before = _held(locks)
         starting = _starting(locks)
-        with _undisturbed():
-            # Not the same: a container came while the processes were looked at.
+        with _real_time():
+            # The holders differ if a container started while the processes were read.
             if starting is None and _held(locks) == before:
                 yield
                 return
@@ -47,10 +51,10 @@ def quiet(tree: str, patience: float = PATIENCE) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """On a busy host, another process can have the processor for many milliseconds between a look and the step after it: time for a start."""
+def _real_time() -> Iterator[None]:
+    """Real-time priority: on a busy host, a container could start in the milliseconds for which another process has the processor."""
     policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
-    # Not every host leaves real time to root. There the moment can be missed, as without this.
+    # Some hosts refuse real-time priority to root. There the moment can be missed.
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     try:
@@ -61,6 +65,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _held(locks: Iterable[str]) -> list[str]:
+    """The lines of /proc/locks about these files."""
     inodes = set()
     for lock in locks:
         with suppress(FileNotFoundError):
@@ -73,15 +78,15 @@ def _held(locks: Iterable[str]) -> list[str]:
 
 
 def _starting(locks: Iterable[str]) -> str | None:
-    """A systemd-nspawn that holds a lock, but has no process in its container yet."""
-    there = {os.path.realpath(lock) for lock in locks if os.path.lexists(lock)}
-    if not there:
+    """Id of a systemd-nspawn that holds a lock and has no process in the container yet; None if there is none."""
+    paths = {os.path.realpath(lock) for lock in locks if os.path.lexists(lock)}
+    if not paths:
         return None
-    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, there)}
+    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, paths)}
     if not holders:
         return None
     host = _root("self")
-    # The first process of a container is the holder's child, or has the lock's file from it until it runs another program.
+    # A container's first process is a child of the holder, or a fork with the lock's file open until its first exec.
     for pid, parent in _with_parents(processes()):
         if parent in holders or pid in holders:
             root = _root(pid)

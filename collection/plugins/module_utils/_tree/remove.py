@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: removal of trees that nobody uses any more. Names can change at any time.
+# PRIVATE: removal of unused trees. Names can change at any time.
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import S
 
 
 def remove_tree(path: str, wait: bool = True) -> None:
-    """Removes a directory in the state directory, to which only root has access; never what is mounted in it.
+    """Removes an entry of a state directory, to which only root has access, with its subvolumes. Raises RunnerError.
 
-    `wait`: until the disk has it, and its space is free.
+    `wait`: until the removal is on the disk and the space is free.
     """
-    # A directory of the same file system that is mounted there looks like any other to rm.
+    # rm --one-file-system does not notice a bind mount of the same file system.
     in_use.refuse_mounts(path)
     subvolumes = has_subvolumes(os.path.dirname(path))
     if subvolumes:
         _delete_subvolumes(path, wait)
     status, tail = _rm(path)
     if status != 0:
-        # What is left are files that nobody may change, and the directories that lead to them.
+        # Immutable files are left, and the directories above them.
         _each(path, "(", "-type", "f", "-o", "-type", "d", ")", "-execdir", "chattr", "-f", "-i", "-a", "--", "{}", "+")
         if subvolumes:
             _delete_subvolumes(path, wait)
         status, tail = _rm(path)
     if status != 0:
-        # A container of a run that was killed ends a little later, and may have written there meanwhile.
+        # The container of a killed run ends a little later than the run, and may have written files during the removal.
         time.sleep(1)
         status, tail = _rm(path)
     if status != 0:
         raise RunnerError(f"{path} cannot be removed", output=tail)
     if subvolumes and wait:
-        # The space is free only when the kernel's cleaner is through: another tree may need it now.
+        # The kernel frees the space of a subvolume in the background, and the next tree may need the space now.
         state = os.path.dirname(path)
         run(["btrfs", "subvolume", "sync", state])
         run(["btrfs", "filesystem", "sync", state])
@@ -49,18 +49,18 @@ def _rm(path: str) -> tuple[int, list[str]]:
 
 
 def _delete_subvolumes(path: str, wait: bool) -> None:
-    """Deletes a subvolume and those in it, the innermost first. Where this fails, rm does it, file by file, or says why it cannot."""
+    """Deletes a subvolume and the subvolumes below, the innermost first. Errors are ignored: rm follows, and reports its own."""
     if not os.path.lexists(path):
         return
     delete = ["btrfs", "subvolume", "delete", *(["--commit-after"] if wait else [])]
     if run([*delete, path])[0] == 0:
         return
     subvolumes = ("-type", "d", "-inum", str(SUBVOLUME_INODE))
-    # Nothing can be deleted from one that is read-only.
+    # The subvolumes below a read-only subvolume cannot be deleted.
     _each(path, *subvolumes, "-execdir", "btrfs", "property", "set", "-t", "subvol", "{}", "ro", "false", ";")
     _each(path, "-depth", *subvolumes, "-execdir", *delete, "{}", ";")
 
 
 def _each(path: str, *tests: str) -> None:
-    """Runs a program of the host on each that find finds, from the directory that it is in: paths may be too long to be named."""
+    """Runs find with an action such as -execdir, which works in the entry's own directory: paths can be longer than the kernel accepts."""
     run(guarded(["find", "-P", path, *tests]), environment={"PATH": SYSTEM_PATH})

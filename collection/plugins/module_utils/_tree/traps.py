@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: trees that would make systemd-nspawn use files of the host. Names can change at any time.
+# PRIVATE: refusal of trees that make systemd-nspawn use files of the host. Names can change at any time.
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 
 
 def refuse_traps(tree: str) -> None:
-    """Refuses a tree for which systemd-nspawn would use files of the host: it makes and reads some before the tree is its root directory."""
+    """Raises RunnerError for a tree whose links systemd-nspawn would follow on the host: it opens these paths before it enters the tree."""
     for path in (os.path.join(tree, name) for name in ("dev", "etc", "proc", "run", "sys")):
         if os.path.islink(path):
             raise RunnerError(f"{path} is a symbolic link, which systemd-nspawn could follow on the host", "put a directory in its place")
