@@ -33,8 +33,8 @@ interface Options {
 }
 
 /**
- * Runs the tests, ends with a line `N passed, N failed`. With `coverage` all usual tests also say which lines of the collection's Python
- * they ran.
+ * Runs the tests, ends with a line `N passed, N failed`. With `coverage` all usual tests run, and the lines of the collection's Python
+ * that ran are measured.
  *
  * @param filters Names of vitest projects, and parts of test files' paths; none means all usual projects. In the matrix: parts of test
  *   files' paths, which have a slash, and of gates' names.
@@ -80,7 +80,7 @@ function refused(print: Print, tests: string): null {
   return null;
 }
 
-/** The name of a project stands for the tests in its folder. */
+/** The name of a project stands for the tests in the folder. */
 const path = (filter: string): string => (names.includes(filter) ? `test/${filter}/` : filter);
 
 async function testFiles(): Promise<readonly string[]> {

@@ -11,7 +11,7 @@ import type { Print } from "./print.ts";
 import { run } from "./run.ts";
 import { type Counts, none } from "./vitest.ts";
 
-/** Debian's Python: its packages are pytest and Ansible. */
+/** Debian's Python: pytest and Ansible are packages for this interpreter. */
 const python = "/usr/bin/python3";
 
 /**

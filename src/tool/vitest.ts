@@ -11,10 +11,10 @@ import { execa } from "execa";
 import type { JsonTestResults } from "vitest/node";
 import { testPackages } from "./apt.ts";
 
-/** A vitest project: the tests in the folder of `test/` that has its name. */
+/** A vitest project: the tests in the folder of `test/` with the same name. */
 export interface Project {
   readonly name: string;
-  /** Whether the tests use the installed artifact. They run as root then: they start containers and mount file systems. */
+  /** Whether the tests use the installed artifact. Such tests start containers and mount file systems, as root. */
   readonly artifact: boolean;
   /** Debian packages that the tests need. */
   readonly packages: readonly string[];
@@ -30,7 +30,7 @@ export const projects: readonly Project[] = [
   { name: "nspawn", artifact: true, packages: testPackages, usual: true },
   // Minutes each: kills at random moments, crashes at each step, upgrades, creations of several images.
   { name: "endurance", artifact: true, packages: testPackages, usual: false },
-  // They need systemd as PID 1.
+  // For a host with systemd as PID 1.
   { name: "lab", artifact: true, packages: testPackages, usual: false },
 ];
 

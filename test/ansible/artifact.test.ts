@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The artifact as ansible-galaxy installed it: complete, documented, and sufficient by itself.
+// The artifact as installed by ansible-galaxy: complete, documented, without other collections.
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { ansible, collectionPath } from "../support/ansible.ts";
 import { scratch } from "../support/scratch.ts";
 
-/** What ansible-doc calls each kind of plugin, and its directory. */
+/** The kinds of plugins by ansible-doc's names, each with the directory. */
 const kinds = {
   inventory: "inventory",
   vars: "vars",
@@ -33,7 +33,7 @@ describe("the installed artifact", () => {
     ["module", "summary", "register"],
     ["module", "rollback", "release"],
     ["callback", "inner_result", "NSPAWN_RUNNER_INNER"],
-  ])("documents the %s plugin nspawn.runner.%s with its options", async (type, name, option) => {
+  ])("documents the %s plugin nspawn.runner.%s with the options", async (type, name, option) => {
     const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], {
       cwd: scratch(),
     });
@@ -41,7 +41,7 @@ describe("the installed artifact", () => {
     expect(exitCode).toBe(0);
     expect(stdout.toLowerCase()).toContain(`nspawn.runner.${name} `);
     expect(stdout).toContain(option);
-    // Markup that this version of ansible-doc does not know stands in its output as it was written.
+    // Markup that this version of ansible-doc does not know is printed unchanged.
     expect(stdout).not.toMatch(/\b[OVPE]\(/);
   });
 
@@ -75,7 +75,7 @@ describe("the installed artifact", () => {
     expect(await mode("plugins/modules/chroot.py")).toBe(false);
   });
 
-  test("depends on no other collection and brings its README, licence, examples", async () => {
+  test("depends on no other collection, and has README, licence and examples", async () => {
     const manifest = JSON.parse(await readFile(join(collectionPath(), "MANIFEST.json"), "utf8"));
     expect(manifest.collection_info.dependencies).toEqual({});
     for (const file of [

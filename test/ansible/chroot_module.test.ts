@@ -8,7 +8,7 @@ import { ansible } from "../support/ansible.ts";
 import { chroot, smallArchive } from "../support/create-host.ts";
 import { scratch } from "../support/scratch.ts";
 
-/** Runs with these programs hidden, as on a host that lacks them. */
+/** Hides these programs from a command, as if the host had none of them. */
 function without(...programs: string[]): readonly string[] {
   const hide = programs.map((program) => `mount --bind /dev/null "$(command -v ${program})"`).join(" && ");
   return ["unshare", "--mount", "/bin/sh", "-c", `PATH="$PATH:/usr/sbin:/sbin"; ${hide} && exec "$@"`, "sh"];
@@ -30,7 +30,7 @@ test.each([
   expect(existsSync(root)).toBe(false);
 });
 
-test("without mmdebstrap it is debootstrap", async () => {
+test("without mmdebstrap, debootstrap is used", async () => {
   const params = { name: "x", root: join(scratch(), "root"), suite: "bookworm" };
   const result = await chroot(params, { check: true, under: without("mmdebstrap") });
   expect(result).toMatchObject({ exitCode: 0, changed: true, bootstrap: "debootstrap" });
@@ -43,7 +43,7 @@ test("an archive whose compression the host lacks", async () => {
   expect(result.msg).toBe(`${tarball} is compressed by zstd, which is not installed: run apt install zstd`);
 });
 
-test("options that are no options of a tool", async () => {
+test("values that the bootstrap tool would read as options of its own", async () => {
   const root = join(scratch(), "root");
   const messages = {
     suite: ["--mode=chrootless", "'--mode=chrootless' is not the name of a suite: give a name such as 'trixie'"],
@@ -62,7 +62,7 @@ test("options that are no options of a tool", async () => {
   expect(both.msg).toMatch(/^both a command and a tarball are given/);
 });
 
-test("ansible-doc shows its options, examples and results", async () => {
+test("ansible-doc shows options, examples and results", async () => {
   const { exitCode, stdout } = await ansible("ansible-doc", ["nspawn.runner.chroot", "--json"], { cwd: "/" });
   const { doc, examples, return: results } = JSON.parse(stdout)["nspawn.runner.chroot"];
   expect(exitCode).toBe(0);

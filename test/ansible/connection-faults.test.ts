@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the connection says and leaves when something of it is killed, the tree goes away or its disk is full, or a user may not.
+// The connection's messages and leftovers when a process is killed, the tree vanishes, a disk is full, or root rights are missing.
 
 import { chown, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ describe("SIGKILL before, during and after a task", () => {
     expect(result.stdout).toContain("ok=7");
   });
 
-  test("of the agent, and of the process that runs the task", async () => {
+  test("of the agent, and of the process that runs the task: each message names the process", async () => {
     const result = await host.run(`
 - {ansible.builtin.raw: "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60", register: agent, ignore_unreachable: true}
 - {ansible.builtin.shell: "sleep 4713 & kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60", register: handler, ignore_unreachable: true}
@@ -64,21 +64,21 @@ describe("SIGKILL before, during and after a task", () => {
     ["a tree without", () => connectionHost(busyboxTree)],
   ])("of a run that is in the middle of a task leaves nothing in %s", async (_tree, at) => {
     const { tree, run } = await at();
-    // The process above a worker; its workers live on.
+    // The main process, above the worker that runs this command; the workers live on.
     const main = `{{ lookup('pipe', "cut -d' ' -f4 /proc/$PPID/stat") }}`;
     const result = await run(`
 - ${onThisHost(`(${until("^sleep 4714$")}; kill -9 ${main}) >/dev/null 2>&1 &`)}
 - ansible.builtin.raw: exec sleep 4714`);
     expect(result.stdout).toContain("TASK [ansible.builtin.raw]");
     expect(result.stdout).not.toContain("PLAY RECAP");
-    // The program of the session ends last, where there is one.
+    // The program of the session, if there is one, ends last.
     for (const pattern of [containerOf(tree), "^sleep 4714$", sessionOf(tree)]) {
       await expect.poll(() => processes(new RegExp(pattern, "s")), { timeout: 30_000 }).toEqual([]);
     }
   });
 });
 
-test("a command that has ended before this side of the connection looks at it has run once", async () => {
+test("a command that ends before the connection plugin waits for it runs once", async () => {
   const { tree, run } = host;
   const inject = ["-e", "inject=sendmsg:delay_exit=300000"];
   const under = ["strace", "--follow-forks", "--seccomp-bpf", "-o", "/dev/null", ...inject];
@@ -87,7 +87,7 @@ test("a command that has ended before this side of the connection looks at it ha
   expect(await readFile(join(tree, "root/runs"), "utf8")).toBe("once\n");
 });
 
-test("a run that is killed before it has read the session's answer takes nothing from the run that has the tree", async () => {
+test("a run that is killed before it reads the session's answer leaves the session to the run that holds the tree", async () => {
   const { directory, tree, run } = host;
   await files(directory, {
     "ask.py": `import json, select, socket, sys
@@ -107,9 +107,9 @@ select.select([session], [], [])
   expect(result.stdout).toMatch(succeeded);
 });
 
-test("a session that is about to end is waited for, by a run that waits for nobody else", async () => {
+test("a run without a busy timeout still waits for a session that is about to end", async () => {
   const { run } = host;
-  // Without its agent a container is ended by force, which takes a while.
+  // A container without an agent is ended by force, which takes some seconds.
   const stop = await run("- ansible.builtin.raw: kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat)");
   expect(stop.stdout).toMatch(succeeded);
   await sleep(3000);
@@ -118,7 +118,7 @@ test("a session that is about to end is waited for, by a run that waits for nobo
 });
 
 describe("a tree", () => {
-  test("that is renamed or replaced under a running session is said to be gone, and works again when it is back", async () => {
+  test("that is renamed or replaced under a running session is reported missing, and works again after its return", async () => {
     const { tree, run } = host;
     const result = await run(`
 - {ansible.builtin.raw: ${whichContainer}, register: before}
@@ -138,7 +138,7 @@ describe("a tree", () => {
     expect(result.stdout).toMatch(succeeded);
   });
 
-  test("that is removed under a running session is said to be gone, and its container ends", async () => {
+  test("that is removed under a running session is reported missing, and the container ends", async () => {
     const { tree, run } = await connectionHost();
     const result = await run(`
 - ansible.builtin.ping:
@@ -149,7 +149,7 @@ describe("a tree", () => {
     await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   });
 
-  test("with a full disk makes the task fail that needs room, not the next one", async () => {
+  test("on a full disk: the task that needs room fails, the next task works", async () => {
     const { tree, run } = await connectionHost(async (path) => {
       await mkdir(path);
       await execa("mount", ["-t", "tmpfs", "-o", "size=400m", "tmpfs", path]);
@@ -168,7 +168,7 @@ describe("a tree", () => {
 - ansible.builtin.assert:
     that: ["copy.msg is search('cannot be copied to .*: No space left on device')", raw.stdout is search('room for this')]`);
     expect(result.stdout).toMatch(succeeded);
-    // It holds the mount.
+    // The session holds the mount.
     await expect.poll(() => sessions(tree), { timeout: 30_000 }).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Trees that want to be more than data: the host is neither read nor written, runs no program of theirs, and lives through what they send.
+// Hostile trees: no file of the host is read or written, no program of a tree runs on the host, and no output of a tree harms a run.
 
 import { copyFile, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ import { fingerprint } from "../support/listing.ts";
 import { files, scratch } from "../support/scratch.ts";
 
 const host = await connectionHost(undefined, "file");
-/** A directory of the host, which the tree has one of the same path of. */
+/** A directory of the host; the tree has a directory of the same path. */
 const outside = scratch("file");
 const inside = join(host.tree, outside);
 
@@ -31,7 +31,7 @@ beforeEach(async () => {
   await files(inside, { secret: "of the tree", "d/": "" });
 });
 
-test("a link out of the tree leads nowhere but into the tree", async () => {
+test("a link that points out of the tree is followed inside the tree", async () => {
   const { directory, tree, run } = host;
   await symlink(join(outside, "secret"), join(tree, "root/absolute"));
   await symlink(`../../../../../..${outside}/secret`, join(tree, "root/relative"));
@@ -56,9 +56,9 @@ test("a link out of the tree leads nowhere but into the tree", async () => {
   await rm(join(tree, "root/.ansible"));
 });
 
-test("a link in the place of a directory that systemd-nspawn uses before it is in the tree is refused", async () => {
+test("a link in the place of a directory that systemd-nspawn uses before entering the tree is refused", async () => {
   const { tree, run } = host;
-  // A session that began before goes on.
+  // A session from the test before would be used again.
   await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   const before = fingerprint(outside);
   const directories = ["dev", "etc", "proc", "run", "sys"];
@@ -75,7 +75,7 @@ test("a link in the place of a directory that systemd-nspawn uses before it is i
   expect(fingerprint(outside)).toBe(before);
 });
 
-test("what Python loads in the tree finds pipes and sealed memory, and nothing of the host's", async () => {
+test("code that Python loads in the tree has pipes and sealed memory, and no descriptor of a host file", async () => {
   const { tree, run } = host;
   const planted = join(tree, "usr/lib/python3.11/sitecustomize.py");
   await rm(planted);
@@ -109,7 +109,7 @@ for descriptor in os.listdir("/proc/self/fd"):
   await rm(planted);
 });
 
-test("facts with the names of options and variables change neither where nor by what a task runs", async () => {
+test("facts named like options and variables change neither the place nor the program of a task", async () => {
   const { directory, tree, run } = host;
   const spec = JSON.stringify(
     JSON.parse(await readFile(join(import.meta.dirname, "../../generated/spec.json"), "utf8")),
@@ -135,7 +135,7 @@ module.exit_json(ansible_facts=module.params["facts"])
 - ansible.builtin.assert: {that: which.stdout == 'tree'}`;
   const first = await run(`- lie: {facts: ${JSON.stringify(lies)}}${look}`, { env });
   expect(first.stdout).toMatch(succeeded);
-  // The first task that ran in the tree came later than the idle time.
+  // Waits for the end of the session: the second run starts a session, with the cached facts.
   await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   const second = await run(`${look}\n- ansible.builtin.meta: reset_connection`, { env });
   expect(second.stdout).toMatch(succeeded);
@@ -147,15 +147,15 @@ test.each([
   ["noise", "was killed; the next task starts what it needs"],
   ["half a status", "was killed; the next task starts what it needs"],
   ["flood", "printed more than 1073741824 bytes; have it write a file, and fetch that"],
-])("an agent that answers with %s makes the task fail in a sentence", async (answer, sentence) => {
+])("an agent that answers with %s: the task fails with one sentence", async (answer, sentence) => {
   const { run } = await withHostileAgent(host, answer);
   const result = await run("- {ansible.builtin.raw: id, ignore_errors: true, ignore_unreachable: true}");
   expect(result.stdout).toContain(sentence);
   expect(result.stdout + result.stderr).not.toMatch(/Traceback|Unexpected/);
 });
 
-test("an agent's descriptors are not taken, and a long line or a deep answer of its own costs no memory and no run", async () => {
-  // One descriptor less is left than there was: that of the connection which was made early.
+test("descriptors from an agent are not accepted; a long line costs no memory, and deeply nested JSON ends no run", async () => {
+  // The count may go down by one: the connection that was opened ahead is used up.
   const { directory, tree, run } = await withHostileAgent(host, "descriptors");
   await addTransfer(directory);
   const becomes = (answer: string): string => onThisHost(`printf %s '${answer}' >${tree}/answer`);
@@ -171,9 +171,9 @@ test("an agent's descriptors are not taken, and a long line or a deep answer of 
   expect(result.stdout).toMatch(succeeded);
 });
 
-/** Puts the program in the place of the tree's Python. */
+/** Puts hostile.py in the place of the tree's Python. */
 async function withHostileAgent(at: ConnectionHost, answer: string): Promise<ConnectionHost> {
-  // The one before answers nobody while a connection is open, not even who wants it to end.
+  // The agent of the test before serves one connection at a time, and may not see the request to end.
   await expect.poll(() => sessions(at.tree), { timeout: 30_000 }).toEqual([]);
   const python = join(at.tree, "usr/bin/python3");
   await rm(python);

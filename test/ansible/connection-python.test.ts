@@ -15,7 +15,7 @@ import { files } from "../support/scratch.ts";
 const host = await connectionHost(undefined, "file");
 const samePlace = `{ansible.builtin.raw: ${whichContainer}, register: place, failed_when: place.stdout != first.stdout}`;
 
-test("a module that respawns, or is given another interpreter, runs under that one", async () => {
+test("a module that respawns, or has another interpreter set, runs under that interpreter", async () => {
   const { directory, run } = host;
   await files(join(directory, "library"), {
     "respawn.py": `#!/usr/bin/python
@@ -42,7 +42,7 @@ module.exit_json(runs=sys.prefix)
   expect(result.stdout).toMatch(succeeded);
 });
 
-test("another ansible-core never meets the agent of this one", async () => {
+test("another ansible-core never uses the agent of this ansible-core", async () => {
   const { directory, run } = host;
   const { stdout } = await ansible("ansible", ["--version"], { cwd: directory });
   await cp(/python module location = (.*)/.exec(stdout)?.[1] as string, join(directory, "other/ansible"), {
@@ -64,35 +64,35 @@ test("another ansible-core never meets the agent of this one", async () => {
   expect(other).not.toBe(first);
 });
 
-test("module code of a playbook's own, under a name of Ansible's, is that playbook's alone", async () => {
+test("module code beside a playbook, with the name of a file of Ansible's, is used by this playbook alone", async () => {
   const { directory, run } = host;
   await files(join(directory, "library"), {
-    "own.py": `#!/usr/bin/python
+    "shadowed.py": `#!/usr/bin/python
 from ansible.module_utils import urls
 from ansible.module_utils.basic import AnsibleModule
-AnsibleModule(argument_spec={}).exit_json(own=hasattr(urls, "OWN"))
+AnsibleModule(argument_spec={}).exit_json(shadowed=hasattr(urls, "SHADOW"))
 `,
   });
   const containers = new Set<string | undefined>();
-  const expectOwn = async (own: boolean) => {
+  const expectShadowed = async (shadowed: boolean) => {
     const result = await run(`
 - {ansible.builtin.raw: ${whichContainer}, vars: {ansible_nspawn_idle_time: 60}, register: place}
-- {own: , register: first}
-- {own: , register: second}
+- {shadowed: , register: first}
+- {shadowed: , register: second}
 - ansible.builtin.debug: {var: place.stdout}
-- ansible.builtin.assert: {that: [first.own == ${own}, second.own == ${own}]}`);
+- ansible.builtin.assert: {that: [first.shadowed == ${shadowed}, second.shadowed == ${shadowed}]}`);
     expect(result.stdout).toMatch(succeeded);
     containers.add(/"place.stdout": "(\d+)/.exec(result.stdout)?.[1]);
   };
-  await expectOwn(false);
-  await files(directory, { "module_utils/urls.py": "OWN = True\n" });
-  await expectOwn(true);
+  await expectShadowed(false);
+  await files(directory, { "module_utils/urls.py": "SHADOW = True\n" });
+  await expectShadowed(true);
   await rm(join(directory, "module_utils"), { recursive: true });
-  await expectOwn(false);
+  await expectShadowed(false);
   expect(containers.size).toBe(1);
 });
 
-test("an agent whose Python is away for a while goes on in the same container, and is warm again afterwards", async () => {
+test("an agent whose Python vanishes for a while stays in the same container, and serves modules again afterwards", async () => {
   const { directory, run } = host;
   await files(directory, { "script.sh": "#!/bin/sh\necho script\n" });
   const result = await run(`
@@ -110,7 +110,7 @@ test("an agent whose Python is away for a while goes on in the same container, a
   expect(result.stdout).toMatch(succeeded);
 });
 
-test("what a task installs for Python is there for the next one's module", async () => {
+test("Python code that a task installs can be imported by the module of the next task", async () => {
   const { directory, run } = host;
   const module = "from ansible.module_utils.basic import AnsibleModule\nimport newly";
   await files(directory, {
@@ -125,17 +125,17 @@ test("what a task installs for Python is there for the next one's module", async
   expect(result.stdout).toMatch(succeeded);
 });
 
-test("a run that waited while another one replaced Python has nothing to do with what was there before", async () => {
+test("a run that waited while another run replaced Python uses the new Python alone", async () => {
   const { directory, tree, run } = host;
-  const there = join(tree, "root/there");
+  const begun = join(tree, "root/begun");
   const replace =
     "cp --archive /usr/bin/python3.11 /usr/bin/python3.new && mv /usr/bin/python3.new /usr/bin/python3.11";
-  // The agent, and what it forked for either run.
+  // The agent, and one fork for each of the two runs.
   const waits = "[ $(grep -lsz '^/proc/self/fd/4$' /proc/[0-9]*/cmdline | wc --lines) -ge 3 ]";
   const first = run(`
-- raw: touch /root/there; until ${waits}; do sleep 0.1; done; ${replace}
+- raw: touch /root/begun; until ${waits}; do sleep 0.1; done; ${replace}
   vars: {ansible_nspawn_idle_time: 60}`);
-  await expect.poll(() => existsSync(there), { timeout: 60_000 }).toBe(true);
+  await expect.poll(() => existsSync(begun), { timeout: 60_000 }).toBe(true);
   const agent = "tr '\\0' ' ' </proc/$PPID/cmdline";
   const second = ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ansible.builtin.shell", "-a", agent], {
     cwd: directory,
@@ -147,7 +147,7 @@ test("a run that waited while another one replaced Python has nothing to do with
   expect(stdout).not.toContain("/proc/self/fd/4");
 });
 
-test("a Python that is too old for the agent runs modules with the same results, each in a container of its own", async () => {
+test("a Python that is too old for the agent runs modules with the same results, with a container for each", async () => {
   const { tree, run } = host;
   const python = join(tree, "usr/bin/python3");
   await rm(python);

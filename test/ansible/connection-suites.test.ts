@@ -12,7 +12,7 @@ import { files } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
 test.each(suites)(
-  "a tree of %s: modules in forks of the agent, also of one with new libraries, files, packages, users, become",
+  "a tree of %s: modules run in forks of the agent, also after an upgrade of libraries; files, packages, users, become",
   async (suite) => {
     const { directory, run } = await connectionHost((tree) => debianTree(tree, suite));
     await files(directory, { "library/where.py": where });
@@ -35,7 +35,7 @@ test.each(suites)(
       - facts.ansible_facts.ansible_distribution == 'Debian'
       - name.stdout == 'tree'
       - apt is changed
-      # What DPKG_FORCE replaces in a staged tree.
+      # dpkg's defaults, which DPKG_FORCE repeats in a staged tree.
       - force.stdout | regex_findall('[[][*][]] ([a-z-]+)  ') == ['security-mac', 'downgrade']
       - joe.stdout == 'joe'`);
     expect(stdout).toMatch(/ok=12 .*failed=0/);

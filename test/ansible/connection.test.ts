@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The connection plugin on real trees: one container for many tasks, and what a task, a tree and another run can do to it.
+// The connection plugin on real trees: one container serves many tasks, with misbehaving tasks, trees and other runs.
 
 import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -41,7 +41,7 @@ test("tasks share one container, which ends soon after the run and leaves nothin
   expect(left.stdout).toBe("");
 });
 
-test("tasks wait for the disk in a published tree alone: a staged one is written as a whole at its end", async () => {
+test("tasks wait for the disk in a published tree alone: a staged tree is synced once, before the publish", async () => {
   const image = await connectionHost((tree) => debianTree(join(tree, "../.nspawn-runner/img/staged")));
   const tell = `
 - {ansible.builtin.command: printenv DPKG_FORCE, register: force, failed_when: false}
@@ -52,7 +52,7 @@ test("tasks wait for the disk in a published tree alone: a staged one is written
   const defaults = "help.stdout | regex_findall('[[][*][]] ([a-z-]+)  ')";
   const staged = await image.run(`${tell} {that: "force.stdout.split(',') == ${defaults} + ['unsafe-io']"}`);
   expect(staged.stdout).toMatch(succeeded);
-  // What is not open cannot be written: who is told that it was, did not ask the kernel.
+  // Descriptor -1 makes the kernel report an error; success means that the filter answered in the kernel's place.
   const wait = "python3 -c 'import ctypes, sys; sys.exit(getattr(ctypes.CDLL(None), sys.argv[1])(-1) != 0)'";
   const waits = (expected: boolean) => `
 - {ansible.builtin.command: "${wait} {{ item }}", loop: [fsync, fdatasync, syncfs], register: wait, failed_when: wait.rc != ${expected ? 1 : 0}}
@@ -66,7 +66,7 @@ test("tasks wait for the disk in a published tree alone: a staged one is written
   }
 });
 
-test("trees that a run works in at once have a session each, and their tasks run side by side", async () => {
+test("two trees of one run have a session each, and the tasks run in parallel", async () => {
   const { directory, tree } = host;
   const other = await debianTree(join(directory, "other"));
   const variables = { ansible_connection: "nspawn.runner.nspawn", ansible_python_interpreter: "/usr/bin/python3" };
@@ -88,7 +88,7 @@ test("trees that a run works in at once have a session each, and their tasks run
   for (const name of ["here", "go"]) await rm(join(tree, "root", name));
 });
 
-test("what a task does to its process does not reach the next one", async () => {
+test("changes that a task makes to its process do not reach the next task", async () => {
   const { directory, run } = host;
   await files(join(directory, "library"), {
     "spoil.py": `#!/usr/bin/python
@@ -123,7 +123,7 @@ basic.AnsibleModule(argument_spec={}).exit_json(found=found)
   expect(stdout).toContain("ok=4");
 });
 
-test("a module ends as it would in a Python of its own", async () => {
+test("a module ends as in a separate Python: threads, exit handlers and destructors run", async () => {
   const { directory, tree, run } = host;
   await files(join(directory, "library"), {
     "leave.py": `#!/usr/bin/python
@@ -181,7 +181,7 @@ test("modules, files, become, environment, async and a reset work as on other co
   expect(await readFile(join(directory, "fetched/empty"), "utf8")).toBe("");
 });
 
-test("a task that is given up ends with its children, and one that is killed says so; the next ones work", async () => {
+test("a task that times out ends with its children, a killed task says so, and the next tasks work", async () => {
   const { run } = host;
   const { stdout } = await run(`
 - {ansible.builtin.shell: (setsid sleep 4711 &) ; sleep 4712, timeout: 1, ignore_errors: true, register: late}
@@ -193,7 +193,7 @@ test("a task that is given up ends with its children, and one that is killed say
   expect(stdout).toMatch(succeeded);
 });
 
-test("a tree without Python runs raw commands, each in a container of its own, and takes files", async () => {
+test("a tree without Python runs raw commands, with a container for each, and accepts files", async () => {
   const { directory, tree, run } = await connectionHost(busyboxTree);
   await files(directory, { "script.sh": "#!/bin/sh\necho $((6 * 7))\n" });
   const { stdout } = await run(`
@@ -205,13 +205,13 @@ test("a tree without Python runs raw commands, each in a container of its own, a
   expect(containers(tree)).toEqual([]);
 });
 
-test("a second run waits for the first, or says who holds the tree, as it was asked to", async () => {
+test("a second run waits for the first, or names the holder of the tree, depending on the busy timeout", async () => {
   const { directory, tree, run } = host;
-  const [there, go] = [join(tree, "root/there"), join(tree, "root/go")];
-  // Of a namespace each: the two main processes have the same process id.
+  const [begun, go] = [join(tree, "root/begun"), join(tree, "root/go")];
+  // In a PID namespace each: the two main processes have the same process id.
   const under = ["unshare", "--pid", "--fork", "--mount-proc"];
-  const first = run("- ansible.builtin.shell: touch /root/there; until [ -e /root/go ]; do sleep 0.1; done", { under });
-  await expect.poll(() => existsSync(there), { timeout: 60_000 }).toBe(true);
+  const first = run("- ansible.builtin.shell: touch /root/begun; until [ -e /root/go ]; do sleep 0.1; done", { under });
+  await expect.poll(() => existsSync(begun), { timeout: 60_000 }).toBe(true);
   const adHoc = (seconds: string) =>
     ansible("ansible", ["-i", "hosts.yml", "img", "-m", "ping"], {
       cwd: directory,
@@ -228,7 +228,7 @@ test("a second run waits for the first, or says who holds the tree, as it was as
   expect((await first).exitCode).toBe(0);
 });
 
-test("a tree that is put in another's place is the one that is worked in", async () => {
+test("after a tree was replaced by another one, tasks run in the new tree", async () => {
   const { tree, directory, run } = await connectionHost();
   await debianTree(join(directory, "other"));
   await writeFile(join(directory, "other/etc/which"), "other");
@@ -241,7 +241,7 @@ test("a tree that is put in another's place is the one that is worked in", async
   expect(stdout).toMatch(succeeded);
 });
 
-test("a tree that is gone, a link, or nobody's makes the image unreachable, in a sentence", async () => {
+test("a missing tree and a link make the image unreachable, with one sentence", async () => {
   const { tree, run } = await connectionHost(busyboxTree);
   await rename(tree, `${tree}.away`);
   expect((await run("- ansible.builtin.raw: id")).stdout).toContain("create the image first");
@@ -250,7 +250,7 @@ test("a tree that is gone, a link, or nobody's makes the image unreachable, in a
   await rm(tree);
 });
 
-test("a maintenance works through it, publishes, and a session that idles in place gives the image up", async () => {
+test("a maintenance uses the connection and publishes; an idle session on the published tree gives the image up", async () => {
   const tasks = "- {ansible.builtin.copy: {content: new, dest: /etc/new}}\n- ansible.builtin.command: test -e /etc/new";
   const { directory, root, run } = await runnerHost(
     { "img.yml": playbook("img", tasks, "ansible_nspawn_idle_time: 60") },

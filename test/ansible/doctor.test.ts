@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Is this host ready: a host on which all is well, and each thing that can be wrong with one.
-// What a test cannot change on the real host is covered by a bind mount that only its own run sees.
+// The doctor on a host that is ready, and on hosts with one problem each.
+// Files of the real host are covered by bind mounts that the doctor's run alone sees.
 
 import { chmod, chown, cp, mkdir, readFile, rename, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,10 +16,10 @@ import { files, scratch } from "../support/scratch.ts";
 
 type Row = [check: string, result: string, found: string, remedy: string];
 
-/** Paths of the host, each with what covers it. */
+/** Paths of the host, each with the file that covers it. */
 type Covers = Record<string, string>;
 
-/** Mounts the control groups as a host of this version has them. */
+/** Commands that mount the control groups of each version. */
 const controlGroups = {
   1: "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
   2: "mount -t cgroup2 cgroup /sys/fs/cgroup",
@@ -34,7 +34,7 @@ interface Doctor {
 const configuration = "[defaults]\ninject_facts_as_vars = False\n";
 const tools: Covers = { "/usr/bin/mmdebstrap": "/dev/null", "/usr/sbin/debootstrap": "/dev/null" };
 
-/** A host on which all is well: an image that exists, and one that its playbook can make. */
+/** A host that is ready: one image exists, and the playbook of the other one can make it. */
 async function readyHost(contents: Record<string, string> = {}, root?: string): Promise<RunnerHost> {
   const vars = "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true]";
   const plays = { "aa.yml": playbook("aa", "- debug:", vars), "bb.yml": playbook("bb", "- debug:", vars) };
@@ -88,7 +88,7 @@ function read(exitCode: number, stdout: string, stderr: string): Doctor {
   };
 }
 
-/** The rows that are not ok, and the exit status that goes with them. */
+/** The rows that are not ok. Checks the exit status against these rows. */
 async function wrong(...run: Parameters<typeof doctor>): Promise<Row[]> {
   const { exitCode, rows, text } = await doctor(...run);
   expect(rows.length, text).toBeGreaterThan(10);
@@ -98,7 +98,7 @@ async function wrong(...run: Parameters<typeof doctor>): Promise<Row[]> {
 
 const found = ({ rows }: Doctor, check: string): string | undefined => rows.find(([name]) => name === check)?.[2];
 
-/** The artifact once more, to be changed. */
+/** A copy of the artifact, to be changed. */
 async function copiedCollection(): Promise<{ path: string; env: Record<string, string> }> {
   const directory = scratch();
   await cp(inject("collections"), directory, { recursive: true });
@@ -113,7 +113,7 @@ async function state(host: RunnerHost, content: object | string): Promise<void> 
   await chmod(host.root, 0o700);
 }
 
-test("on a host where all is well every line is ok, also with --check, and nothing is written", async () => {
+test("on a host that is ready every line is ok, also with --check, and nothing is written", async () => {
   const host = await readyHost();
   await state(host, { last_run: { started: "2026-11-24T23:14:31Z", result: "published" } });
   const list = () => [fingerprint(host.root), fingerprint(join(host.directory, "aa.yml"))];
@@ -132,7 +132,7 @@ test("on a host where all is well every line is ok, also with --check, and nothi
   expect(list()).toEqual(before);
 });
 
-test("--limit leaves the other images out, and nothing of the host", async () => {
+test("--limit leaves out the other images, and no check of the host", async () => {
   const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", "nspawn_runner_keep_days: much") });
   const all = await doctor(host);
   expect(all.exitCode).toBe(2);
@@ -148,19 +148,19 @@ test("--limit leaves the other images out, and nothing of the host", async () =>
   ]);
 });
 
-test("the images' facts decide nothing", async () => {
+test("facts of the images change no line", async () => {
   const host = await readyHost();
   const env = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: join(host.directory, "facts") };
   const names = ["root", "path", "playbook", "error", "bootstrap", "tarball"].map((name) => `nspawn_runner_${name}`);
   const fact = JSON.stringify(Object.fromEntries([...names, "ansible_connection"].map((name) => [name, "/evil"])));
-  // The names of 2.14 and of 2.19.
+  // The names of the cache's files in ansible-core 2.14 and 2.19.
   for (const image of ["aa", "bb", "localhost"])
     await files(host.directory, { [`facts/${image}`]: fact, [`facts/s1_${image}`]: fact });
   await writeFile(join(host.directory, "ansible.cfg"), "");
   expect((await wrong(host, { env })).map(([check]) => check)).toEqual(["facts"]);
 });
 
-describe("what is wrong with the host", () => {
+describe("a host with a problem", () => {
   test("not root", async () => {
     const host = await readyHost();
     const home = scratch();
@@ -169,7 +169,7 @@ describe("what is wrong with the host", () => {
     expect(rows).toContainEqual(["user", "problem", "user 65534", expect.stringContaining("as root")]);
   });
 
-  test("a version of Ansible that the collection does not know, and a clock from before it was installed", async () => {
+  test("an ansible-core that is too old, and a clock before the time of the installation", async () => {
     const { path, env } = await copiedCollection();
     await writeFile(join(path, "meta/runtime.yml"), "requires_ansible: '>=99'\n");
     const later = Date.now() / 1000 + 3 * 86400;
@@ -205,7 +205,7 @@ describe("what is wrong with the host", () => {
     expect((await run(none)).rows).toContainEqual(["root directory", "ok", `${none} is made by the first run`, ""]);
   });
 
-  test("systemd-nspawn missing, too old, or with a hole for those who start jobs", async () => {
+  test("systemd-nspawn missing, too old, or with a vulnerability that jobs have to avoid", async () => {
     const host = await readyHost();
     const nspawn = async (version: number) => {
       const program = join(host.directory, `host/nspawn-${version}`);
@@ -250,7 +250,7 @@ describe("what is wrong with the host", () => {
     ]);
   });
 
-  test("what the host's containers do not find by name, of the archives that the images are made from", async () => {
+  test("archives of the images whose names the host's containers cannot resolve", async () => {
     const made = (image: string, vars: string) => ({
       [`${image}.yml`]: playbook(image, "- debug:", `nspawn_runner_chroot_suite: bookworm${vars}`),
     });
@@ -260,7 +260,7 @@ describe("what is wrong with the host", () => {
       ...made("dd", ", nspawn_runner_mirror: 'http://other.example.org/debian', nspawn_runner_network: none"),
       ...made("ee", ", nspawn_runner_mirror: 'http://127.0.0.1/debian'"),
     });
-    // Nobody answers there.
+    // No name server answers at this address.
     await writeFile(join(host.directory, "host/resolv.conf"), "nameserver 127.1.2.3\n");
     const apt = join(host.directory, "host/apt-get");
     await writeFile(apt, "#!/bin/sh\n[ $1 = indextargets ] && echo http://own.example.org/debian\n", { mode: 0o755 });
@@ -322,14 +322,14 @@ describe("what is wrong with the host", () => {
     expect(await wrong(host)).toEqual([]);
   });
 
-  test("the bootstrap tools, and which suites they can make", async () => {
+  test("the bootstrap tools, and the suites that each can make", async () => {
     const text = found(await doctor(await readyHost()), "bootstrap");
     expect(text).toMatch(
       /^mmdebstrap \(any suite\), debootstrap \(\d\d+ suites, in \/usr\/share\/debootstrap\/scripts\)$/,
     );
   });
 
-  test("a suite that only the tool that is missing could make", async () => {
+  test("a suite that only the missing tool could make", async () => {
     const vars = "nspawn_runner_chroot_suite: nosuch, nspawn_runner_mirror: 'http://127.0.0.1/debian'";
     const host = await readyHost({ "bb.yml": playbook("bb", "- debug:", vars) });
     const rows = await wrong(host, { covers: { "/usr/bin/mmdebstrap": "/dev/null" } });
@@ -342,7 +342,7 @@ describe("what is wrong with the host", () => {
   test.each([
     ["", "is empty"],
     ["search example.org\n# nameserver 192.0.2.1\n", "names no server"],
-  ])("a resolv.conf of %j: it %s", async (text) => {
+  ])("a resolv.conf of %j, which %s", async (text) => {
     const host = await readyHost();
     await writeFile(join(host.directory, "host/resolv.conf"), text);
     expect(await wrong(host)).toEqual([
@@ -355,7 +355,7 @@ describe("what is wrong with the host", () => {
     ]);
   });
 
-  test("no overlay in the kernel, unless its module can be loaded", async () => {
+  test("no overlay file system in the kernel, unless the module can be loaded", async () => {
     const host = await readyHost();
     await files(host.directory, {
       "host/filesystems": "nodev\tproc\n\text4\n",
@@ -392,7 +392,7 @@ describe("what is wrong with the host", () => {
   });
 });
 
-describe("what is wrong with the root directory", () => {
+describe("a root directory with a problem", () => {
   test.each([
     ["entered by everybody", 0o755, "warning", "chmod 0700"],
     ["written by its group", 0o770, "problem", "chmod go-w"],
@@ -406,7 +406,7 @@ describe("what is wrong with the root directory", () => {
     expect(await wrong(host)).toEqual([]);
   });
 
-  test("owned by somebody else, or a link", async () => {
+  test("owned by another user, or a link", async () => {
     const host = await readyHost();
     await chown(host.root, 65534, 0);
     expect(await wrong(host)).toEqual([
@@ -434,12 +434,12 @@ describe("what is wrong with the root directory", () => {
         expect.stringMatching(/^free \d+ MiB there/),
       ],
     ]);
-    // Full as before, but not of one tree.
+    // The disk is as full as before, but the tree is small.
     await rename(half, join(mount, "half"));
     expect(await wrong(host)).toEqual([]);
   });
 
-  test("btrfs without its program; with it there are snapshots, and xfs shares blocks", async () => {
+  test("btrfs with the program makes snapshots, without the program a warning; xfs shares blocks", async () => {
     const host = await readyHost({}, join(await loopFileSystem("btrfs", 128), "images"));
     expect(found(await doctor(host), "copies")).toMatch(/^snapshots, on btrfs; \d+ MiB are free$/);
     const { stdout } = await execa("sh", ["-c", "readlink -f $(command -v btrfs)"], {
@@ -453,8 +453,8 @@ describe("what is wrong with the root directory", () => {
   });
 });
 
-describe("what is wrong with an image", () => {
-  test("a playbook that is refused, and one that does not say how the image is made", async () => {
+describe("an image with a problem", () => {
+  test("a playbook with a mistake, and a playbook that does not say how the image is made", async () => {
     const host = await readyHost({
       "aa.yml": playbook("aa", "- debug:", "nspawn_runner_chroot_siute: sid"),
       "bb.yml": playbook("bb", "- debug:", "nspawn_runner_keep_days: 3"),
@@ -476,7 +476,7 @@ describe("what is wrong with an image", () => {
     ]);
   });
 
-  test("held, its last run failed, and a record that is damaged", async () => {
+  test("held, a failed last run, and a damaged record", async () => {
     const host = await readyHost();
     const hold = { since: "2026-11-24T08:00:00Z", generation: "20261123T231500Z" };
     await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no" } });
@@ -494,7 +494,7 @@ describe("what is wrong with an image", () => {
     const host = await readyHost();
     const retired = (day: number) => ({ id: `202611${day}T231500Z`, retired: `2026-11-${day}T23:15:00Z` });
     const generations = [20, 19, 18, 11, 10].map(retired);
-    // Of three days ago; the newest two are kept, and those of seven days before that run, and one is no longer there.
+    // The newest two generations are kept, those retired within seven days before the run too, and the last one has no tree any more.
     await state(host, { generations, last_run: { started: "2026-11-21T00:00:00Z", result: "published" } });
     for (const { id } of generations.slice(0, 4))
       await mkdir(host.state("aa", `generations/${id}`), { recursive: true });

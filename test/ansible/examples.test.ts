@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The examples of the artifact, as they are, before there is a tree. What they make of real trees is in test/endurance.
+// The examples of the artifact, unchanged, on a host without trees. Maintenance of real trees by the examples is in test/endurance.
 
 import { stat } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
@@ -26,7 +26,7 @@ describe("the examples", () => {
     expect(exitCode).toBe(0);
   });
 
-  test("say with --check what they would create, sid too", async () => {
+  test("name with --check the images that would be created, sid too", async () => {
     const result = await run("ansible-playbook", "site.yml", "--check");
     expect(result.exitCode).toBe(0);
     for (const image of images) expect(summary(result, image)[0]).toBe("would be published");

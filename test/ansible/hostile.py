@@ -1,7 +1,7 @@
 #!/usr/bin/python3.11 -I
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What a hostile tree can have as its /usr/bin/python3: an agent that answers each request as the tree's file /answer says.
+# A hostile /usr/bin/python3 of a tree: an agent that answers each request as the tree's file /answer says.
 
 import array
 import os
@@ -46,7 +46,7 @@ while True:
         with open("/answer") as file:
             answer(file.read(), connection, streams)
     except OSError:
-        # Nobody listens to it any more.
+        # The other end is closed.
         pass
     for stream in streams:
         os.close(stream)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Ansible's own programs on a published image, in place, while somebody else holds it.
+// Ansible's own programs on a published image, in place, while another run or a job holds the image.
 
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { ansible, withChrootConnection } from "../support/ansible.ts";
 import { playbook, runnerHost } from "../support/runner-host.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
 
-// With a transfer of a file, and with a module that is given by standard input: Ansible shows other parts of what fails.
+// With a transfer of a file, and with a module on standard input: Ansible shows different parts of the error.
 const adHoc = [
   ["raw", "id"],
   ["command", "id"],
@@ -26,7 +26,7 @@ test.each([
   ["nspawn.runner.nspawn, a tree without", "nspawn.runner.nspawn", busyboxTree],
   [chroot, chroot, busyboxTree],
 ])(
-  "in place, an image that a run or a job holds is refused with the sentence, and works when that ends: %s",
+  "in place, an image that a run or a job holds is refused with one sentence, and works afterwards: %s",
   async (_, connection, make) => {
     const { directory, root, run, state } = await runnerHost(
       { "img.yml": playbook("img", "- raw: touch /root/done") },
@@ -38,7 +38,7 @@ test.each([
     const tree = await make(join(root, "img"));
     await mkdir(state("img", ""), { recursive: true, mode: 0o700 });
     const lock = state("img", "lock");
-    const said = async (sentence: RegExp) => {
+    const expectRefused = async (sentence: RegExp) => {
       for (const [module, args] of adHoc as [string, string][]) {
         const command = ["-i", "nspawn_runner.yml", "img", "-m", module, "-a", args];
         const { exitCode, stdout } = await ansible("ansible", command, { cwd: directory, env });
@@ -53,9 +53,9 @@ test.each([
     const holds = 'echo "$$, maintenance" >"$0"; echo started; exec sleep 600';
     await whileRunning(["flock", lock, "sh", "-c", holds, lock], async () => {
       const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
-      // The words of the session, and those of the wrapper.
+      // The session's sentence, and the wrapper's.
       const held = "image img is (locked by|in the hands of) another run";
-      await said(new RegExp(`${held} \\(process ${pid}, maintenance\\): wait until it ends`));
+      await expectRefused(new RegExp(`${held} \\(process ${pid}, maintenance\\): wait until it ends`));
     });
     const nspawn = [
       "unshare",
@@ -68,14 +68,14 @@ test.each([
     ];
     const flags = ["--as-pid2", "--timezone=off", "--resolv-conf=off", "--read-only", `--directory=${tree}`];
     await whileRunning([...nspawn, ...flags, "sh", "-c", "echo started; exec sleep 600"], () =>
-      said(/in use by a container of systemd-nspawn, such as a job: wait until (it|that) ends/),
+      expectRefused(/in use by a container of systemd-nspawn, such as a job: wait until (it|that) ends/),
     );
     expect((await run(["img.yml"], { env })).exitCode).toBe(0);
     await readFile(join(tree, "root/done"));
   },
 );
 
-/** Does it while the command runs, from when that says that it has started. */
+/** Calls `body` while the command runs, after the command printed that it has started. */
 async function whileRunning(command: readonly string[], body: () => Promise<unknown>): Promise<void> {
   const holder = execa("setsid", ["--wait", ...command], { reject: false, stdin: "ignore", cleanup: true });
   const [started] = await Promise.race([once(holder.stdout, "data"), holder.then(({ stderr }) => [stderr])]);
@@ -83,7 +83,7 @@ async function whileRunning(command: readonly string[], body: () => Promise<unkn
   try {
     await body();
   } finally {
-    // Its session, whoever of it has forked.
+    // All processes of the session, forks too.
     const { stdout } = await execa("ps", ["-o", "pid=", "--ppid", String(holder.pid)], { reject: false });
     const children = stdout.split("\n").map(Number).filter(Boolean);
     await execa("pkill", ["-KILL", "--session", [holder.pid, ...children].join(",")], { reject: false });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Trees that try to be more than data: the inventory follows no link in them, waits for nothing and renders nothing.
+// Hostile trees: the inventory follows no link in a tree, waits for no file and renders no text.
 
 import { existsSync } from "node:fs";
 import { chmod, mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
@@ -55,16 +55,16 @@ beforeAll(async () => {
 });
 
 describe("os-release", () => {
-  test.each(["link", "link-directory", "large", "fifo"])("is not known of a tree where it is a %s", (name) => {
+  test.each(["link", "link-directory", "large", "fifo"])("is ignored where the file is a %s", (name) => {
     expect(listing.hosts[name]).toMatchObject({ nspawn_runner_present: true });
     expect(listing.hosts[name]).not.toHaveProperty("nspawn_runner_os");
   });
 
-  test("is taken from the second place where the first is no regular file", () => {
+  test("is read from the second path where the first is no regular file", () => {
     expect(listing.hosts.directory?.nspawn_runner_os).toEqual({ id: "fallback" });
   });
 
-  test("is text as it stands, without what cannot be understood", () => {
+  test("is plain text, without lines that cannot be parsed", () => {
     expect(listing.hosts.poison?.nspawn_runner_os).toEqual({
       id: poison,
       version_id: `[[ ${owned} ]]`,
@@ -106,7 +106,7 @@ describe("os-release", () => {
   });
 });
 
-test("a tree's python3 is looked for without following a link to its directory, and is not itself followed", () => {
+test("a tree's python3 is looked for without following a link in the path, and python3 as a link is not followed", () => {
   expect(listing.hosts.poison).toMatchObject({ ansible_python_interpreter: "/usr/bin/python3" });
   expect(listing.hosts["link-directory"]).not.toHaveProperty("ansible_python_interpreter");
   expect(listing.hosts.fifo).not.toHaveProperty("ansible_python_interpreter");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Playbooks as the inventory reads them: odd ones that are fine, bad ones that leave the others alone, names that are no image's.
+// Playbooks as read by the inventory: unusual ones that are accepted, bad ones that leave the other images alone, names that no image can have.
 
 import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ describe("a playbook that is unusual", () => {
     listing = await list(directory);
   });
 
-  test("is no reason to complain", () => {
+  test("gives no warning", () => {
     expect(listing.stderr).toBe("");
     expect(JSON.stringify(listing.hosts)).not.toContain("nspawn_runner_error");
   });
@@ -69,7 +69,7 @@ describe("a playbook that is unusual", () => {
     expect(listing.hosts).not.toHaveProperty("import-without-tree");
   });
 
-  test("has its templates rendered, and its unsafe values not", async () => {
+  test("has templates that are rendered, and unsafe values that are not", async () => {
     const tasks =
       '- hosts: template:unsafe\n  gather_facts: false\n  vars: {ansible_connection: local, base: bookw}\n  tasks:\n    - debug: msg="{{ nspawn_runner_chroot_suite | default(nspawn_runner_mirror) }}"\n';
     await writeFile(join(directory, "show.yml"), tasks.replace("base: bookw", "base: trix"));
@@ -174,7 +174,7 @@ describe("a playbook that is bad", () => {
     expect(countOf(`[WARNING]: Image ${name}: ${message}`, listing.stderr)).toBe(1);
   });
 
-  test("gives its image no variable of its own, but the group and the paths of a declared one", () => {
+  test("gives the image no variable of the playbook, but the group and the paths of a declared image", () => {
     expect(listing.hosts.unknown).not.toHaveProperty("nspawn_runner_chroot_suite");
     expect(listing.hosts.unknown).toMatchObject({
       nspawn_runner_playbook: join(directory, "unknown.yml"),
@@ -201,7 +201,7 @@ describe("a playbook that is bad", () => {
   });
 });
 
-describe("a name that is no image's", () => {
+describe("a name that no image can have", () => {
   const directory = scratch("file");
   const names = [
     "a b",
@@ -239,11 +239,11 @@ describe("a name that is no image's", () => {
     expect(Object.keys(listing.hosts)).toEqual(["good.name_1"]);
   });
 
-  test.each([...names, long])("gives one warning when a playbook has it: %s", (name) => {
+  test.each([...names, long])("gives one warning for a playbook of this name: %s", (name) => {
     expect(countOf(`Skipping the playbook '${join(directory, `${name}.yml`)}'`, listing.stderr)).toBe(1);
   });
 
-  test.each([...names, long])("gives one warning when a tree has it: tree %s", (name) => {
+  test.each([...names, long])("gives one warning for a tree of this name: tree %s", (name) => {
     expect(countOf(`Skipping the tree '${imagePath(directory, `tree ${name}`)}'`, listing.stderr)).toBe(1);
   });
 
@@ -251,12 +251,12 @@ describe("a name that is no image's", () => {
     ["sid.new", "Skipping the tree"],
     ["stable", "it is a symbolic link, not a tree"],
     ["filelike", "it is a file, not a tree"],
-  ])("says why: %s", (name, why) => {
+  ])("gives the reason: %s", (name, why) => {
     expect(countOf(imagePath(directory, name), listing.stderr)).toBe(1);
     expect(countOf(why, listing.stderr)).toBeGreaterThan(0);
   });
 
-  test("is private when it begins with a dot", () => {
+  test("with a leading dot is private, without a warning", () => {
     expect(listing.stderr).not.toContain("hidden");
   });
 });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The inventory plugin: which images it lists, their groups and variables, and its options.
+// The inventory plugin: the images, the groups and variables of an image, and the plugin's options.
 
 import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ import { files, scratch } from "../support/scratch.ts";
 const bookworm =
   'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nID=debian\n';
 
-/** Root, but bound by the modes of files that belong to others. */
+/** Root without the right to pass over the modes of other users' files. */
 const asOther = [
   "setpriv",
   "--bounding-set=-dac_override,-dac_read_search",
@@ -54,7 +54,7 @@ describe("images", () => {
     listing = await list(directory);
   });
 
-  test("are trees, and files whose first play has a variable of ours; nothing else is, and nothing is complained about", () => {
+  test("are trees, and playbooks whose first play has a variable of the collection; other files give no image and no warning", () => {
     expect(Object.keys(listing.hosts).sort()).toEqual(["missing", "plain", "present", "unmanaged"]);
     expect(listing.stderr).toBe("");
     expect(listing.exitCode).toBe(0);
@@ -71,7 +71,7 @@ describe("images", () => {
     expect(listing.group(group)).toEqual(hosts);
   });
 
-  test("have all variables when they are declared and present", () => {
+  test("have all variables when declared and present", () => {
     expect(listing.hosts.present).toEqual({
       ansible_chroot_exe: join(collectionPath(), "playbooks/files/nspawn-chroot"),
       ansible_connection: "nspawn.runner.nspawn",
@@ -92,7 +92,7 @@ describe("images", () => {
     });
   });
 
-  test("have no variables of a tree when it is missing", () => {
+  test("have no variables of a tree when missing", () => {
     expect(listing.hosts.missing).toMatchObject({
       ansible_host: imagePath(directory, "missing"),
       nspawn_runner_packages: ["git", "ccache"],
@@ -107,11 +107,11 @@ describe("images", () => {
     expect(listing.hosts.plain).toMatchObject({ nspawn_runner_os: { id: "debian" } });
   });
 
-  test("have no playbook when they are unmanaged", () => {
+  test("have no playbook when unmanaged", () => {
     expect(listing.hosts.unmanaged).not.toHaveProperty("nspawn_runner_playbook");
   });
 
-  test("have ordinary strings in the JSON, for programs that know nothing of Ansible's marks", () => {
+  test("have ordinary strings in the JSON, without Ansible's marks", () => {
     expect(listing.stdout).not.toContain("__ansible_unsafe");
   });
 
@@ -136,7 +136,7 @@ describe("images", () => {
 });
 
 describe("a root directory", () => {
-  test("that does not exist has all its images missing, and every group is there", async () => {
+  test("that does not exist: all images are missing, and every group exists", async () => {
     const directory = await inventoryHost(scratch(), { "sid.yml": playbook("nspawn_runner_chroot_suite: sid") });
     const { hosts, group, stderr } = await list(directory);
     expect(Object.keys(hosts)).toEqual(["sid"]);
@@ -148,7 +148,7 @@ describe("a root directory", () => {
     expect(run.stderr).not.toContain("Could not match");
   });
 
-  test("comes from the environment when the file names none", async () => {
+  test("comes from the environment when the inventory file names none", async () => {
     const directory = await inventoryHost(scratch(), {
       "nspawn_runner.yml": "plugin: nspawn.runner.chroots\n",
       "elsewhere/sid/": "",
@@ -165,7 +165,7 @@ describe("a root directory", () => {
     expect(Object.keys((await list(directory, { env: { HOME: join(directory, "home") } })).hosts)).toEqual(["trixie"]);
   });
 
-  test("that may not be read is one clear sentence", async () => {
+  test("that cannot be read gives one clear sentence", async () => {
     const directory = await inventoryHost(scratch(), { "images/sid/": "" });
     await chmod(join(directory, "images"), 0o700);
     await chown(join(directory, "images"), 65534, 65534);
@@ -176,7 +176,7 @@ describe("a root directory", () => {
     expect(stderr).not.toContain("Traceback");
   });
 
-  test("that may be read serves everybody, without what is in private trees", async () => {
+  test("that every user can read serves every user, without facts of private trees", async () => {
     const directory = await inventoryHost(scratch(), {
       "sid.yml": playbook("nspawn_runner_chroot_suite: sid"),
       "images/sid/etc/os-release": bookworm,
@@ -189,7 +189,7 @@ describe("a root directory", () => {
     expect(hosts.sid).not.toHaveProperty("nspawn_runner_os");
   });
 
-  test("that is a file is one clear sentence", async () => {
+  test("that is a file gives one clear sentence", async () => {
     const directory = await inventoryHost(scratch(), { images: "" });
     const { hosts, stderr } = await list(directory);
     expect(hosts).toEqual({});
@@ -205,7 +205,7 @@ describe("options", () => {
     ["sid", "trixie", "scratch-1"].map((name) => [`images/${name}/etc/os-release`, bookworm]),
   );
 
-  test("include and exclude choose images by their names, before anything is read of them", async () => {
+  test("include and exclude choose images by name, before any file of an image is read", async () => {
     const directory = await inventoryHost(scratch(), {
       ...images,
       "nspawn_runner.yml": `${inventoryFile}include: [s*]\nexclude: [scratch-*, 'sa *']\n`,
@@ -254,7 +254,7 @@ describe("options", () => {
     expect(countOf(both, stderr)).toBe(1);
   });
 
-  test("connection: one that is not installed is one warning that says what to install", async () => {
+  test("connection: a plugin that is not installed gives one warning, which names the package to install", async () => {
     const directory = await inventoryHost(scratch(), {
       ...images,
       "nspawn_runner.yml": `${inventoryFile}connection: community.general.chroot\n`,
@@ -266,7 +266,7 @@ describe("options", () => {
     expect(Object.keys(hosts)).toHaveLength(3);
   });
 
-  test("connection: another one becomes the host variable", async () => {
+  test("connection: the host variable has the plugin's name", async () => {
     const directory = await inventoryHost(scratch(), {
       ...images,
       "nspawn_runner.yml": `${inventoryFile}connection: ansible.builtin.local\n`,
@@ -304,7 +304,7 @@ describe("a bad nspawn_runner.yml", () => {
     ],
     ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is none"],
     ["a wrong type", "playbook_dirs: {a: b}\n", "playbook_dirs"],
-  ])("with %s is an error that names it, and nothing is listed", async (_what, options, message) => {
+  ])("with %s gives an error that names the mistake, and lists no image", async (_what, options, message) => {
     const directory = await inventoryHost(scratch(), {
       "nspawn_runner.yml": inventoryFile + options,
       "images/sid/": "",
@@ -315,15 +315,17 @@ describe("a bad nspawn_runner.yml", () => {
     expect(countOf(join(directory, "nspawn_runner.yml"), stderr)).toBeGreaterThan(0);
     expect(stderr).not.toContain("Traceback");
   });
+});
 
-  test("that another plugin's name stands in is Ansible's error; a file of another name is not read", async () => {
+describe("the name of an inventory file", () => {
+  test("without nspawn_runner at the end: the file is not read, and the error is Ansible's", async () => {
     const directory = await inventoryHost(scratch(), { "images.yml": inventoryFile, "images/sid/": "" });
     const { hosts, stderr } = await list(directory, { inventory: "images.yml" });
     expect(hosts).toEqual({});
     expect(countOf("could not be verified by inventory plugin 'nspawn.runner.chroots'", stderr)).toBeGreaterThan(0);
   });
 
-  test.each(["nspawn_runner.yaml", "ci.nspawn_runner.yml"])("is not what %s is: that name is read", async (name) => {
+  test.each(["nspawn_runner.yaml", "ci.nspawn_runner.yml"])("%s: the file is read", async (name) => {
     const directory = await files(scratch(), { [name]: inventoryFile, "images/sid/": "" });
     expect(Object.keys((await list(directory, { inventory: name })).hosts)).toEqual(["sid"]);
   });

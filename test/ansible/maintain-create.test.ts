@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance of images that are missing. A command makes their trees: a copy of a Busybox.
+// Maintenance of missing images. A create command makes each tree: a copy of a Busybox.
 
 import { existsSync } from "node:fs";
 import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ async function hostWithSeed(contents: Record<string, string>, trees: readonly st
 }
 
 describe("a missing image", () => {
-  test("is created and then maintained; later it is only maintained", async () => {
+  test("is created and then maintained; the next run only maintains", async () => {
     const task =
       "- raw: '[ -e /made ] || { touch /made; echo new; }'\n  register: out\n  changed_when: \"'new' in out.stdout\"";
     const host = await hostWithSeed({ "aa.yml": playbook("aa", task, copy) });
@@ -38,7 +38,7 @@ describe("a missing image", () => {
     expect(recap(second, "aa")).toMatchObject({ changed: 0 });
   });
 
-  test("whose creation fails leaves the others alone, and nothing of its own", async () => {
+  test("whose creation fails leaves the other images alone, and no tree behind", async () => {
     const host = await hostWithSeed({
       "aa.yml": playbook("aa", "- debug:", "nspawn_runner_create_command: [sh, -c, 'echo no space; exit 3']"),
       "bb.yml": playbook("bb", "- debug:", copy),
@@ -54,7 +54,7 @@ describe("a missing image", () => {
     expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);
   });
 
-  test("is made by nspawn.runner.create, which leaves those that exist alone", async () => {
+  test("is made by nspawn.runner.create, which leaves existing images alone", async () => {
     const host = await hostWithSeed(
       {
         "aa.yml": playbook("aa", "- debug: {msg: 'in the new image'}", copy),
@@ -73,7 +73,7 @@ describe("a missing image", () => {
   });
 
   test.each(["nspawn.runner.create", "site.yml"])(
-    "that another run makes before this one has the lock is not made again by %s",
+    "that another run makes before this run has the lock is not made again by %s",
     async (name) => {
       const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", copy) });
       await busyboxTree(join(host.directory, "other"));
@@ -89,7 +89,7 @@ describe("a missing image", () => {
     },
   );
 
-  test("that a killed run left half made is made by the next one", async () => {
+  test("that a killed run left incomplete is made by the next run", async () => {
     const marker = `sleep 42${process.pid}`;
     const slow = `nspawn_runner_create_command: [sh, -c, 'mkdir "$0/half" && ${marker}', '{{ nspawn_runner_tree }}']`;
     const host = await hostWithSeed({ "aa.yml": playbook("aa", "- debug:", slow) });
@@ -105,7 +105,7 @@ describe("a missing image", () => {
 });
 
 describe("nspawn_runner_maint_recreate", () => {
-  test("makes the tree anew at each maintenance", async () => {
+  test("makes the tree from scratch at each maintenance", async () => {
     const host = await hostWithSeed({
       "aa.yml": playbook("aa", "- debug:", `${copy}, nspawn_runner_maint_recreate: true`),
     });

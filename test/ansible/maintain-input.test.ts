@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance and what users get wrong: one sentence that says what to do, and the other images unharmed.
+// Maintenance and users' mistakes: one sentence with the remedy, and the other images unharmed.
 
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -61,7 +61,7 @@ describe("an image's variables", () => {
     ["unreadable", "nspawn_runner_chroot_siute: x", "nspawn_runner_chroot_suite"],
   ];
 
-  test("are refused one image at a time, before anything is changed", async () => {
+  test("are refused for each image alone, before a change", async () => {
     const broken = cases.map(([image, vars]) => [`${image}.yml`, playbook(image, "- debug:", vars)] as const);
     const host = await runnerHost({ ...Object.fromEntries(broken), "good.yml": fine }, ["good"]);
     const result = await host.run(["site.yml", "--forks", "10"]);
@@ -73,9 +73,9 @@ describe("an image's variables", () => {
         typeof message === "string"
           ? message.replace("{aa}", path)
           : new RegExp(message.source.replace("\\{aa\\}", path));
-      const said = sentence(result, image);
-      if (typeof expected === "string") expect(said).toContain(expected);
-      else expect(said).toMatch(expected);
+      const shown = sentence(result, image);
+      if (typeof expected === "string") expect(shown).toContain(expected);
+      else expect(shown).toMatch(expected);
       await expect(stat(host.state(image, "")), image).rejects.toThrow();
       await expect(stat(join(host.root, image)), image).rejects.toThrow();
     }
@@ -108,7 +108,7 @@ describe("an image's variables", () => {
       "nspawn_runner_mirorr=x",
       "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror",
     ],
-  ])("that nobody may set or reads are refused: -e %s", async (extra, message) => {
+  ])("that cannot be set or do not exist are refused: -e %s", async (extra, message) => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const result = await host.run(["site.yml", "-e", extra]);
     expect(sentence(result, "aa")).toContain(message);
@@ -117,7 +117,7 @@ describe("an image's variables", () => {
 });
 
 describe("a run", () => {
-  test("of a playbook whose hosts match nothing is a failure that names them", async () => {
+  test("of a playbook whose hosts match nothing fails, and names the hosts", async () => {
     const host = await runnerHost({ "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:") }, [
       "aa",
     ]);
@@ -128,7 +128,7 @@ describe("a run", () => {
     );
   });
 
-  test("of a playbook that Ansible cannot run is a failure that quotes it", async () => {
+  test("of a playbook that Ansible cannot run fails, and quotes Ansible", async () => {
     const broken = "- hosts: all\n  vars: {nspawn_runner_variant: minbase}\n  taks: []\n";
     const host = await runnerHost({ "aa.yml": broken, "bb.yml": fine }, ["aa", "bb"]);
     const result = await host.run(["site.yml"]);
@@ -153,7 +153,7 @@ describe("a run", () => {
     expect(result.exitCode).toBe(2);
   });
 
-  test("that fails by the archive's own state says so, in creation and in a task", async () => {
+  test("that fails because of the archive says so, in a creation and in a task", async () => {
     const broken = "E: Unable to correct problems, you have held broken packages.";
     const host = await runnerHost(
       {
@@ -168,7 +168,7 @@ describe("a run", () => {
     expect(result.exitCode).toBe(2);
   });
 
-  test("without root rights is refused in one sentence", async () => {
+  test("without root rights is refused with one sentence", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const home = scratch();
     await chmod(home, 0o777);
@@ -180,7 +180,7 @@ describe("a run", () => {
     expect(result.exitCode).toBe(2);
   });
 
-  test("without the connection plugin says what to install, once per image", async () => {
+  test("without the connection plugin names the collection to install, once per image", async () => {
     const host = await runnerHost({ "aa.yml": fine, "bb.yml": fine }, ["aa"]);
     const config =
       "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.nowhere.chroot\n";
@@ -193,7 +193,7 @@ describe("a run", () => {
     await expect(stat(join(host.root, "bb"))).rejects.toThrow();
   });
 
-  test("of an image that has a group's name is refused: Ansible would take the group", async () => {
+  test("of an image with a group's name is refused: Ansible would take the group", async () => {
     const host = await runnerHost({ "aa.yml": fine, "more.ini": "[aa]\nelsewhere ansible_connection=local\n" }, ["aa"]);
     const result = await host.run(["-i", "more.ini", "site.yml"]);
     expect(result.stdout).toContain("image aa has the name of an inventory group");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance with a tree that lies, and maintenance that is killed.
+// Maintenance of a tree that returns false facts, and maintenance that is killed.
 
 import { readdirSync } from "node:fs";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { files, mountsBeneath } from "../support/scratch.ts";
 
 const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };
 
-describe("a tree whose Python answers with facts of its choice", () => {
+describe("a tree whose Python returns false facts", () => {
   test.each([
     ["without a fact cache", "nspawn.runner.nspawn", {}],
     ["with a fact cache", "nspawn.runner.nspawn", cached],
@@ -24,7 +24,7 @@ describe("a tree whose Python answers with facts of its choice", () => {
       "community.general.chroot",
       { ...cached, ...withChrootConnection() },
     ],
-  ])("decides nothing on the host, %s", async (_, connection, cache: Record<string, string>) => {
+  ])("changes no decision on the host, %s", async (_, connection, cache: Record<string, string>) => {
     const tasks = [
       "- command: one",
       "- command: two",
@@ -64,7 +64,7 @@ describe("a tree whose Python answers with facts of its choice", () => {
     if ("ANSIBLE_CACHE_PLUGIN" in cache) expect(readdirSync(join(host.directory, "facts")).join()).toContain("evil");
   });
 
-  test("cannot put control characters on the terminal", async () => {
+  test("cannot print control characters on the terminal", async () => {
     const task = "- raw: printf 'a\\033]0;title\\007b\\n' >&2; false\n";
     const host = await runnerHost({ "aa.yml": playbook("aa", task) }, ["aa"]);
     const result = await host.run(["site.yml"], { env: { ANSIBLE_STDOUT_CALLBACK: "minimal" } });
@@ -78,23 +78,23 @@ describe("SIGKILL", () => {
   const marker = `sleep 41${process.pid}`;
   const sleeper = () => processes(marker).some(({ command }) => /^(\S*busybox )?sleep /.test(command));
 
-  test("of the outer run ends all that it started", async () => {
+  test("of the outer run ends all processes of the run", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
     await killed(host, sleeper);
     await until(() => processes(host.directory).length === 0 && processes(marker).length === 0);
     expect(mountsBeneath(host.directory)).toEqual([]);
-    // Nothing holds the image.
+    // No lock and no process holds the image.
     await writeFile(join(host.directory, "aa.yml"), playbook("aa", "- raw: 'true'\n  changed_when: false"));
     expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("unchanged");
   });
 
-  test("of one image's run fails this image, and says so", async () => {
+  test("of one image's run fails this image, with a sentence", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
     const { result } = await started(host, sleeper);
     const inner = processes(join(host.directory, "aa.yml")).filter(({ command }) =>
       /^\S*python\S* \S*ansible-playbook /.test(command),
     );
-    // Its first process, which no other of it has started.
+    // The first process of the image's run: no other process of the run is its parent.
     const [first] = inner.filter(({ parent }) => !inner.some(({ pid }) => pid === parent));
     process.kill((first as Process).pid, "SIGKILL");
     expect((await result).exitCode).toBe(2);

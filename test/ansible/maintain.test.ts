@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The playbooks nspawn.runner.maintenance and nspawn.runner.create: what they run, show and answer.
+// The playbooks nspawn.runner.maintenance and nspawn.runner.create: tasks, output and exit status.
 
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ import { files } from "../support/scratch.ts";
 const quiet = playbook("all", "- debug: {msg: nothing}");
 
 describe("maintenance", () => {
-  test("leaves the other images alone when one fails, and tells the truth everywhere", async () => {
+  test("leaves the other images alone when one fails, with the same result in recap, summary and exit status", async () => {
     const host = await runnerHost(
       {
         "aa.yml": playbook("aa", "- name: Break\n  fail: {msg: 'out of luck'}"),
@@ -40,7 +40,7 @@ describe("maintenance", () => {
     expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);
   });
 
-  test("lets its own and the images' runs of Ansible look for results every hundredth of a second, not ten times as often", async () => {
+  test("polls for results every hundredth of a second in all runs of Ansible, not ten times as often", async () => {
     const host = await runnerHost(
       { "aa.yml": playbook("aa", "- raw: echo >/there; until [ -e /go ]; do sleep 0.1; done") },
       ["aa"],
@@ -55,7 +55,7 @@ describe("maintenance", () => {
     const [before, start] = [wakeUps(), performance.now()];
     await sleep(2000);
     const perSecond = (wakeUps() - before) / ((performance.now() - start) / 1000);
-    // Two runs, and a little more.
+    // Two runs with a hundred wake-ups each, and some more.
     expect(perSecond).toBeLessThan(350);
     await writeFile(host.state("aa", "staged/go"), "");
     expect((await result).exitCode).toBe(0);
@@ -71,7 +71,7 @@ describe("maintenance", () => {
     expect(["aa", "bb"].map((image) => summary(result, image)[0])).toEqual(["failed", "failed"]);
   });
 
-  test("keeps an image's whole output, and that of the run before, where only root can read it", async () => {
+  test("keeps the output of an image's last two runs, readable by root alone", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", "- debug: {msg: 'run {{ number }}'}") }, ["aa"]);
     await host.run(["site.yml", "-e", "number=1"]);
     const result = await host.run(["site.yml", "-e", "number=2"]);
@@ -151,7 +151,7 @@ describe("maintenance", () => {
     expect(await readFile(host.state("aa", "last.log"), "utf8")).not.toMatch(/not asked for|told to skip/);
   });
 
-  test("is not disturbed by what group_vars say of the images", async () => {
+  test("is not disturbed by group_vars of the images", async () => {
     const host = await runnerHost(
       {
         "aa.yml": playbook(
@@ -171,12 +171,12 @@ describe("maintenance", () => {
     );
     const result = await host.run(["site.yml"]);
     expect(sentence(result, "aa")).toBe("");
-    // The image's own run goes by them.
+    // The image's own run uses the group_vars.
     expect(result.stdout).toContain("as community.none.such");
     expect(result.exitCode).toBe(0);
   });
 
-  test("with --check changes nothing and says what would change", async () => {
+  test("with --check changes nothing, and prints the changes that would be made", async () => {
     const host = await runnerHost(
       {
         "aa.yml": playbook(
@@ -196,7 +196,7 @@ describe("maintenance", () => {
     await expect(stat(host.state("bb", ""))).rejects.toThrow();
   });
 
-  test("counts the images' tags, not its own: --tags that no task has is no failure", async () => {
+  test("applies --tags to the tasks of the images: a tag that no task has is no failure", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", "- fail:\n  tags: other") }, ["aa"]);
     const result = await host.run(["site.yml", "--tags", "none", "--limit", "aa"]);
     expect(result.exitCode).toBe(0);
@@ -220,7 +220,7 @@ describe("maintenance", () => {
     expect(result.stdout).toMatch(/"bound",\s+aa \|\s+"good day",\s+aa \|\s+"lo"\s/);
   });
 
-  test("says so when there is nothing to maintain, and fails when no inventory lists images", async () => {
+  test("says when no image matches, and fails when no inventory lists images", async () => {
     const host = await runnerHost({}, []);
     const nothing = await host.run(["site.yml"]);
     expect(nothing.stdout).toContain("There is nothing to do: no image matches.");
@@ -231,7 +231,7 @@ describe("maintenance", () => {
     expect(bad.exitCode).toBe(2);
   });
 
-  test("fails an image that another run holds, and names the holder", async () => {
+  test("fails an image that another run holds, and names the holding process", async () => {
     const waits = "- raw: until [ -e /go ]; do sleep 0.1; done";
     const host = await runnerHost({ "aa.yml": playbook("aa", waits), "bb.yml": quiet }, ["aa", "bb"]);
     const first = host.run(["site.yml", "--limit", "aa"]);

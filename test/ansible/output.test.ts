@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The output of the collection's playbooks goes to a program that does not read it to its end.
+// The output of the collection's playbooks goes to a program that stops reading.
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { ansibleEnvironment, ansibleProgram } from "../support/ansible.ts";
 import { playbook, type RunnerHost, runnerHost } from "../support/runner-host.ts";
 
-/** The exit status of ansible-playbook at the head of a pipeline; 137 when it had not ended after three minutes. */
+/** The exit status of ansible-playbook at the head of a pipeline; 137 when ansible-playbook runs for more than three minutes. */
 async function piped(host: RunnerHost, playbook: string, reader: string): Promise<number> {
   const script = `timeout --signal=KILL 180 "$0" -i nspawn_runner.yml "$1" ${reader}; exit "\${PIPESTATUS[0]}"`;
   const { exitCode } = await execa("/bin/bash", ["-c", script, ansibleProgram("ansible-playbook"), playbook], {
@@ -23,7 +23,7 @@ async function piped(host: RunnerHost, playbook: string, reader: string): Promis
   return exitCode ?? -1;
 }
 
-test("a maintenance whose output nobody reads any more goes on to its end, and so does a list", async () => {
+test("a maintenance whose output is no longer read still completes, and so does a list of generations", async () => {
   const images = ["aa", "bb"];
   const host = await runnerHost({}, images);
   // More than a pipe holds.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The README's ansible-pull: a host that fetches its playbooks from a git repository.
+// The README's ansible-pull: a host fetches the playbooks from a git repository.
 
 import { join } from "node:path";
 import { execa } from "execa";

@@ -27,7 +27,7 @@ async function threeTimes(): Promise<RunnerHost> {
   return host;
 }
 
-test("a rollback swaps the tree before back, holds the image until it is released, and can be undone", async () => {
+test("a rollback puts the earlier tree back, holds the image until a release, and can be undone", async () => {
   const host = await threeTimes();
   const newest = state(host).published.id as string;
   const ids = state(host).generations.map(({ id }: { id: string }) => id) as string[];
@@ -66,7 +66,7 @@ test("a rollback swaps the tree before back, holds the image until it is release
   expect(word(host)).toBe("four");
 });
 
-test("a rollback is refused without --limit, without an earlier tree, and of a tree that is not there", async () => {
+test("a rollback is refused without --limit, without an earlier tree, and to a generation that does not exist", async () => {
   const host = await threeTimes();
   const before = readFileSync(host.state("aa", "state.json"), "utf8");
   const all = await host.run(["nspawn.runner.rollback"]);
@@ -90,10 +90,10 @@ test("a rollback is refused without --limit, without an earlier tree, and of a t
 test("a fact cannot choose the generation, and --check swaps nothing", async () => {
   const host = await threeTimes();
   const ids = state(host).generations.map(({ id }: { id: string }) => id) as string[];
-  // As a hostile tree would leave it in a fact cache.
+  // A hostile tree can put a fact into the fact cache.
   const cache = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: join(host.directory, "facts") };
   const fact = JSON.stringify({ nspawn_runner_generation: ids[1] });
-  // The names of 2.14 and of 2.19.
+  // The names of the cache's files in ansible-core 2.14 and 2.19.
   await files(host.directory, { "facts/aa": fact, "facts/s1_aa": fact });
   const looked = await host.run(["nspawn.runner.rollback", "--limit", "aa", "--check"], { env: cache });
   expect(looked.exitCode).toBe(0);
@@ -101,7 +101,7 @@ test("a fact cannot choose the generation, and --check swaps nothing", async () 
   expect(word(host)).toBe("three");
 });
 
-test("the list of generations says what made each tree, and when", async () => {
+test("the list of generations shows the playbook and the time of each tree", async () => {
   const host = await threeTimes();
   const result = await host.run(["nspawn.runner.generations"]);
   expect(result.exitCode).toBe(0);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The artifact's examples as an editor sees them: by the schema that each one names.
+// The artifact's examples are checked as by an editor: against the schema that each example names.
 
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -19,11 +19,14 @@ async function check(text: string): Promise<boolean> {
   return new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true }).validate(schema, parse(text));
 }
 
-test.each(readdirSync(examples).filter((name) => name.endsWith(".yml")))("%s is what its schema says", async (name) => {
-  const text = await readFile(join(examples, name), "utf8");
-  expect(await check(text)).toBe(true);
-  expect(await check(text.replace(/^( *)(?:plugin|hosts|import_playbook):/m, "$1oops:"))).toBe(false);
-});
+test.each(readdirSync(examples).filter((name) => name.endsWith(".yml")))(
+  "%s matches the schema that the file names",
+  async (name) => {
+    const text = await readFile(join(examples, name), "utf8");
+    expect(await check(text)).toBe(true);
+    expect(await check(text.replace(/^( *)(?:plugin|hosts|import_playbook):/m, "$1oops:"))).toBe(false);
+  },
+);
 
 test("a misspelt variable of an example is found", async () => {
   const text = await readFile(join(examples, "trixie.yml"), "utf8");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance works on a staged tree and publishes it whole, or not at all.
+// Maintenance works on a staged tree, and publishes the whole tree or nothing.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { stat, symlink, writeFile } from "node:fs/promises";
@@ -24,7 +24,7 @@ const state = (host: RunnerHost, image = "aa") => JSON.parse(readFileSync(host.s
 const rewrite = (host: RunnerHost, tasks: string, vars?: string) =>
   writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks, vars));
 
-/** A host whose image has been published once, with a word in it. */
+/** A host with an image that was published once, with a word in a file. */
 async function published(tasks = write("one"), vars?: string): Promise<RunnerHost> {
   const host = await runnerHost({ "aa.yml": playbook("aa", tasks, vars) }, ["aa"]);
   const first = await host.run(["site.yml"]);
@@ -34,10 +34,10 @@ async function published(tasks = write("one"), vars?: string): Promise<RunnerHos
 }
 
 describe("a staged tree", () => {
-  test("is what all tasks see; the published tree changes only at the end, as a whole", async () => {
+  test("is seen by all tasks; the published tree changes only at the end, as a whole", async () => {
     const tasks = [
       write("two"),
-      // On the host, beside the task in the image: both see one tree, which is not yet the published one.
+      // On the host, too, the image's path leads to the staged tree, which is not yet published.
       "- command: cat {{ nspawn_runner_path }}/etc/word\n  delegate_to: localhost\n  register: staged",
       "- command: cat {{ nspawn_runner_root }}/aa/etc/word\n  delegate_to: localhost\n  register: published",
       "- debug: {msg: 'staged {{ staged.stdout }}, published {{ published.stdout }}, {{ nspawn_runner_os.id }}'}",
@@ -55,11 +55,11 @@ describe("a staged tree", () => {
     );
   });
 
-  test("that comes out like the published one is dropped, and makes no generation", async () => {
+  test("without a difference to the published tree is dropped, and makes no generation", async () => {
     const host = await published(`${write("one")}; mkdir -p /var/log`);
     const before = await stat(join(host.root, "aa"));
     const kept = generations(host);
-    // It reports a change, and writes below paths that do not count.
+    // The task reports a change, but writes only below ignored paths.
     await rewrite(host, "- raw: date >/var/log/x; date >/tmp/x");
     const result = await host.run(["site.yml"]);
     expect(summary(result, "aa").slice(0, 2)).toEqual(["unchanged", "1"]);
@@ -70,7 +70,7 @@ describe("a staged tree", () => {
     await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
   });
 
-  test("of a playbook that fails in its last task is dropped, or kept for a look when asked", async () => {
+  test("of a playbook that fails in the last task is dropped, or kept on request", async () => {
     const host = await published();
     const { ino } = await stat(join(host.root, "aa"));
     await rewrite(host, `${write("broken")}\n- fail: {msg: at the end}`);
@@ -117,7 +117,7 @@ describe("a staged tree", () => {
     expect((await stat(join(host.root, "aa"))).ino).not.toBe(ino);
   });
 
-  test("takes --check as well: the tasks that run all the same change nothing of the image", async () => {
+  test("with --check: tasks with check_mode false run, and the image does not change", async () => {
     const host = await published();
     await rewrite(host, `${write("two")}\n  check_mode: false`);
     const result = await host.run(["site.yml", "--check"]);
@@ -126,7 +126,7 @@ describe("a staged tree", () => {
     await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
   });
 
-  test("cannot be exchanged for another by variables", async () => {
+  test("cannot be replaced by another tree by variables", async () => {
     const host = await published();
     await rewrite(host, write("two"));
     const other = await busyboxTree(join(host.directory, "other"));
@@ -145,7 +145,7 @@ describe("a staged tree", () => {
     await expect(stat(join(other, "etc/word"))).rejects.toThrow();
   });
 
-  test("is not made of a link that stands in the tree's place", async () => {
+  test("is not made from a link in the tree's place", async () => {
     const host = await published();
     await execa("mv", [join(host.root, "aa"), join(host.directory, "elsewhere")]);
     await symlink(join(host.directory, "elsewhere"), join(host.root, "aa"));
@@ -160,7 +160,7 @@ describe("the definition of an image", () => {
   const copy = (from: string) =>
     `nspawn_runner_create_command: [cp, --archive, '${from}/.', '{{ nspawn_runner_tree }}']`;
 
-  test("whose creation changed is reported, and rebuilt when asked", async () => {
+  test("with a changed creation is reported, and the tree is rebuilt on request", async () => {
     const host = await runnerHost({}, []);
     const seeds = await Promise.all(["one", "two"].map((name) => busyboxTree(join(host.directory, name))));
     await writeFile(join(seeds[1] as string, "etc/second"), "");
@@ -170,10 +170,10 @@ describe("the definition of an image", () => {
     expect(state(host).published.creation.command[2]).toBe(`${seeds[0]}/.`);
 
     await rewrite(host, "- debug:", copy(seeds[1] as string));
-    const told = await host.run(["site.yml"]);
-    expect(told.exitCode).toBe(0);
-    expect(summary(told, "aa")[0]).toBe("unchanged");
-    expect(sentence(told, "aa")).toContain("nspawn_runner_create_command changed since the tree was made");
+    const reported = await host.run(["site.yml"]);
+    expect(reported.exitCode).toBe(0);
+    expect(summary(reported, "aa")[0]).toBe("unchanged");
+    expect(sentence(reported, "aa")).toContain("nspawn_runner_create_command changed since the tree was made");
     await expect(stat(join(host.root, "aa/etc/second"))).rejects.toThrow();
 
     const rebuilt = await host.run(["site.yml", "-e", "nspawn_runner_maint_recreate=true"]);
@@ -184,7 +184,7 @@ describe("the definition of an image", () => {
     expect(sentence(quiet, "aa")).toBe("");
   });
 
-  test("whose playbook fails publishes no new tree", async () => {
+  test("with a playbook that fails publishes no new tree", async () => {
     const host = await runnerHost({}, []);
     const seed = await busyboxTree(join(host.directory, "seed"));
     await rewrite(host, "- fail:", copy(seed));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the collection writes into state.json, against the schema of it.
+// The collection's state.json, checked against the schema.
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { playbook, runnerHost } from "../support/runner-host.ts";
 const schema = JSON.parse(readFileSync("generated/schema/state.schema.json", "utf8"));
 const validate = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(schema);
 
-test("each state of an image's life is what the schema says", async () => {
+test("state.json matches the schema after each step of an image's life", async () => {
   const host = await runnerHost({}, []);
   const vars = `nspawn_runner_tarball: ${await smallArchive(host.directory)}, nspawn_runner_packages: [git]`;
   const status = (version: string) =>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The vars plugin with static inventories, and what outranks what.
+// The vars plugin with static inventories, and the precedence of variables.
 
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -64,7 +64,7 @@ describe("nspawn.runner.playbook_vars", () => {
     expect(shown(run, "outside")).toBe("-,-,outside");
   });
 
-  test("gives nothing to names that are paths", async () => {
+  test("gives nothing to hosts whose names are paths", async () => {
     const run = await play();
     expect(shown(run, "../inventory/sid")).toBe("-,-,../inventory/sid");
     expect(shown(run, "/sid")).toBe("-,-,/sid");
@@ -77,11 +77,11 @@ describe("nspawn.runner.playbook_vars", () => {
     expect(countOf(`[WARNING]: Image bad: ${message}`, run.stderr + run.stdout)).toBe(1);
   });
 
-  test("does nothing when it is not enabled", async () => {
+  test("does nothing without being enabled", async () => {
     expect(shown(await play([], "host_group_vars"), "sid")).toBe("inventory,-,sid");
   });
 
-  test("works at the start of a run too, and for ansible-inventory", async () => {
+  test("works at the start of a run, and for ansible-inventory", async () => {
     const env = {
       ANSIBLE_VARS_ENABLED: behind,
       ANSIBLE_RUN_VARS_PLUGINS: "start",
@@ -114,7 +114,7 @@ describe("nspawn.runner.playbook_vars", () => {
       join(directory, "play/show.yml"),
       `- hosts: sid\n  gather_facts: false\n  vars: {ansible_connection: local}\n  tasks:\n${tasks}`,
     );
-    // Python runs this module first, in the workers too: they are forks.
+    // Python runs this module at each start. The workers are forks, which keep the hook.
     const hook = `import os, sys
 path, log = "${directory}/inventory/sid.yml", os.open("${directory}/opened", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 sys.addaudithook(lambda event, args: os.write(log, b"x") if event == "open" and args[0] == path else None)
@@ -127,38 +127,38 @@ sys.addaudithook(lambda event, args: os.write(log, b"x") if event == "open" and 
   });
 });
 
-describe("what outranks a playbook's variables", () => {
+describe("the precedence over a playbook's variables", () => {
   const sid = async (args: readonly string[] = [], enabled = behind) =>
     shown(await play(args, enabled), "sid")?.split(",")[0];
 
-  test.each(["inventory", "play"])("group_vars beside the %s do not", async (place) => {
+  test.each(["inventory", "play"])("group_vars beside the %s: lower", async (place) => {
     for (const group of ["all", "nspawn_runner"]) {
       await files(directory, { [`${place}/group_vars/${group}.yml`]: "nspawn_runner_mirror: group\n" });
       expect(await sid()).toBe("playbook");
     }
   });
 
-  test("group_vars give what the playbook leaves out", async () => {
+  test("group_vars: used for variables that the playbook does not set", async () => {
     await files(directory, { "inventory/group_vars/nspawn_runner.yml": "nspawn_runner_mirror: group\n" });
     expect(shown(await play(), "none")).toBe("group,-,none");
   });
 
-  test("host_vars beside the inventory do not when the plugin is named last", async () => {
+  test("host_vars beside the inventory: lower, when the plugin is named last", async () => {
     await files(directory, { "inventory/host_vars/sid.yml": "nspawn_runner_mirror: host\n" });
     expect(await sid()).toBe("playbook");
   });
 
-  test("host_vars beside the playbook that is run do, in either order", async () => {
+  test("host_vars beside the playbook that is run: higher, in either order", async () => {
     await files(directory, { "play/host_vars/sid.yml": "nspawn_runner_mirror: host\n" });
     expect(await sid()).toBe("host");
     expect(await sid([], before)).toBe("host");
   });
 
-  test("-e does", async () => {
+  test("-e: higher", async () => {
     expect(await sid(["-e", "nspawn_runner_mirror=extra"])).toBe("extra");
   });
 
-  test("with the inventory plugin: host_vars and -e do, group_vars do not", async () => {
+  test("with the inventory plugin: host_vars and -e higher, group_vars lower", async () => {
     await files(directory, {
       "inventory/nspawn_runner.yml": "plugin: nspawn.runner.chroots\nroot: ../images\nplaybook_dirs: [.]\n",
       "inventory/group_vars/all.yml": "nspawn_runner_mirror: group\nnspawn_runner_variant: group\n",

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `build` and `lint`, as the developer types them.
+// `build` and `lint`, as a developer calls both.
 
 import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { files, scratch } from "../support/scratch.ts";
 
 const artifact = "dist/acme-boxes-1.2.3.tar.gz";
 
-/** A checkout with a model, what is generated from it, and a hand-written part. */
+/** A checkout with a model, the generated files, and a hand-written part. */
 async function checkout(extra: Record<string, string> = {}): Promise<string> {
   const directory = await modelCheckout(scratch());
   await files(directory, {
@@ -35,7 +35,7 @@ async function checksums(path: string): Promise<Record<string, string>> {
   return Object.fromEntries(files.map(({ name, chksum_sha256 }) => [name, chksum_sha256 ?? "directory"]));
 }
 
-test("puts the two halves and the licence together, without leftovers, twice the same", async () => {
+test("the generated and the hand-written half and the licence are put together, with the same result each time", async () => {
   const first = await checkout();
   expect(await cli(first, ["build"])).toEqual({ exitCode: 0, stdout: artifact, stderr: "" });
   const sums = await checksums(join(first, artifact));
@@ -114,7 +114,7 @@ test("without ansible-galaxy", async () => {
   });
 });
 
-test("when ansible-galaxy fails, its message is shown and the old artifact stays", async () => {
+test("when ansible-galaxy fails, the message is shown and the old artifact stays", async () => {
   const directory = await checkout();
   await cli(directory, ["build"]);
   const before = await readFile(join(directory, artifact));
@@ -129,7 +129,7 @@ test("when ansible-galaxy fails, its message is shown and the old artifact stays
   expect(await readFile(join(directory, artifact))).toEqual(before);
 });
 
-test("lint names the file and the line of broken Python and sh, and a checker that is missing", async () => {
+test("lint names the file and the line of broken Python and sh, and a missing checker", async () => {
   const directory = await checkout({
     "collection/plugins/module_utils/_broken.py": "x = 1\ny = (\n",
     "collection/playbooks/files/broken.sh": "#!/bin/sh\nif true; then\n",

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `generate`, as the developer types it.
+// `generate`, as a developer calls the command.
 
 import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { scratch } from "../support/scratch.ts";
 
 const layout = "generated/collection/plugins/module_utils/_spec/layout.py";
 
-test("what is committed is what the model says", async () => {
+test("the committed files are up to date", async () => {
   expect(await cli(".", ["generate", "--check"])).toEqual({ exitCode: 0, stdout: "", stderr: "" });
 });
 
@@ -79,7 +79,7 @@ test("outside a checkout", async () => {
   });
 });
 
-test("help is an answer", async () => {
+test("--help succeeds", async () => {
   expect(await cli(".", ["--help"])).toMatchObject({
     exitCode: 0,
     stdout: expect.stringContaining("generate"),

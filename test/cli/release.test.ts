@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `release` on a checkout that is not fit for it. One that is, is a gate of the matrix: the changelog needs PyPI.
+// `release` on a checkout that is not ready. A checkout that is ready is a gate of the matrix: the changelog needs PyPI.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const author = {
   GIT_COMMITTER_EMAIL: "a@example.org",
 };
 
-/** A checkout with one commit of all that is in it. */
+/** A checkout with all files in one commit. */
 async function repository(contents: Record<string, string>): Promise<string> {
   const directory = await files(await modelCheckout(scratch()), { "collection/README.md": "# Boxes\n", ...contents });
   for (const args of [
@@ -41,7 +41,7 @@ async function release(directory: string): Promise<CliResult> {
   return result;
 }
 
-test("a checkout with changes, of a version that is out, without a fragment: each is said", async () => {
+test("a checkout with changes, of a released version, without a fragment: one sentence for each", async () => {
   const directory = await repository({});
   await writeFile(join(directory, "new"), "");
   await tag(directory, "1.2.3");
@@ -54,7 +54,7 @@ test("a checkout with changes, of a version that is out, without a fragment: eac
   ]);
 });
 
-test("a version that was raised, but not in what is generated from it", async () => {
+test("a version that was raised, but not in the generated files", async () => {
   const directory = await repository({ "collection/changelogs/fragments/one.yml": "bugfixes:\n  - one\n" });
   await tag(directory, "1.2.2");
   const { stdout } = await release(directory);

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which tests `npm test` runs, what these need, and its closing line.
+// The choice of tests of `npm test`, the needs of the tests, and the closing line.
 
 import { expect, test } from "vitest";
 import { cli, cliWithoutRoot } from "../support/cli.ts";
 
-test("a filter that no test has: the projects are named", async () => {
+test("a filter that matches no test: the projects are named", async () => {
   const { exitCode, stdout } = await cli(".", ["test", "nosuch"]);
   expect(exitCode).toBe(1);
   expect(stdout.split("\n")).toEqual([
@@ -15,7 +15,7 @@ test("a filter that no test has: the projects are named", async () => {
   ]);
 });
 
-test("the tests of lab: the sentence says how they run", async () => {
+test("the tests of lab: a sentence says how to run the tests", async () => {
   const { exitCode, stdout } = await cli(".", ["test", "lab"], { NSPAWN_RUNNER_LAB: "" });
   expect(exitCode).toBe(1);
   expect(stdout).toContain("npm test -- --lab trixie lab");
@@ -24,7 +24,7 @@ test("the tests of lab: the sentence says how they run", async () => {
 test.each([
   [[], "ansible, nspawn"],
   [["unit", "test/endurance/demo"], "endurance"],
-])("without root, %j is refused in one sentence", async (filters, tests) => {
+])("without root, %j is refused with one sentence", async (filters, tests) => {
   expect(await cliWithoutRoot(".", ["test", ...filters])).toEqual({
     exitCode: 2,
     stdout: [
@@ -38,7 +38,7 @@ test.each([
 test("a part of a path runs these tests alone, without root, and the last line counts them", async () => {
   const { exitCode, stdout } = await cliWithoutRoot(".", ["test", "unit/output"]);
   expect(exitCode).toBe(0);
-  expect(stdout).toContain("is in the order of its paths");
+  expect(stdout).toContain("is sorted by path");
   expect(stdout).not.toContain("test/unit/write");
   expect(stdout).toMatch(/\n\n15 passed, 0 failed$/);
 });

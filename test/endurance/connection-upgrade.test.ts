@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A tree that is upgraded to the next suite under the living agent: its Python, its libraries and Ansible's modules' own needs change.
+// A tree is upgraded to the next suite under the running agent: Python, libraries and the needs of Ansible's modules change.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# crash.py DIRECTORY SCENARIO kill|full STRIDE: ends a swap at each of its steps, and the recovery at every STRIDE-th of its, or lets all
-# writing fail from that step on; then looks at what the next run makes of it. Prints how many cases there were.
+# crash.py DIRECTORY SCENARIO kill|full STRIDE: kills a swap at each step, and the recovery at every STRIDE-th step, or lets all writing fail
+# from that step on; then checks the state after the next run. Prints the number of cases.
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def act(place: Place, scenario: str) -> str:
 
 
 def fault(step: int, how: str) -> None:
-    """From now on the process dies before its `step`-th call, or that call and all later ones that write fail."""
+    """Lets this process die before the `step`-th call, or lets that call and all later calls that write fail."""
     calls = itertools.count()
 
     def around(function):
@@ -100,38 +100,38 @@ def fault(step: int, how: str) -> None:
 
 
 def in_child(step: int, how: str, action) -> tuple[bool, str]:
-    """Whether the action was disturbed, and what it said: why it failed, or what is left to be done."""
+    """Whether the action was disturbed, and its message: the reason of a failure, or the work that is left."""
     out, into = os.pipe()
     pid = os.fork()
     if pid == 0:
-        said = "!"
+        message = "!"
         try:
             fault(step, how)
-            said = action() or ""
+            message = action() or ""
         except RunnerError as problem:
-            said = str(problem)
+            message = str(problem)
         except BaseException as problem:
-            said = f"! {problem!r}"
+            message = f"! {problem!r}"
         finally:
-            os.write(into, said.encode())
+            os.write(into, message.encode())
             os._exit(0)
     os.close(into)
     with open(out) as file:
-        said = file.read()
+        message = file.read()
     killed = os.waitpid(pid, 0)[1] == signal.SIGKILL
-    assert not said.startswith("!"), said
-    return killed or bool(said), said
+    assert not message.startswith("!"), message
+    return killed or bool(message), message
 
 
 def check_whole(place: Place, scenario: str) -> str | None:
     """At every instant the path is the old tree or the new one."""
-    now = value(place.path)
-    assert now in {"rollback": ("older", "old"), "first": (None, "new")}.get(scenario, ("old", "new")), now
-    return now
+    current = value(place.path)
+    assert current in {"rollback": ("older", "old"), "first": (None, "new")}.get(scenario, ("old", "new")), current
+    return current
 
 
-def check_settled(place: Place, scenario: str, now: str | None) -> None:
-    assert value(place.path) == now, (value(place.path), now)
+def check_settled(place: Place, scenario: str, current: str | None) -> None:
+    assert value(place.path) == current, (value(place.path), current)
     assert not [name for name in os.listdir(place.state) if name not in ("generations", "state.json")], os.listdir(place.state)
     content = record.load(place)
     ids = [entry["id"] for entry in content["generations"]]
@@ -146,23 +146,23 @@ def check_settled(place: Place, scenario: str, now: str | None) -> None:
         ("publish", "new"): ["old", "older"],
         ("rollback", "old"): ["older"],
         ("rollback", "older"): ["old"],
-    }[scenario, now]
+    }[scenario, current]
     assert [kept[entry] for entry in ids] == expected, (kept, expected)
-    assert ("hold" in content) == (now == "older"), content
-    swapped = now in ("new", "older")
+    assert ("hold" in content) == (current == "older"), content
+    swapped = current in ("new", "older")
     assert all("retired" in entry for entry in content["generations"])
     recorded = content.get("published", {}).get("tasks_changed")
-    assert recorded == {"new": 2, "older": 1, "old": None if scenario == "unrecorded" else 1, None: None}[now], (recorded, now)
+    assert recorded == {"new": 2, "older": 1, "old": None if scenario == "unrecorded" else 1, None: None}[current], (recorded, current)
     if swapped and expected:
         assert "mounts" in content["generations"][0]
     make(place.staged, "next")
     new = publish.publish(place, {})
     assert value(place.path) == "next" and new["id"] > max(ids, default="")
-    assert sorted(trees(place).values()) == sorted([*expected, *([now] if now else [])])
+    assert sorted(trees(place).values()) == sorted([*expected, *([current] if current else [])])
 
 
 def main(directory: str, scenario: str, how: str, stride: str) -> None:
-    # The disk is not what dies here.
+    # The process dies, not the disk: syncs only take time.
     publish.files.sync_file_system = lambda path: None
     os.fsync = lambda descriptor: None
     cases, ends = 0, set()
@@ -171,17 +171,17 @@ def main(directory: str, scenario: str, how: str, stride: str) -> None:
             root = os.path.join(directory, f"{scenario}-{how}-{step}-{again}")
             place = Place(root, "img")
             set_up(place, scenario)
-            disturbed, said = in_child(step, how, partial(act, place, scenario))
-            now = check_whole(place, scenario)
+            disturbed, message = in_child(step, how, partial(act, place, scenario))
+            current = check_whole(place, scenario)
             if how == "full" and disturbed:
                 # Failed and published is never both.
-                assert said.startswith("It is published.") == (now in ("new", "older")), (said, now)
-            recovery_disturbed, _said = in_child(again, how, partial(publish.recover, place))
-            assert check_whole(place, scenario) == now
+                assert message.startswith("It is published.") == (current in ("new", "older")), (message, current)
+            recovery_disturbed, _message = in_child(again, how, partial(publish.recover, place))
+            assert check_whole(place, scenario) == current
             publish.recover(place)
-            check_settled(place, scenario, now)
+            check_settled(place, scenario, current)
             cases += 1
-            ends.add((disturbed, now))
+            ends.add((disturbed, current))
             if not SUBVOLUMES:
                 shutil.rmtree(root)
             if not recovery_disturbed:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// `npm run demo`, as the README's reader runs it: real images from the archive.
+// `npm run demo`, as a reader of the README calls the command: real images from the archive.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { mountsBeneath } from "../support/scratch.ts";
 
 const demo = () => execa("npm", ["run", "--silent", "demo"], { all: true, reject: false, stdin: "ignore" });
 
-test("the demo makes two images, breaks and rolls back one, and finds nothing to do when it is run again", async () => {
+test("the demo makes two images, breaks and rolls back one; the second call finds nothing to do", async () => {
   const first = await demo();
   expect(first.exitCode, first.all).toBe(0);
   for (const suite of ["bookworm", "trixie"]) {

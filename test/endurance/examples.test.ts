@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The examples of the artifact, as they are, on real Debian trees. The demo creates bookworm and trixie from nothing.
+// The examples of the artifact, unchanged, on real Debian trees. The demo creates bookworm and trixie from scratch.
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { debianTree } from "../support/trees.ts";
 const { root, run } = examplesHost();
 
 describe("the examples", () => {
-  test("bookworm and trixie bring a Debian up to date, and then find nothing to do", async () => {
+  test("bookworm and trixie update a Debian tree; the second run finds nothing to do", async () => {
     await Promise.all([debianTree(join(root, "bookworm")), debianTree(join(root, "trixie"), "trixie")]);
     const first = await run("ansible-playbook", "site.yml", "--limit", "bookworm,trixie");
     for (const image of ["bookworm", "trixie"]) {
@@ -36,13 +36,13 @@ describe("the examples", () => {
     expect(recap(byHand, "bookworm")).toEqual({});
   });
 
-  test("sid is made and maintained, or the archive's own breakage is called that", async () => {
+  test("sid is made and maintained, or the message says that the archive is broken", async () => {
     const result = await run("ansible-playbook", "site.yml", "--limit", "sid");
     if (result.exitCode === 0) expect(summary(result, "sid")[0]).toBe("published");
     else expect(sentence(result, "sid")).toMatch(/: the archive('s dependencies cannot be satisfied| is out of date)/);
   });
 
-  test("slim is made by its own command, without documentation", async () => {
+  test("slim is made by a command, without documentation", async () => {
     const first = await run("ansible-playbook", "site.yml", "--limit", "slim");
     expect(sentence(first, "slim")).toBe("");
     expect(summary(first, "slim")[0]).toBe("published");

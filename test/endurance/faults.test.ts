@@ -27,7 +27,7 @@ describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
     const mount = await loopFileSystem(kind, 6000);
     const host = await runnerHost({}, [], "test", join(mount, "images"));
     const tree = await debianTree(join(host.root, "aa"));
-    // Neither a job nor Ansible needs them.
+    // No job and no run of Ansible needs these directories.
     for (const path of ["usr/share/doc", "usr/share/locale", "usr/share/man", "var/lib/apt/lists", "var/cache/apt"])
       await rm(join(tree, path), { recursive: true, force: true });
 
@@ -48,7 +48,7 @@ describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
         struck.push(await strike(host, target, moment));
         await until(() => left(host).length === 0).catch(() => expect(left(host), label).toEqual([]));
         expect(mountsBeneath(mount), label).toEqual([mount]);
-        // The old tree, in which nothing was touched, or the new one, in which nothing is missing.
+        // The tree is the untouched old one, or the complete new one.
         if (fingerprint(tree, { root: false }) !== before)
           expect(words(tree), label).toEqual([`killed${round}`, `killed${round}`]);
 
@@ -58,7 +58,7 @@ describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
         expect(words(tree), label).toEqual([`next${round}`, `next${round}`]);
         const rest = ["staged", "failed", "publishing.json"].filter((name) => existsSync(host.state("aa", name)));
         expect(rest, label).toEqual([]);
-        // What was pruned is gone, and what is left is in a job's use or was until a moment ago.
+        // Pruning works: the remaining generations are used by a job, or were a moment ago.
         expect(generations(host).length, label).toBeLessThan(8);
       }
     } finally {
@@ -69,13 +69,13 @@ describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
       expect(count).toBeGreaterThan(kills);
     }
     expect(new Set(struck).size).toBeGreaterThan(1);
-    // Now that no job is left, nothing holds a generation.
+    // Without jobs, no generation is in use.
     expect(await maintain(host, "last")).toBe("published");
     expect(generations(host)).toEqual([]);
   }, 1_200_000);
 });
 
-/** Puts the word into two files, with time between. */
+/** Writes the word into two files, with some time between. */
 async function write(host: RunnerHost, word: string): Promise<void> {
   const tasks = [
     `- command: sh -c 'echo ${word} >/etc/first'`,
@@ -97,10 +97,10 @@ const words = (tree: string) => ["first", "last"].map((name) => readFileSync(joi
 
 const generations = (host: RunnerHost) => readdirSync(host.state("aa", "generations"));
 
-/** Processes of the run, of its containers among them; the jobs are no such. */
+/** Processes of the run and of the run's containers; no processes of jobs. */
 const left = (host: RunnerHost) => [...processes(host.directory), ...processes(host.state("aa", "staged"))];
 
-/** Starts a maintenance, kills one process of it with SIGKILL after a time, and waits for its end. Returns what was killed. */
+/** Starts a maintenance, kills one of the processes after a time, and waits for the end. Returns the name of the killed process. */
 async function strike(host: RunnerHost, target: (typeof targets)[number], moment: number): Promise<string> {
   const { result } = await started(host, () => true);
   let ended = false;
@@ -108,7 +108,7 @@ async function strike(host: RunnerHost, target: (typeof targets)[number], moment
     ended = true;
   });
   await new Promise((done) => setTimeout(done, moment));
-  // What is not there at this moment may come; at the end there is nothing to kill.
+  // The process may not have started yet. After the end of the run there is nothing to kill.
   while (!ended) {
     const pid = find(host, target);
     if (pid !== undefined) {
@@ -145,7 +145,7 @@ function find(host: RunnerHost, target: (typeof targets)[number]): number | unde
 const script =
   "set -e; a=$(cat /etc/first); sleep $0; apt-get --version >/dev/null; cat /usr/bin/git /usr/bin/dpkg /usr/sbin/ldconfig >/dev/null; echo $a $(cat /etc/last)";
 
-/** A job as runners start it: it shares its lock on the tree. */
+/** A job as started by runners: with a shared lock on the tree. */
 async function nspawnJob(tree: string): Promise<string | undefined> {
   const upper = scratchLike();
   try {
@@ -168,7 +168,7 @@ async function nspawnJob(tree: string): Promise<string | undefined> {
   }
 }
 
-/** A job without a container manager, which lives longer than a few publishes. */
+/** A job without a container manager, which runs longer than a few publishes take. */
 async function overlayJob(tree: string): Promise<string | undefined> {
   const directory = scratchLike();
   for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
@@ -186,7 +186,7 @@ async function overlayJob(tree: string): Promise<string | undefined> {
   }
 }
 
-/** What is wrong with a job that should have seen one whole tree from its start to its end. */
+/** The problem of a job, if there is one: a job must see one whole tree from start to end. */
 function problem({ exitCode, stdout, stderr }: { exitCode?: number; stdout: string; stderr: string }) {
   const [first, last] = stdout.split(" ");
   return exitCode === 0 && first === last ? undefined : `exit status ${exitCode}, '${stdout}': ${stderr}`;
@@ -200,7 +200,7 @@ const scratchLike = () => {
   return path;
 };
 
-/** Runs jobs one after the other until it is stopped. */
+/** Runs jobs one after the other until `stop` is called. */
 function inLoop(job: () => Promise<string | undefined>) {
   const failures: string[] = [];
   let count = 0;
@@ -221,7 +221,7 @@ function inLoop(job: () => Promise<string | undefined>) {
   };
 }
 
-/** A small generator of random numbers from 0 to 1 whose seed can be given again. */
+/** Random numbers from 0 to 1; the same seed gives the same numbers. */
 function mulberry32(state: number): () => number {
   return () => {
     state = (state + 0x6d2b79f5) | 0;

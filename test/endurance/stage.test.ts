@@ -13,7 +13,7 @@ const IMPORT =
 
 test("a million files are copied, compared, published and removed in bounded time and memory", async () => {
   const directory = scratch();
-  // Of the time, the disk's is none of what is looked at.
+  // On tmpfs: the time of a disk is not measured.
   await execa("mount", ["-t", "tmpfs", "-o", "size=8g,nr_inodes=3m", "tmpfs", directory]);
   const host = new ImageHost(directory);
   mkdirSync(host.tree);
@@ -40,7 +40,7 @@ def all():
     return [way, same, other, left, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]`;
   const { value } = await host.call<[string, null, string, string[], number, number]>("all()", before);
   expect(value?.slice(0, 4)).toEqual(["copy", null, "77/7", []]);
-  // Of processors, and mebibytes.
+  // Seconds of processor time, and mebibytes.
   expect(value?.[4]).toBeLessThan(20);
   expect(value?.[5]).toBeLessThan(150);
   expect(existsSync(join(host.tree, "77/7"))).toBe(false);

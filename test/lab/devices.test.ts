@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A session's unit where systemd is PID 1: no device of the host is open to the tree.
+// Where systemd is PID 1, a session's unit gives the tree no access to devices of the host.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ const raw = async (command: string) => {
   return { exitCode, stdout };
 };
 
-/** A loop device over a file that says "host". */
+/** A loop device over a file with the text "host". */
 async function loopDevice(): Promise<string> {
   await files(directory, { disk: Buffer.concat([Buffer.from("host"), Buffer.alloc(65536)]) });
   const { stdout: device } = await execa("losetup", ["--find", "--show", join(directory, "disk")]);
@@ -50,7 +50,7 @@ async function loopDevice(): Promise<string> {
   return device;
 }
 
-test("a block device whose node is in the tree can neither be read nor written, though its mode lets everybody", async () => {
+test("a block device with a node of mode 0666 in the tree can neither be read nor written", async () => {
   const device = await loopDevice();
   const { stdout: numbers } = await execa("stat", ["--format=%Hr %Lr", device]);
   const node = join(tree, "root/disk");
@@ -62,7 +62,7 @@ test("a block device whose node is in the tree can neither be read nor written, 
   expect((await execa("head", ["--bytes=4", device])).stdout).toBe("host");
 });
 
-test("its unit is closed for devices, and the harmless ones work", async () => {
+test("the unit has DevicePolicy=closed, and the harmless devices work", async () => {
   const { exitCode, stdout } = await raw(
     "head --bytes=3 /dev/zero | wc --bytes && echo lost >/dev/null && script --quiet --command tty /dev/null",
   );

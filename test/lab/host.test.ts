@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What must work on a host with systemd as PID 1, machined and D-Bus, all at its default places.
+// A host with systemd as PID 1, machined and D-Bus, and the collection's default paths.
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ test("systemd is PID 1, and no unit has failed", async () => {
   });
 });
 
-test("the wrapper: exit status, host name, DNS, quick calls, nothing left", async () => {
+test("the wrapper: exit status, host name, DNS, a hundred calls, nothing left", async () => {
   const { exitCode, stdout, stderr } = await sh(`
     ls -A ${tree}/etc >/tmp/before
     ${exe} ${tree} sh -c 'hostname; cmp /run/none /etc/resolv.conf; getent hosts ${await archiveHost(tree)} >/dev/null && echo resolved; exit 3' 2>/dev/null

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Whether a maintenance changed a tree: each kind of change is seen, and what does not count is not.
+// Whether a maintenance changed a tree: each kind of change is seen, and ignored paths are not.
 
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -18,7 +18,7 @@ import subprocess
 def shell(script, where):
     subprocess.run(["/bin/bash", "-ec", script], cwd=where, check=True, env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
 def later():
-    # Else the copy and the change are in the same tick of the clock, and all of the tree is looked at.
+    # Without the pause, copy and change are in the same tick of the clock, and the whole tree is compared.
     time.sleep(0.05)
     return stage.moment(p.state)
 def compare_rows(rows, offset):
@@ -53,7 +53,7 @@ touch -h -d 2001-01-01 etc/* a/deep/file b/deep/file odd/* bin/true
 touch -d 2001-01-01 etc a/deep b/deep a b srv
 `;
 
-/** What is done to the staged tree, and the path that differs then; null for none. */
+/** Commands on the staged tree, each with the path that differs afterwards; null for no difference. */
 const CHANGES: Record<string, readonly [script: string, path: string | null]> = {
   nothing: ["true", null],
   "content of the same size and time": [
@@ -96,8 +96,8 @@ const CHANGES: Record<string, readonly [script: string, path: string | null]> = 
   "a hard link more": ["ln etc/other srv/new", "etc/other"],
   "a hard link less": ["cp -p etc/hard x; mv x etc/hard", "etc/file"],
   "an odd name": ["touch $'etc/new\\nline \\377'", "etc/new\nline \udcff"],
-  // What is the same again is none.
-  "a file that was written anew": ["echo lonely > etc/lonely; touch -d 2001-01-01 etc/lonely", null],
+  // A change that was undone is no difference.
+  "a file that was written again": ["echo lonely > etc/lonely; touch -d 2001-01-01 etc/lonely", null],
   "a file that was replaced by its copy": ["cp -a etc/lonely x; mv x etc/lonely", null],
   "a file that came and went": ["touch etc/new; rm etc/new", null],
   "a directory that was renamed and is back": ["mv a x; mv x a", null],
@@ -108,7 +108,7 @@ const CHANGES: Record<string, readonly [script: string, path: string | null]> = 
 const plain = ignoredPaths.filter(({ anywhere, files }) => !anywhere && !files).map(({ path }) => path);
 const names = ignoredPaths.filter(({ anywhere }) => anywhere).map(({ path }) => path);
 
-/** The same with what is ignored; what has its directories is made before. */
+/** The same for ignored paths. The parent directories exist. */
 const IGNORED: Record<string, readonly [script: string, path: string | null]> = {
   ...Object.fromEntries(plain.map((path) => [`a directory ${path}`, [`mkdir ${path}; echo > ${path}/x`, null]])),
   ...Object.fromEntries(plain.map((path) => [`a file ${path}`, [`echo > ${path}`, null]])),
@@ -118,7 +118,7 @@ const IGNORED: Record<string, readonly [script: string, path: string | null]> = 
   "what only ends like it": ["mkdir srv/tmp", "srv/tmp"],
 };
 
-/** With a directory in var/log before. */
+/** The same in var/log, which has files and a directory. */
 const LOGS: Record<string, readonly [script: string, path: string | null]> = {
   "files in it": ["echo > var/log/new; echo > var/log/some/new; rm var/log/old; chmod 600 var/log/some/old", null],
   "a link in it": ["ln -s /etc var/log/link", null],
@@ -131,7 +131,7 @@ const LOGS: Record<string, readonly [script: string, path: string | null]> = {
   "no such directory": ["rm -r var/log", "var/log"],
 };
 
-/** Trees that mean harm, or that somebody changed under our hands. */
+/** Hostile trees, and trees that were changed during the comparison. */
 const HOSTILE: Record<string, readonly [script: string, path: string | null]> = {
   "a link in place of a directory": ["rm -r a; ln -s b a", "a"],
   "a link out in place of a directory": ["rm -r etc; ln -s /etc etc", "etc"],
@@ -140,7 +140,7 @@ const HOSTILE: Record<string, readonly [script: string, path: string | null]> = 
   "a link to the same": ["mv etc/lonely srv/lonely; ln -s ../srv/lonely etc/lonely", "etc/lonely"],
 };
 
-describe("a change is seen where it counts", () => {
+describe("a change is seen, unless the path is ignored", () => {
   const host = new ImageHost(scratch("file"));
 
   beforeAll(async () => {
@@ -171,27 +171,27 @@ describe("a change is seen where it counts", () => {
 
   describe.each([0, 3600])("with the clock set by %i s since", (offset) => {
     test("each kind of change", () => expectFound(CHANGES, offset));
-    test("what is ignored", () => expectFound(IGNORED, offset));
+    test("ignored paths", () => expectFound(IGNORED, offset));
     test("hostile trees", () => expectFound(HOSTILE, offset));
 
-    test("an ignored directory itself", async () => {
+    test("an ignored directory, and directories in var/log", async () => {
       await run("shell('mkdir -p var/log/some; echo > var/log/old; echo > var/log/some/old', p.path)");
       await expectFound(LOGS, offset);
       await run("shell('rm -r var/log', p.path)");
     });
   });
 
-  test("what was touched is compared with a published tree whose directories lead elsewhere", async () => {
+  test("a touched file is compared with a published tree in which a link replaced a directory", async () => {
     const swapped = { published: "mv a x; ln -s x a", staged: "chmod 600 a/deep/file; chmod 644 a/deep/file" };
     expect(await compare([swapped])).toEqual(["a/deep/file"]);
     await run("shell('rm a; mv x a', p.path)");
   });
 
-  test("nothing is read that nobody touched, unless the clock was set", async () => {
+  test("files that were not touched are not read, unless the clock was set", async () => {
     const rows = { published: "chmod 600 etc/lonely" };
     expect(await compare([rows])).toEqual([null]);
     await run("shell('chmod 644 etc/lonely', p.path)");
-    // By less than the copy is old: none of it was touched in that time.
+    // The clock was set by less than the age of the copy, and no file was touched since.
     const slowly = "later = lambda: (time.sleep(1.3), stage.moment(p.state))[1]";
     expect(await run(`compare_rows([${JSON.stringify(rows)}], 1.1)`, slowly)).toEqual(["etc/lonely"]);
     await run("shell('chmod 644 etc/lonely', p.path)");
@@ -206,7 +206,7 @@ tick = since._replace(change_time=os.lstat(p.staged + "/etc/lonely").st_ctime_ns
 back = since._replace(change_time=since.change_time + 700000000, offset=since.offset + 0.7)
 forth = since._replace(offset=since.offset - 0.7)
 def at_once():
-    # Two readings of the clocks are never quite the same.
+    # Two readings of the clocks always differ a little.
     compare.clock_offset = lambda: since.offset
     return compare.difference(p.staged, p.path, tick)`;
     const all = "[compare.difference(p.staged, p.path, m) for m in (back, forth)] + [at_once()]";
@@ -227,7 +227,7 @@ open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JS
   const paragraph = (name: string, version: string, architecture = "amd64", state = "install ok installed") =>
     `Package: ${name}\nStatus: ${state}\nArchitecture: ${architecture}\nVersion: ${version}\nDescription: x\n Package: y\n\n`;
 
-  test("of a Debian tree are those that dpkg lists", async () => {
+  test("of a Debian tree are the packages that dpkg lists", async () => {
     const tree = await debianSource();
     const image = host();
     const { value } = await image.call<Record<string, string>>(
@@ -238,7 +238,7 @@ open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JS
     expect(value?.["dpkg"]).toMatch(/^1\.21\./);
   });
 
-  test("are named with a foreign architecture, and left out when they are gone or no packages", async () => {
+  test("have the architecture in the name when foreign; removed and invalid packages are left out", async () => {
     const status = [
       paragraph("dpkg", "1.22"),
       paragraph("libc6", "2:2.40~rc1-1+b1"),
@@ -267,7 +267,7 @@ open(p.path + "/var/lib/dpkg/status", "wb").write(json.loads(${JSON.stringify(JS
     expect((await image.call("packages.installed_packages(p.path + '/none')", IMPORT)).value).toBeNull();
   });
 
-  test("change by what is added, removed and of another version", async () => {
+  test("changes are added, removed and other versions", async () => {
     const image = host();
     const all = `[packages.package_changes({"b": "1", "a": "1", "same": "1"}, {"same": "1", "b": "2", "c": "3"}),
       packages.package_changes(None, {}), packages.package_changes({}, None), packages.package_changes({}, {})]`;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What passes through the connection: large, empty and binary, under any name; and modules that do not behave.
+// Large, empty and binary data, and all file names, through the connection; and modules that misbehave.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,9 +15,9 @@ const host = await connectionHost(undefined, "file");
 
 test.each([
   ["with Python", async () => host, 5],
-  // Each command starts a container.
+  // Two contents: each command starts a container.
   ["without Python", () => connectionHost(busyboxTree), 2],
-])("empty and binary content under any name comes through as it is, in a tree %s", async (_tree, at, contents) => {
+])("empty and binary content under any name comes through unchanged, in a tree %s", async (_tree, at, contents) => {
   const { directory, run } = await at();
   await addTransfer(directory);
   await mkdir(join(directory, "files/back"), { recursive: true });
@@ -28,14 +28,14 @@ test.each([
   expect(result.stdout).toContain("ok=2");
 });
 
-test("a file of 2 GB and an output of 500 MB are in no process of ours as a whole", async () => {
+test("no process of the collection holds the whole of a 2 GB file or of a 500 MB output", async () => {
   const { directory, tree, run } = host;
   await addTransfer(directory);
   await execa("truncate", ["--size=2G", join(directory, "large")]);
   await execa("mkfifo", [join(directory, "fifo")]);
   const all = "all() { echo $1; for child in $(pgrep --parent $1); do all $child; done; }";
   const limit = `${all}; for pid in $(all $(pgrep --full '${sessionOf(tree)}')); do prlimit --pid $pid --as=200000000; done`;
-  // Ansible itself has a command's output as a whole, once from here: the room is for that, and a fifth more.
+  // Ansible itself holds the whole output of a command, once: the limit leaves room for this, and a fifth more.
   const result = await run(`
 - ansible.builtin.raw: truncate --size=2G /root/large; mkfifo /root/fifo; (wc -c </root/fifo >/root/count 2>&1 &)
 - ${onThisHost(limit)}
@@ -62,7 +62,7 @@ test("modules that print nothing or garbage, or leave a daemon behind, fail or s
   await files(join(directory, "library"), {
     "silent.py": module("AnsibleModule(argument_spec={})"),
     "garbage.py": module("import os\nos.write(1, bytes(range(256)) * 400)\nos.write(2, b'\\xff{}' * 9)"),
-    // It holds the streams of its task, and writes to them for ever.
+    // The daemon holds the streams of the task, and writes for ever.
     "daemon.py": module(`import os, time
 if os.fork() == 0:
     os.setsid()

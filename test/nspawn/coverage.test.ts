@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Lines of a collection that ran, in each kind of process that Ansible or the collection starts.
+// The lines of a collection that ran, in each kind of process that Ansible or the collection starts.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

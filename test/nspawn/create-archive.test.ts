@@ -20,13 +20,13 @@ beforeAll(async () => {
   sum = createHash("sha256").update(readFileSync(archive)).digest("hex");
 });
 
-/** Nothing of the image is there: no tree, and nothing half made. */
+/** The image has no tree, and no incomplete tree. */
 function expectNothing(name: string): void {
   expect(existsSync(join(root, name))).toBe(false);
   expect(stateOf(root, name).filter((entry) => entry !== "lock")).toEqual([]);
 }
 
-test.each([".tar", ".tar.gz", ".tar.xz", ".tar.zst"])("%s is unpacked, whatever its name", async (suffix) => {
+test.each([".tar", ".tar.gz", ".tar.xz", ".tar.zst"])("%s is unpacked, under any file name", async (suffix) => {
   const base = scratch();
   const named = await smallArchive(base, `x${suffix}`);
   await execa("mv", [named, join(base, "archive")]);
@@ -37,7 +37,7 @@ test.each([".tar", ".tar.gz", ".tar.xz", ".tar.zst"])("%s is unpacked, whatever 
   expect(lstatSync(join(root, name, "etc/machine-id")).size).toBe(0);
 });
 
-test("a second run changes nothing, recreate makes it anew, absent removes it", async () => {
+test("a second run changes nothing, recreate makes the tree again, absent removes the tree", async () => {
   const params = { name: "again", root, tarball: archive, checksum: `sha256:${sum}` };
   expect((await chroot(params)).changed).toBe(true);
   const first = statSync(join(root, "again")).ino;
@@ -69,7 +69,7 @@ test("a wrong checksum makes nothing, in check mode too", async () => {
   );
 });
 
-test("what is no archive, and what is none whole", async () => {
+test("a file that is no archive, and an archive that is cut off", async () => {
   await writeFile(join(directory, "text"), "no archive\n".repeat(1000));
   await writeFile(join(directory, "cut"), readFileSync(archive).subarray(0, 100_000));
   await execa("mkfifo", [join(directory, "fifo")]);
@@ -85,7 +85,7 @@ test("what is no archive, and what is none whole", async () => {
 });
 
 describe("hostile archives never leave the new tree", () => {
-  // Each is a Python program that adds members to the archive `t` of a good tree; `outside` is a path that must stay as it is.
+  // Each value is a Python program that adds members to the archive `t` of a good tree. The directory `outside` must not change.
   const members = {
     "an absolute name": "add(outside + '/owned')",
     "a name with ..": "add('../../../../outside/owned')",
@@ -129,7 +129,7 @@ describe("hostile archives never leave the new tree", () => {
   });
 });
 
-/** Writes hostile.tar: a good tree and what the program adds. */
+/** Writes hostile.tar: a good tree, and the members that the program adds. */
 async function hostile(base: string, program: string): Promise<void> {
   await smallArchive(base);
   const python = `

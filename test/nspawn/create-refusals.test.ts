@@ -23,7 +23,7 @@ beforeAll(async () => {
   expect((await chroot({ name: "used", root, tarball: archive })).exitCode).toBe(0);
 });
 
-/** Both removal and making anew are refused, and the tree stays. */
+/** Removal and recreation are both refused, and the tree stays. */
 async function expectRefused(message: RegExp): Promise<void> {
   const inode = statSync(tree).ino;
   const removed = await chroot({ name: "used", root, state: "absent" });
@@ -35,16 +35,16 @@ async function expectRefused(message: RegExp): Promise<void> {
   expect(existsSync(join(tree, "usr/bin/busybox"))).toBe(true);
 }
 
-describe("a tree in use is neither removed nor made anew", () => {
+describe("a tree in use is neither removed nor recreated", () => {
   test.each([
     ["alone", []],
     ["with others", ["--read-only"]],
-  ])("by a container that holds it %s", async (_how, flags) => {
+  ])("by a container that locks the tree %s", async (_how, flags) => {
     await running(container(tree, ...flags, ...sleeper));
     await expectRefused(/^\S+\/used is in use by a container of systemd-nspawn: wait until it ends$/);
   });
 
-  test("by a process in it", async () => {
+  test("by a process in the tree", async () => {
     await mkdir(join(tree, "srv"), { recursive: true });
     const { pid } = await running(sleeper, join(tree, "srv"));
     await expectRefused(new RegExp(`^${tree} is in use by process ${pid} \\(sleep\\)`));
@@ -58,7 +58,7 @@ describe("a tree in use is neither removed nor made anew", () => {
     await expectRefused(new RegExp(`^${tree} is in use by the mount ${directory}/merged that process ${pid} sees`));
   });
 
-  test("by a mount beneath it", async () => {
+  test("by a mount beneath the tree", async () => {
     await mkdir(join(tree, "mnt"), { recursive: true });
     await execa("mount", ["-t", "tmpfs", "tmpfs", join(tree, "mnt")]);
     onTestFinished(async () => {
@@ -128,7 +128,7 @@ test("two at once: the second names the first", async () => {
   expect(holder).toMatch(/^\d+, creation$/);
 });
 
-test("two that make a tree anew: the second asks for the image before it looks who is in the tree", async () => {
+test("two recreations at once: the second takes the lock before the check for users of the tree", async () => {
   const [waiting, again] = [join(directory, "waiting-anew"), join(root, "again")];
   await busyboxTree(again);
   const command = ["/bin/sh", "-c", `touch ${waiting}; sleep 600`];
@@ -188,7 +188,7 @@ test("without root rights", async () => {
   expect(result.msg).toBe("making and removing trees requires root: use become, or run Ansible as root");
 });
 
-test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all is free again", async (kind) => {
+test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all space is freed", async (kind) => {
   const mount = await loopFileSystem(kind, kind === "btrfs" ? 120 : 40);
   await execa("chmod", ["755", mount]);
   const fill = ["/bin/sh", "-c", "exec dd if=/dev/urandom of={tree}/big bs=1M"];
@@ -199,7 +199,7 @@ test.each(["ext4", "btrfs"] as const)("a full disk (%s): a clear error, and all 
   expect((await chroot({ name: "full", root: mount, tarball: archive })).exitCode).toBe(0);
 });
 
-test("on btrfs a tree is a subvolume, and those in it go with it", async () => {
+test("on btrfs a tree is a subvolume, and inner subvolumes are removed too", async () => {
   const mount = await loopFileSystem("btrfs", 120);
   await execa("chmod", ["755", mount]);
   const params = { name: "sub", root: mount, tarball: archive };

@@ -12,7 +12,7 @@ import { scratch } from "../support/scratch.ts";
 
 const root = join(scratch("file"), "root");
 
-// Both tools wait for a minute before they give up: meanwhile the other tests run.
+// Both tools give up after a minute; the other tests run meanwhile.
 const lost = join(scratch("file"), "root");
 const sockets: Socket[] = [];
 const deaf = createServer((socket) => sockets.push(socket.on("error", () => {})));
@@ -37,7 +37,7 @@ describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
   let result: ModuleResult;
 
   beforeAll(async () => {
-    // cron starts its daemon when it is installed.
+    // The package cron starts a daemon when installed.
     result = await chroot({ name: bootstrap, root, suite: "bookworm", bootstrap, packages: ["cron"] });
   });
 
@@ -53,7 +53,7 @@ describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
     }
   });
 
-  test("it holds nothing of the host, and no cache", () => {
+  test("the tree has no file of the host, and no cache", () => {
     for (const path of [
       "etc/hostname",
       "etc/resolv.conf",
@@ -71,14 +71,14 @@ describe.each(["mmdebstrap", "debootstrap"])("by %s", (bootstrap) => {
     expect(cached.map((entry) => entry.name)).toEqual([]);
   });
 
-  test("no daemon was started on the way", () => {
+  test("no daemon was started during the creation", () => {
     expect(existsSync(join(tree, "run/crond.pid"))).toBe(false);
     expect(processesAt(tree)).toEqual([]);
     expect(mountsAnywhere(root)).toEqual([]);
   });
 });
 
-test("the first installed tool that has the suite is taken", async () => {
+test("the first installed tool that knows the suite is taken", async () => {
   const planned = await chroot({ name: "new", root, suite: "trixie" }, { check: true });
   expect(planned).toMatchObject({ exitCode: 0, changed: true, bootstrap: "mmdebstrap" });
   expect(planned.shown).toContain('"suite": "trixie"');
@@ -107,7 +107,7 @@ describe.each([
   ["plain", {}],
   ["pipelining", { ANSIBLE_PIPELINING: "1" }],
 ])("SIGKILL of ansible-playbook (%s)", (how, env) => {
-  test("leaves no process, no mount and no tree, and the next run cleans", async () => {
+  test("leaves no process, no mount and no tree, and the next run removes the leftovers", async () => {
     const name = `killed-${how}`;
     const run = startCreation({ name, root, suite: "bookworm" }, env);
     const proc = join(root, ".nspawn-runner", name, "staged/proc");
@@ -129,7 +129,7 @@ describe.each([
   });
 });
 
-test("a package script cannot leave a daemon behind, whoever runs it", async () => {
+test("a daemon that a package script starts ends with the creation, also in a chroot", async () => {
   const directory = scratch();
   const marker = `sleep 45${process.pid}`;
   const script = `#!/bin/sh\nsetsid ${marker} </dev/null >/dev/null 2>&1 &\necho $! >/started\n`;
@@ -143,12 +143,12 @@ test("a package script cannot leave a daemon behind, whoever runs it", async () 
   const install = `cp -a ${join(root, "mmdebstrap")}/. "$0" && cp ${directory}/starter.deb "$0" && chroot "$0" dpkg -i /starter.deb`;
   const result = await chroot({ name: "starter", root, command: ["/bin/sh", "-c", install, "{tree}"] });
   expect(result).toMatchObject({ exitCode: 0, changed: true });
-  // It did run.
+  // The script ran.
   expect(readFileSync(join(root, "starter/started"), "utf8")).toMatch(/^\d+/);
   expect(processesAt(marker)).toEqual([]);
 });
 
-test("a mirror that does not answer is given up, by either tool", async () => {
+test("both tools give up on a mirror that does not answer", async () => {
   const [byApt, byWget] = await givenUp;
   expect(byApt.msg).toMatch(/^mmdebstrap failed: the mirror does not answer: /);
   expect(byWget.msg).toMatch(

@@ -11,7 +11,7 @@ import { container, type Running, running, sleeper } from "../support/process.ts
 import { scratch } from "../support/scratch.ts";
 import { busyboxTree } from "../support/trees.ts";
 
-/** An image that had these trees, one after the other. */
+/** An image on which these trees were published, one after the other. */
 async function imageWith(...contents: string[]): Promise<ImageHost> {
   const host = new ImageHost(scratch());
   for (const content of contents) await host.publish(content);
@@ -39,7 +39,7 @@ describe("prune", () => {
     [0, 11, [0.5, 2, 10]],
     [3, 1, [0.5, 2, 10]],
     [1, 40, ages],
-  ])("keeps the newest %d, and those that left their place less than %d days ago", async (keep, days, kept) => {
+  ])("keeps the newest %d, and those that were replaced less than %d days ago", async (keep, days, kept) => {
     const host = await imageWith("a", "b", "c", "d", "e");
     host.edit(({ generations }) => {
       for (const [index, generation] of generations.entries()) generation.retired = daysAgo(ages[index] as number);
@@ -52,7 +52,7 @@ describe("prune", () => {
     expect(readdirSync(host.state).sort()).toEqual(["generations", "lock", "state.json"]);
   });
 
-  test("with a clock that was set back, nothing is old", async () => {
+  test("with a clock that was set back, no generation is old", async () => {
     const host = await imageWith("a", "b");
     host.edit(({ generations }) => {
       for (const generation of generations) generation.retired = daysAgo(-100);
@@ -60,7 +60,7 @@ describe("prune", () => {
     expect((await prune(host, 0, 1)).value).toEqual([]);
   });
 
-  test("reports what it does not know, and leaves it", async () => {
+  test("reports unknown entries, and leaves them alone", async () => {
     const host = await imageWith("a", "b");
     mkdirSync(join(host.state, "generations/mine"));
     const { value, log } = await prune(host, 0, 0);
@@ -69,7 +69,7 @@ describe("prune", () => {
     expect(readdirSync(join(host.state, "generations"))).toEqual(["mine"]);
   });
 
-  test("forgets what somebody else removed", async () => {
+  test("removes the record of a tree that was removed by hand", async () => {
     const host = await imageWith("a", "b", "c");
     const [newest, oldest] = host.ids();
     rmSync(join(host.state, "generations", newest as string), { recursive: true });
@@ -77,7 +77,7 @@ describe("prune", () => {
     expect(host.ids()).toEqual([oldest]);
   });
 
-  test("removes a tree whose root directory is immutable", async () => {
+  test("removes a tree with an immutable root directory", async () => {
     const host = await imageWith("a", "b");
     await execa("chattr", ["+i", join(host.state, "generations", host.ids()[0] as string)]);
     expect((await prune(host, 0, 0)).value).toHaveLength(1);
@@ -94,7 +94,7 @@ describe("prune", () => {
 });
 
 describe("a generation in use is not pruned", () => {
-  /** Starts a user of the published tree, replaces the tree, and prunes while the user runs and after its end. */
+  /** Starts a user of the published tree, replaces the tree, and prunes: while the user runs, and after the user's end. */
   async function expectKept(start: (host: ImageHost) => Promise<Running>, by: RegExp): Promise<void> {
     const host = new ImageHost(scratch());
     await busyboxTree(join(host.state, "staged"));
@@ -119,10 +119,10 @@ describe("a generation in use is not pruned", () => {
   test("by a container", () =>
     expectKept((host) => running(container(host.tree, "--read-only", ...sleeper)), /a container of systemd-nspawn/));
 
-  test("by a process in it", () =>
+  test("by a process in the tree", () =>
     expectKept((host) => running(sleeper, join(host.tree, "root")), /process \d+ \(\w+\)/));
 
-  test("by an overlay, which goes on naming the place that it left", () =>
+  test("by an overlay whose options still name the published path", () =>
     expectKept((host) => {
       const directory = scratch();
       for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
@@ -131,7 +131,7 @@ describe("a generation in use is not pruned", () => {
       return running(["unshare", "--mount", "/bin/sh", "-c", script]);
     }, /the mount \S+\/merged, made when the tree was at \S+\/img/));
 
-  test("by an overlay: one of the tree that is there now does not count", async () => {
+  test("not by an overlay of the present tree", async () => {
     const host = await imageWith("a", "b");
     const directory = scratch();
     for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
@@ -140,7 +140,7 @@ describe("a generation in use is not pruned", () => {
     expect((await prune(host, 0, 0)).value).toHaveLength(1);
   });
 
-  test("by an overlay: nor does a later one that got its device number", async () => {
+  test("not by a later overlay with the same device number", async () => {
     const host = await imageWith("a");
     const mount = async (job: string): Promise<string> => {
       const directory = scratch();
@@ -153,7 +153,7 @@ describe("a generation in use is not pruned", () => {
     await host.publish("b");
     await execa("umount", [first]);
     const second = await mount("second");
-    // The kernel gives a free number again at once, unless a test beside this one was quicker.
+    // The kernel reuses a free number at once, unless another test took the number.
     const number = (await execa("findmnt", ["--noheadings", "--output=MAJ:MIN", second])).stdout.trim();
     const path = join(host.state, "state.json");
     const recorded = readFileSync(path, "utf8");
@@ -165,20 +165,20 @@ describe("a generation in use is not pruned", () => {
 });
 
 describe("roll back", () => {
-  test("goes back to the tree that was replaced, not to one that was rolled back from before", async () => {
+  test("goes back to the replaced tree, not to a tree that an earlier rollback left", async () => {
     const host = await imageWith("good", "bad");
     const good = host.ids()[0] as string;
     await rollBack(host, null);
     expect(host.contents()[0]).toBe("good");
     await host.call("generations.release(p)");
-    // Records count in seconds; runs of Ansible are further apart.
+    // Times in records are in seconds.
     await new Promise((done) => setTimeout(done, 1100));
     await host.publish("bad again");
     expect((await rollBack(host, null)).value?.[1]?.id).toBe(good);
     expect(host.contents()[0]).toBe("good");
   });
 
-  test("goes back by one each time, and holds the image until it is released", async () => {
+  test("goes back by one each time, and holds the image until a release", async () => {
     const host = await imageWith("a", "b", "c");
     const [b, a] = host.ids() as [string, string];
     const c = host.load().published?.id as string;
@@ -199,13 +199,13 @@ describe("roll back", () => {
       (await host.call("generations.release(p)")).value,
     ]).toEqual([true, false]);
     expect(host.load()).not.toHaveProperty("hold");
-    // The next maintenance.
+    // As by the next maintenance.
     const d = await host.publish("d");
     expect(host.contents()).toEqual(["d", "c", "b", "a"]);
     expect(d.id > c).toBe(true);
   });
 
-  test("goes to a generation by its id, also forward; where it is already, only the hold is new", async () => {
+  test("goes to a generation by id, also forward; to the present one only the hold is set", async () => {
     const host = await imageWith("a", "b", "c");
     const c = host.load().published?.id as string;
     const a = host.ids()[1] as string;
@@ -219,7 +219,7 @@ describe("roll back", () => {
     expect(host.load().hold?.generation).toBe(c);
   });
 
-  test("knows what there is", async () => {
+  test("to an unknown generation is refused, and the message names the known ones", async () => {
     const host = await imageWith("a", "b");
     for (const name of ["20000101T000000Z", "../../img", ""]) {
       expect((await rollBack(host, name)).error).toBe(
@@ -232,7 +232,7 @@ describe("roll back", () => {
     expect(host.contents()).toEqual(["b", "a"]);
   });
 
-  test("when the tree itself is gone", async () => {
+  test("works without a published tree", async () => {
     const host = await imageWith("a", "b");
     rmSync(host.tree, { recursive: true });
     expect((await rollBack(host, null)).value).toMatchObject([{}, { id: expect.any(String) }]);
@@ -255,7 +255,7 @@ describe("roll back", () => {
   });
 });
 
-test("ids go up, whatever the clock says", async () => {
+test("ids go up, also when the clock goes back", async () => {
   const host = new ImageHost(scratch());
   const ids: string[] = [];
   for (const clock of ["2026-05-05", "2026-05-05", "2025-01-01", "2027-01-01", "2020-01-01"]) {
@@ -273,7 +273,7 @@ test("ids go up, whatever the clock says", async () => {
   expect(host.ids()).toEqual(ids.slice(0, -1).reverse());
 });
 
-describe("a record that cannot be used is left as it is", () => {
+describe("a record that cannot be used is not changed", () => {
   const remedy = "restore it from a backup, or move it away, which loses the image's history";
   test.each([
     ["{", "is damaged: it is not valid JSON: restore it from a backup, or move it away"],
@@ -299,7 +299,7 @@ describe("a record that cannot be used is left as it is", () => {
     expect(existsSync(host.tree)).toBe(false);
   });
 
-  test("a link in its place", async () => {
+  test("a link in the place of the record", async () => {
     const host = new ImageHost(scratch());
     await execa("ln", ["-s", "/etc/hostname", join(host.state, "state.json")]);
     expect((await host.call("record.load(p)")).error).toBe(
@@ -333,7 +333,7 @@ test("the tree of a failed maintenance is kept, in the place of the one before",
 });
 
 describe("nspawn.runner.chroot", () => {
-  test("absent: not while a generation is in use; then all goes", async () => {
+  test("absent: refused while a generation is in use; later everything is removed", async () => {
     const host = await imageWith("a", "b");
     const params = { name: "img", root: host.root, state: "absent" };
     host.stage("x");
@@ -354,7 +354,7 @@ describe("nspawn.runner.chroot", () => {
     expect(await chroot(params)).toMatchObject({ exitCode: 0, changed: false });
   });
 
-  test("absent: generations go also when the tree itself is gone", async () => {
+  test("absent: generations are removed also without a published tree", async () => {
     const host = await imageWith("a", "b");
     rmSync(host.tree, { recursive: true });
     expect(await chroot({ name: "img", root: host.root, state: "absent" })).toMatchObject({
@@ -364,7 +364,7 @@ describe("nspawn.runner.chroot", () => {
     expect(readdirSync(host.state)).toEqual(["lock"]);
   });
 
-  test("recreate: what was known of the old tree does not go to the new one; the generations stay", async () => {
+  test("recreate: the record of the old tree is not the new tree's; the generations stay", async () => {
     const host = await imageWith("a", "b");
     const command = [
       "/bin/sh",

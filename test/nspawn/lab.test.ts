@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The lab itself. What must work on such a host is in test/lab.
+// The lab itself. The tests that run on a lab are in test/lab.
 
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -41,12 +41,12 @@ test.each([
   expect((await sh(script)).exitCode).toBe(status);
 });
 
-test("what is bound is the same file on both sides", async () => {
+test("a bound file is the same on both sides", async () => {
   expect((await sh("cat /bound/file && echo of the lab >/bound/file")).stdout).toBe("of this machine");
   expect(await readFile(join(bound, "file"), "utf8")).toBe("of the lab\n");
 });
 
-test("an archive that cannot be reached is one line", async () => {
+test("an archive that cannot be reached gives one line", async () => {
   const unreachable = {
     XDG_CACHE_HOME: scratch(),
     http_proxy: "http://127.0.0.1:9",
@@ -57,7 +57,7 @@ test("an archive that cannot be reached is one line", async () => {
   expect(stderr).toMatch(/^mmdebstrap sid: the tree of Debian sid cannot be made: E: .*127\.0\.0\.1.*$/);
 });
 
-test("a program in the lab gets its input and its own environment", async () => {
+test("a program in the lab gets the given input and environment alone", async () => {
   const { stdout } = await lab.run(["sh", "-c", 'cat; echo "$A $HOME"'], { input: "in\n", env: { A: "x" } });
   expect(stdout).toBe("in\nx /root");
 });
@@ -69,7 +69,7 @@ test("a stopped lab leaves no process, mount, control group, loop device or file
   const marker = `sleep 36${process.pid}`;
   const script = `truncate -s 10M /var/tmp/disk && losetup --find --show /var/tmp/disk; ${marker} >/dev/null 2>&1 &`;
   const device = (await other.run(["sh", "-c", script])).stdout;
-  // Other tests attach and detach devices at the same time.
+  // Other tests attach and detach loop devices at the same time.
   const attached = async () => (await execa("losetup", ["--noheadings", device], { reject: false })).stdout;
   expect(await attached()).toContain("/disk");
   await other.stop();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Whole maintenance runs on disks, records and trees that are against them: each ends in one sentence, or in a whole image.
+// Whole maintenance runs with broken disks, records and trees: each run ends with one sentence, or with a whole image.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -24,7 +24,7 @@ const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, im
 const generations = (host: RunnerHost, image = "aa") => readdirSync(host.state(image, "generations")).sort();
 const text = ({ stdout, stderr }: AnsibleResult) => stdout + stderr;
 
-/** Also while its parent has not asked for its exit status. */
+/** A zombie counts as dead. */
 function isDead(pid: number | undefined): boolean {
   try {
     return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -39,7 +39,7 @@ function expectPublished(result: AnsibleResult, image: string): void {
   expectCalm(result);
 }
 
-/** The run failed for this image, and said why as a sentence; whatever else it did, it did not crash. */
+/** The run failed for this image with a sentence, and did not crash. */
 function expectRefused(result: AnsibleResult, image: string, why: RegExp, word = "failed"): void {
   expect(sentence(result, image)).toMatch(why);
   expect(summary(result, image)[0]).toBe(word);
@@ -51,10 +51,10 @@ const expectCalm = (result: AnsibleResult) =>
   expect(text(result)).not.toMatch(/Traceback|An exception occurred|MODULE FAILURE|unexpected/i);
 
 describe("a disk", () => {
-  test("that became read-only fails every image, and the next run goes on", async () => {
+  test("that became read-only fails every image, and a later run works", async () => {
     const mount = await loopFileSystem("ext4", 60);
-    const own = { "aa.yml": playbook("aa", write("one")), "bb.yml": playbook("bb", write("one")) };
-    const host = await runnerHost(own, ["aa", "bb"], "test", join(mount, "images"));
+    const playbooks = { "aa.yml": playbook("aa", write("one")), "bb.yml": playbook("bb", write("one")) };
+    const host = await runnerHost(playbooks, ["aa", "bb"], "test", join(mount, "images"));
     expect((await host.run(["site.yml", "--limit", "aa"])).exitCode).toBe(0);
     await execa("mount", ["-o", "remount,ro", mount]);
     await rewrite(host, "aa", write("two"));
@@ -65,7 +65,7 @@ describe("a disk", () => {
       host.run(["nspawn.runner.generations"]),
     ]);
     expectRefused(refused, "aa", /: .*\/aa.* Read-only file system$/);
-    // Nothing of this image is there yet but its tree.
+    // The image has a tree, and no private state yet.
     expectRefused(refused, "bb", /: .*\/bb.* Read-only file system$/);
     expect(back.exitCode).toBe(2);
     expect(text(back)).toMatch(/"msg": "[^"]*\/aa[^"]* Read-only file system"/);
@@ -78,7 +78,7 @@ describe("a disk", () => {
     expect([word(host), word(host, "bb")]).toEqual(["two", "one"]);
   });
 
-  test("that is filled by the playbook, or full from the start, costs the run and no tree", async () => {
+  test("that is filled by the playbook, or full from the start, fails the run and harms no tree", async () => {
     const sizes = { ext4: 60, btrfs: 120, xfs: 320 };
     const kinds = ["ext4", "btrfs", "xfs"] as const;
     const host = await runnerHost({}, []);
@@ -101,12 +101,12 @@ describe("a disk", () => {
     const content = (tree: string) => readFileSync(join(tree, "etc/word"), "utf8").trim();
     expect((await run(write("one"))).exitCode).toBe(0);
 
-    // It goes on as if nothing had happened.
+    // The playbook ignores the full disk.
     const fill = "echo two >/etc/word; dd if=/dev/zero of=/filler bs=64k; dd if=/dev/zero of=/rest bs=512; true";
     const trees = disks.map(({ tree }) => fingerprint(tree));
     const filled = await run(`- raw: "${fill}"`);
     for (const [index, { kind, tree, staged }] of disks.entries()) {
-      // Never both: what is called failed is not published.
+      // Never both: an image that is reported as failed is not published.
       if (summary(filled, kind)[0] === "published") expect(content(tree)).toBe("two");
       else {
         expectRefused(filled, kind, /No space left on device|the file system of .* is full/);
@@ -120,7 +120,7 @@ describe("a disk", () => {
     const before = disks.map(({ tree }) => fingerprint(tree));
     const full = await run(write("three"));
     for (const [index, { kind, tree }] of disks.entries()) {
-      // Where a copy shares what it holds, there may be room enough for a word.
+      // A copy that shares blocks may leave room for a word.
       if (summary(full, kind)[0] === "published") expect(content(tree)).toBe("three");
       else {
         expectRefused(full, kind, /No space left on device|MiB free|is full|not enough/);
@@ -139,7 +139,7 @@ describe("a disk", () => {
   });
 });
 
-test("what is wrong with an image's records or place is said in a sentence, and nothing is overwritten", async () => {
+test("each problem of an image's records or paths gives one sentence, and no file is overwritten", async () => {
   const plain = { format: 1, generations: [] };
   const json = (content: object) => (host: RunnerHost, image: string) =>
     writeFileSync(host.state(image, "state.json"), JSON.stringify({ image, ...content }));
@@ -243,19 +243,19 @@ test("what is wrong with an image's records or place is said in a sentence, and 
   const records = damages
     .flatMap(([image]) => ["state.json", "publishing.json"].map((name) => host.state(image, name)))
     .filter((path) => existsSync(path) && statSync(path).isFile());
-  const told = () => [
+  const state = () => [
     damages.map(([image]) => fingerprint(join(host.root, image))),
     records.map((path) => readFileSync(path, "latin1")),
     fingerprint(join(host.directory, "canary")),
   ];
-  const before = told();
+  const before = state();
   const result = await host.run(["site.yml"]);
   for (const [image, why] of damages) {
     expectRefused(result, image, why);
     expect(sentence(result, image).length).toBeLessThan(400);
   }
   expect(summary(result, "good")[0]).toBe("published");
-  expect(told()).toEqual(before);
+  expect(state()).toEqual(before);
   // The other commands meet the same records.
   const names = damages.map(([image]) => image).join();
   const [back, release, list] = await Promise.all([
@@ -267,10 +267,10 @@ test("what is wrong with an image's records or place is said in a sentence, and 
     expect(other.exitCode).toBe(2);
     expectCalm(other);
   }
-  expect(told()).toEqual(before);
+  expect(state()).toEqual(before);
 });
 
-test("what is mounted in a tree is neither copied nor pruned", async () => {
+test("mounts in a tree are neither copied nor pruned", async () => {
   const host = await runnerHost({ "data/file": "data" }, ["aa"]);
   for (const name of ["mnt", "srv"]) await files(join(host.root, "aa", name), { hidden: "under the mount" });
   await rewrite(host, "aa", write("one"), keepNone);
@@ -281,7 +281,7 @@ test("what is mounted in a tree is neither copied nor pruned", async () => {
   const result = await host.run(["site.yml"]);
   expectPublished(result, "aa");
   for (const name of ["mnt", "srv"]) expect(readdirSync(join(host.root, "aa", name))).toEqual(["hidden"]);
-  // The mounts went with their tree, which therefore stays.
+  // The mounts moved with the old tree, which therefore stays.
   const [old] = generations(host);
   expect(result.stdout).toContain(`generation ${old} stays: `);
   const point = host.state("aa", `generations/${old}`);
@@ -314,7 +314,7 @@ describe("a hostile tree", () => {
     dpkg: { "var/lib": ".", "var/tmp": ".", "etc/apt": ".", "dev/shm": ".", "run/host": ".", "run/systemd": "." },
   };
 
-  test("leads to nothing of the host through a publish and a prune", async () => {
+  test("with links out of the tree changes no file of the host during a publish and a prune", async () => {
     const images = Object.keys(links);
     const host = await runnerHost({}, images);
     const canary = await files(join(host.directory, "canary"), {
@@ -327,7 +327,7 @@ describe("a hostile tree", () => {
         const path = join(host.root, image, place);
         await mkdir(join(path, ".."), { recursive: true });
         await rm(path, { recursive: true, force: true });
-        // As the host sees it: absolute, or up and up.
+        // Out of the tree, as seen by the host: absolute, or by many "..".
         symlinkSync(join(n % 2 ? `${"../".repeat(20)}${canary.slice(1)}` : canary, target), path);
       }
     }
@@ -352,7 +352,7 @@ describe("a hostile tree", () => {
     }
   });
 
-  test("is refused where systemd-nspawn would make or read files of the host before it is in the tree", async () => {
+  test("is refused where systemd-nspawn would make or read files of the host before entering the tree", async () => {
     const directories = ["dev", "etc", "proc", "run", "sys"];
     const images = [...directories, "id", "pipe", "late", "place"];
     const host = await runnerHost({}, images);
@@ -361,20 +361,20 @@ describe("a hostile tree", () => {
     for (const [n, image] of [...directories, "place"].entries()) {
       const path = join(host.root, image, image === "place" ? "run" : image);
       await rm(path, { recursive: true });
-      // As the host sees it: absolute, or up and up.
+      // Out of the tree, as seen by the host: absolute, or by many "..".
       symlinkSync(n % 2 ? `${"../".repeat(20)}${canary.slice(1)}` : canary, path);
     }
     symlinkSync(join(canary, "machine-id"), join(host.root, "id/etc/machine-id"));
     await execa("mkfifo", [join(host.root, "pipe/etc/machine-id")]);
     for (const image of images) await rewrite(host, image, write("one"));
-    // When its last task is done: jobs would start in it.
+    // After the last task: jobs would start in this tree.
     const last = `- shell: cd {{ nspawn_runner_path }} && rm -r dev && ln -s ${canary} dev\n  delegate_to: localhost`;
     await rewrite(host, "late", `${write("one")}\n${last}`);
-    const told = () => [
+    const state = () => [
       fingerprint(canary, { read: true }),
       ...images.map((image) => fingerprint(join(host.root, image))),
     ];
-    const before = told();
+    const before = state();
     const result = await host.run(["site.yml", "--limit", "!place"]);
     const link = "is a symbolic link, which systemd-nspawn could follow on the host: put a directory in its place";
     for (const name of directories) expectRefused(result, name, new RegExp(`/${name}/staged/${name} ${link}`));
@@ -389,7 +389,7 @@ describe("a hostile tree", () => {
     const place = await host.run(["place.yml"]);
     expect(place.exitCode).toBe(4);
     expect(text(place)).toContain(`/place/run ${link}`);
-    expect(told()).toEqual(before);
+    expect(state()).toEqual(before);
   });
 
   test("of immutable files, long paths, many files, pipes, sockets and devices is published, copied and pruned", async () => {
@@ -412,7 +412,7 @@ describe("a hostile tree", () => {
       ...inside.map((command) => `- raw: ${JSON.stringify(command)}`),
       "- command: chattr +a {{ nspawn_runner_path }}/odd/log\n  delegate_to: localhost",
       "- command: chattr +i {{ nspawn_runner_path }}/odd/fixed {{ nspawn_runner_path }}\n  delegate_to: localhost",
-      // In a container on a root directory that nobody may change.
+      // In a container on an immutable root directory.
       "- raw: echo one >/etc/word",
     ];
     await rewrite(host, "aa", tasks.join("\n"), keepNone);
@@ -436,11 +436,11 @@ describe("a hostile tree", () => {
     expectPublished(second, "aa");
     expect(word(host)).toBe("two");
     expect(shape()).toEqual(shaped);
-    // The first tree, with all that nobody may change, is gone.
+    // The first tree, with the immutable files, is removed.
     expect(generations(host)).toEqual([]);
     expect(readdirSync(host.state("aa", "")).filter((entry) => entry.startsWith("trash-"))).toEqual([]);
 
-    // Dropped after a failure, its root directory immutable too.
+    // A staged tree with an immutable root directory is dropped after a failure.
     await rewrite(
       host,
       "aa",
@@ -450,7 +450,7 @@ describe("a hostile tree", () => {
     expect(existsSync(host.state("aa", "staged"))).toBe(false);
   });
 
-  test("with facts named like the variables of the collection leads no task elsewhere", async () => {
+  test("with facts named like variables of the collection redirects no task", async () => {
     const host = await runnerHost({ "canary/etc/word": "canary" }, ["aa"]);
     const canary = join(host.directory, "canary");
     const names = [
@@ -484,12 +484,12 @@ describe("a hostile tree", () => {
     expect(word(host)).toBe("one");
     expect(existsSync(join(host.root, "aa/etc/delegated"))).toBe(true);
     expect(fingerprint(canary)).toBe(before);
-    // Two are kept, as nobody but the tree said otherwise.
+    // The default, two, applies: only the tree's facts say otherwise.
     expect(generations(host)).toHaveLength(1);
   });
 });
 
-test("of two runs at once one publishes and the other is busy; so are a rollback and a creation", async () => {
+test("of two runs at once one publishes, the other is busy; a rollback and a creation are busy too", async () => {
   const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
   expect((await host.run(["site.yml"])).exitCode).toBe(0);
   const seed = await busyboxTree(join(host.directory, "seed"));
@@ -529,7 +529,7 @@ test("of two runs at once one publishes and the other is busy; so are a rollback
 });
 
 describe("a power cut or a kill", () => {
-  test("finds on the disk what it needs: the tree and the journal before the swap, the directories after it", async () => {
+  test("finds everything synced: tree and journal before the swap, the directories afterwards", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
     const trace = join(host.directory, "trace");
     const calls = "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat";
@@ -554,7 +554,7 @@ describe("a power cut or a kill", () => {
     const lines = readFileSync(trace, "utf8").split("\n");
     const begin = lines.findIndex((line) => /syncfs\(/.test(line) && line.includes(`${state}staged`));
     const steps = lines.slice(begin).filter((line) => / (fsync|fdatasync|syncfs|rename\w*|unlink\w*)\(/.test(line));
-    const told = steps
+    const synced = steps
       .filter((line) => /syncfs|fsync|publishing|state\.json|RENAME/.test(line) && line.includes(host.root))
       .map((line) => {
         const call = / (\w+)\(/.exec(line)?.[1]?.replace(/^(rename|unlink)at2?$/, "$1");
@@ -567,12 +567,12 @@ describe("a power cut or a kill", () => {
         );
         return `${call} ${paths.filter((path) => !path.startsWith(host.directory)).join(" ")}`.trim();
       });
-    expect(told).toEqual([
+    expect(synced).toEqual([
       "syncfs staged",
       "fsync publishing.json.part",
       "rename publishing.json.part publishing.json",
       "fsync",
-      // Room for the record.
+      // Reserves room for the record.
       "fsync trash-",
       "rename staged ROOT/aa",
       "fsync ROOT",
@@ -585,18 +585,18 @@ describe("a power cut or a kill", () => {
       "fsync",
       "unlink publishing.json",
       "fsync",
-      // What is known of the run itself.
+      // The record of the run.
       "fsync state.json.part",
       "rename state.json.part state.json",
       "fsync",
     ]);
   });
 
-  test("between the swap and its record leaves a whole image, and the next run completes the record", async () => {
+  test("between swap and record leaves a whole image, and the next run completes the record", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", write("one")) }, ["aa"]);
     const tree = join(host.root, "aa");
     const { ino } = statSync(tree);
-    // The swap is done, and its process does not know it yet.
+    // After the swap, before the system call returns to the process.
     const inject = ["-P", tree, "-e", "trace=renameat2", "-e", "inject=renameat2:delay_exit=60000000:when=1"];
     // The path of the playbook marks the processes of this run.
     const site = join(host.directory, "site.yml");
@@ -607,7 +607,7 @@ describe("a power cut or a kill", () => {
     const [tracer] = processes(site).filter(({ parent }) => parent === process.pid);
     const [outer] = processes(site).filter(({ parent }) => parent === tracer?.pid);
     process.kill(outer?.pid as number, "SIGKILL");
-    // Its worker is to die with it, and does when strace lets go. The signal for that comes at the very end of the outer run.
+    // The worker dies with the outer run, as soon as strace ends. The kernel sends the signal at the very end of the outer run.
     await until(() => isDead(outer?.pid));
     process.kill(tracer?.pid as number, "SIGKILL");
     await run;
@@ -629,7 +629,7 @@ describe("a power cut or a kill", () => {
   });
 });
 
-test("playbooks: a template of a wrong type is refused; tasks delegated to another host, declared or added, leave the image on its staged tree", async () => {
+test("playbooks: a template of a wrong type is refused; tasks delegated to another host keep the image on the staged tree", async () => {
   const vars: Record<string, [string, RegExp]> = {
     text: [
       "nspawn_runner_keep_generations: '{{ word }}', word: many",

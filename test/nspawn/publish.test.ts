@@ -13,7 +13,7 @@ import { scratch } from "../support/scratch.ts";
 const publish = (host: ImageHost, before = "") =>
   host.call<Generation>("publish.publish(p, {'tasks_changed': 1})", before);
 
-test("what is published, and what is known of it", async () => {
+test("a published tree and its record", async () => {
   const host = new ImageHost(scratch());
   mkdirSync(host.tree);
   writeFileSync(join(host.tree, "v"), "by hand");
@@ -53,12 +53,12 @@ test("a staged tree that is in use is not published", async () => {
 });
 
 describe("a file system that refuses", () => {
-  test("because it is full", async () => {
+  test("because the disk is full", async () => {
     const host = new ImageHost(await loopFileSystem("ext4", 16));
     await host.publish("old");
     host.stage("new");
     const fill = join(host.root, "fill");
-    // Of inodes: of its blocks ext4 sets some aside.
+    // Fills the inodes: ext4 reserves some blocks for root.
     await execa("/bin/sh", ["-c", `mkdir ${fill} && cd ${fill} && while : >$((n += 1)); do :; done`], {
       reject: false,
     });
@@ -69,13 +69,13 @@ describe("a file system that refuses", () => {
     expect(host.contents()).toEqual(["new", "old"]);
   });
 
-  test("because it is read-only", async () => {
+  test("because of a read-only mount", async () => {
     const mount = await loopFileSystem("ext4", 16);
     const host = new ImageHost(mount);
     await host.publish("old");
     host.stage("new");
     await execa("mount", ["-o", "remount,ro", mount]);
-    // The lock needs a write of its own: the image's directory is read as if it were held.
+    // The lock would need a write, so the lock is marked as held.
     const { error } = await publish(host, "lock._held.add((p.state + '/lock', os.getpid()))");
     expect(error).toMatch(/Read-only file system: remount the file system read-write$/);
     await execa("mount", ["-o", "remount,rw", mount]);
@@ -100,7 +100,7 @@ describe("a file system that refuses", () => {
     expect((await publish(host)).error).toBeUndefined();
   });
 
-  test("because something is mounted on the tree", async () => {
+  test("because the tree is a mount point", async () => {
     const host = new ImageHost(scratch());
     await host.publish("old");
     host.stage("new");

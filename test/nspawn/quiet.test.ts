@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A job that starts while its tree is replaced: systemd-nspawn uses the tree's path several times until it is in the tree.
+// A job starts while the tree is replaced: systemd-nspawn uses the tree's path several times before entering the tree.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -15,7 +15,7 @@ import { busyboxTree } from "../support/trees.ts";
 
 const JOBS = 80;
 
-// Again if need be: no scheduling keeps a hypervisor from holding up an exchange between its look and its step, once in thousands of starts.
+// A second try: a hypervisor can pause the exchange between the check and the rename, once in thousands of starts.
 test("jobs that start on a busy host while trees are exchanged all the time never fail", { retry: 1 }, async () => {
   const directory = scratch();
   const tree = await busyboxTree(join(directory, "tree"));
@@ -28,7 +28,7 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
     swaps.kill("SIGKILL");
     await swaps.catch(() => {});
   });
-  // With nothing else to run, an exchange is never held up between its look and its step.
+  // On an idle host the exchange would never be paused between the check and the rename.
   const load = availableParallelism() * 2;
   const others = Array.from({ length: load }, () => execa("/bin/sh", ["-c", "while :; do :; done"], { reject: false }));
   onTestFinished(() => {
@@ -47,7 +47,7 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
   const each = async (flags: (count: number) => string[]) => {
     for (let count = 0; count < JOBS; count += 1) await job(...flags(count));
   };
-  // Not both at once: a systemd-nspawn that ends tries for a moment to have the lock alone, to remove its file.
+  // Not in parallel: a systemd-nspawn that ends takes the exclusive lock for a moment, to remove the lock's file.
   await each(() => []);
   await each((count) => [upper(count)]);
   writeFileSync(stop, "");
@@ -59,7 +59,7 @@ test("jobs that start on a busy host while trees are exchanged all the time neve
   expect(measured.exchange).toBeLessThan(10);
 });
 
-test("a container that runs is no reason to wait, however it holds the tree", async () => {
+test("a running container is no reason to wait, with either kind of lock", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
   for (const flags of [[], ["--private-users=pick", "--private-users-ownership=map"]]) {
     const argv = container(tree, "--read-only", ...flags, ...sleeper);
@@ -78,7 +78,7 @@ test("a container that runs is no reason to wait, however it holds the tree", as
   }
 });
 
-test("the moment is had undisturbed where the host allows that, and ends as the process was before", async () => {
+test("the quiet moment has real-time priority where allowed, and the process has the priority of before at the end", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
   const script = `
 seen = []
@@ -92,12 +92,12 @@ print(seen == [int(sys.argv[2]), os.SCHED_OTHER])`;
   const fifo = 1;
   const other = 0;
   expect((await python(script, [tree, `${fifo}`])).stdout).toBe("True");
-  // As root of a container often is.
+  // Root of a container often has no CAP_SYS_NICE.
   const under = ["setpriv", "--inh-caps=-sys_nice", "--bounding-set=-sys_nice"];
   expect((await python(script, [tree, `${other}`], under)).stdout).toBe("True");
 });
 
-test("a container that never gets under way: the image is busy, and its tree stays", async () => {
+test("a container that never completes the start: the image is busy, and the tree stays", async () => {
   const host = new ImageHost(scratch());
   await busyboxTree(join(host.state, "staged"));
   expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
@@ -137,7 +137,7 @@ for attempt in range(50):
     process.wait()
 `;
 
-test("a tree that is copied is never asked for alone, not for a moment: a job that starts then would be refused", async () => {
+test("a copy never takes the exclusive lock of the tree, which would refuse a job that starts", async () => {
   const tree = await busyboxTree(join(scratch(), "tree"));
   const read = "import sys; from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use\n";
   const script = `${read}with in_use.only_read(sys.argv[1]):\n    pass\n`;

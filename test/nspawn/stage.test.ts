@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The private copy that maintenance works on: whole, quick, and gone without a trace.
+// The private copy for a maintenance: complete, quick, and removed without a trace.
 
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { everyKind, told } from "../support/every-kind.ts";
+import { describeTree, everyKind } from "../support/every-kind.ts";
 import { ImageHost, pythonEnvironment } from "../support/image-host.ts";
 import { type FileSystem, loopFileSystem } from "../support/loop.ts";
 import { container, processesAt, running, sleeper, until } from "../support/process.ts";
@@ -48,11 +48,11 @@ describe.each(KINDS)("on %s, a %s", (fileSystem, kind, way, megabytes) => {
     expect(log).toEqual([`${host.tree} was copied by ${way}`]);
     await execa("umount", [join(host.tree, "mnt/inside")]);
     const staged = join(host.state, "staged");
-    const whole = await told(host.tree);
+    const whole = await describeTree(host.tree);
     expect(whole.at(-1)).toBe("sparse");
-    expect(await told(staged)).toEqual(whole);
+    expect(await describeTree(staged)).toEqual(whole);
     if (fileSystem === "btrfs") expect(lstatSync(staged).ino).toBe(256);
-    // The same in every respect also by our own comparison, which then looks at all of it.
+    // The collection's own comparison, made to look at the whole tree, finds no difference either.
     const all = await host.call("compare.difference(p.staged, p.path, compare.Moment(0, 0.0))", IMPORT);
     expect(all).toEqual({ value: null, log: [] });
     expect((await remove(host, "staged", ", wait=False")).error).toBeUndefined();
@@ -60,7 +60,7 @@ describe.each(KINDS)("on %s, a %s", (fileSystem, kind, way, megabytes) => {
   });
 });
 
-describe("what cannot be staged is refused, and nothing is left", () => {
+describe("a tree that cannot be staged is refused, and nothing is left", () => {
   let host: ImageHost;
   beforeEach(() => {
     host = new ImageHost(scratch());
@@ -70,7 +70,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     expect(existsSync(join(host.state, "staged"))).toBe(false);
   };
 
-  test("no tree, and none but a link", async () => {
+  test("no tree, and a link in the tree's place", async () => {
     await expectRefused(`${host.tree} cannot be copied: it does not exist: create the image first`);
     await symlink("/etc", host.tree);
     await expectRefused(`${host.tree} cannot be copied: it is not a directory: put a directory in its place`);
@@ -99,14 +99,14 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     expect(readFileSync(join(host.state, "staged/v"), "utf8")).toBe("of another run");
   });
 
-  test("a tree that a container may write to, while those that only read do not matter and live on", async () => {
+  test("a tree to which a container may write; containers that only read do not matter, and live on", async () => {
     await busyboxTree(host.tree);
     const { end } = await running(container(host.tree, ...sleeper));
     await expectRefused(`${host.tree} is in use by a container of systemd-nspawn: wait until it ends`);
     await end();
     const reader = await running(container(host.tree, "--read-only", ...sleeper));
     expect((await stage(host)).value?.[0]).toBe("copy");
-    // The reader's lock is as it was: none may write now.
+    // The reader's lock is unchanged: no container may write.
     const [unshare, ...args] = container(host.tree, "/bin/true");
     const writer = await execa(unshare, args, { reject: false });
     expect(writer.stderr).toContain("busy");
@@ -115,7 +115,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     expect(exitCode).toBe(0);
   });
 
-  test("on a disk without space or inodes for it, before anything is copied", async () => {
+  test("on a disk without space or inodes for the copy, before the copy begins", async () => {
     const small = await loopFileSystem("ext4", 64);
     host = new ImageHost(small);
     mkdirSync(host.tree);
@@ -137,7 +137,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
     );
   });
 
-  test("on a disk that another fills meanwhile", async () => {
+  test("on a disk that another process fills meanwhile", async () => {
     host = new ImageHost(await loopFileSystem("ext4", 64));
     mkdirSync(host.tree);
     await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
@@ -150,7 +150,7 @@ describe("what cannot be staged is refused, and nothing is left", () => {
   });
 });
 
-test("a container that ends, which has the lock alone for a moment, is waited for", async () => {
+test("a container that ends, and holds the exclusive lock for a moment, is waited for", async () => {
   const host = new ImageHost(scratch());
   mkdirSync(host.tree);
   const before = `${IMPORT}
@@ -163,7 +163,7 @@ threading.Timer(0.3, locks.close).start()`;
   expect((await host.call<[string]>("stage.stage_tree(p, log.append)", before)).value?.[0]).toBe("copy");
 });
 
-test("a copy ends with the run that makes it, and the next run removes what there is of it", async () => {
+test("a copy ends with the run, and the next run removes the incomplete copy", async () => {
   const host = new ImageHost(scratch());
   await debianTree(host.tree);
   const code = `import sys\n${IMPORT}\nfrom ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -188,7 +188,7 @@ describe("removal", () => {
     if (existsSync(trash())) await execa("chattr", ["-R", "-f", "-i", "-a", trash()], { reject: false });
   });
 
-  test("of what nobody may change, and of nothing that a link leads to", async () => {
+  test("of immutable files, and of no file that a link leads to", async () => {
     make(scratch());
     await everyKind(trash());
     const kept = join(dirname(host.root), "kept");
@@ -221,7 +221,7 @@ describe("removal", () => {
     expect((await execa("btrfs", ["subvolume", "list", host.root])).stdout).toBe("");
   });
 
-  test("is refused while another part of the same file system is mounted in it", async () => {
+  test("is refused while another directory of the same file system is mounted in the tree", async () => {
     make(scratch());
     const kept = join(dirname(host.root), "kept");
     await mkdir(kept);
@@ -235,7 +235,7 @@ describe("removal", () => {
     expect((await remove(host, "trash-1")).error).toBeUndefined();
   });
 
-  test("of leftovers takes what no run needs, and nothing while a swap is not complete", async () => {
+  test("of leftovers removes only unneeded entries, and none while a swap is incomplete", async () => {
     make(scratch());
     for (const name of ["staged", "trash-1", "generations/1", "failed"]) {
       mkdirSync(join(host.state, name), { recursive: true });

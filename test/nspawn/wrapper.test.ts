@@ -25,7 +25,7 @@ const call = (tree: string, command: readonly string[], options: { input?: strin
 const sh = (tree: string, script: string) => call(tree, ["/bin/sh", "-c", script]);
 const busybox = (name = "img") => busyboxTree(join(scratch(), name));
 
-/** A tree with dpkg, which busybox has as well, and with the link that systemd-nspawn would then make. */
+/** A tree with dpkg, by busybox, and with the link that systemd-nspawn would make otherwise. */
 async function withDpkg(tree: string): Promise<string> {
   await mkdir(join(tree, "usr/sbin"));
   await symlink("usr/sbin", join(tree, "sbin"));
@@ -45,14 +45,14 @@ test.each([
   expect({ exitCode, stdout, stderr }).toEqual({ exitCode: status, stdout: "", stderr: "" });
 });
 
-test("a shell builtin is no command, and a file without a run bit cannot be executed", async () => {
+test("a shell builtin is not found, and a file without a run bit cannot be executed", async () => {
   const tree = await busybox();
   expect((await call(tree, ["exit", "3"])).exitCode).toBe(127);
   expect((await call(tree, ["A=b"])).exitCode).toBe(127);
   expect((await call(tree, ["/etc/passwd"])).exitCode).toBe(126);
 });
 
-test("arguments arrive as they are", async () => {
+test("arguments arrive unchanged", async () => {
   const words = ["", "a b", "'\"$x`", "-n", "new\nline", "*", "--"];
   const { stdout } = await call(await busybox(), ["/usr/bin/printf", "[%s]", ...words]);
   expect(stdout).toBe(words.map((word) => `[${word}]`).join(""));
@@ -84,18 +84,18 @@ test("a file that is standard input cannot be written from inside", async () => 
   expect(await readFile(join(directory, "data"), "utf8")).toBe("mine");
 });
 
-test("a closed standard input is an empty one", async () => {
+test("a closed standard input is empty", async () => {
   const { stdout } = await execa("sh", ["-c", '"$0" "$1" cat <&-; echo $?', exe(), await busybox()]);
   expect(stdout).toBe("0");
 });
 
-test("a closed standard error loses what is said, not the command", async () => {
+test("a closed standard error loses the messages, not the command", async () => {
   const script = '"$0" "$1" sh -c "echo out; echo lost >&2; exit 5" 2>&-; echo $?';
   const { stdout } = await execa("sh", ["-c", script, exe(), await busybox()]);
   expect(stdout).toBe("out\n5");
 });
 
-test("what the command leaves running ends with it", async () => {
+test("processes that the command leaves running end with the command", async () => {
   const tree = await busybox();
   const marker = `sleep 11${process.pid}`;
   const { exitCode } = await sh(tree, `${marker} & echo started`);
@@ -104,7 +104,7 @@ test("what the command leaves running ends with it", async () => {
 });
 
 test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
-  "%s for the wrapper ends the container, and the next call repairs the tree",
+  "%s of the wrapper ends the container, and the next call repairs the tree",
   async (signal) => {
     const tree = await withDpkg(await busybox());
     await writeFile(join(tree, "etc/resolv.conf"), foreignDns);
@@ -122,14 +122,14 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const)(
 );
 
 test("a hundred calls in a row work, and leave nothing on the host", async () => {
-  // With a /run of their own, as other tests run meanwhile.
+  // With a private /run, since other tests run meanwhile.
   const loop = `
     mount -t tmpfs x /run && mkdir -p /run/systemd/nspawn/propagate || exit
     left() { find /run ! -path "/run/systemd/nspawn/locks*"; cut -d " " -f 2 /proc/mounts; }
     "$0" "$1" true && before=$(left)
     i=0
     while [ $i -lt 100 ]; do "$0" "$1" true <"$0" || exit; i=$((i + 1)); done
-    # A mount of another test can vanish meanwhile, with the directory that it is on; what is new is ours.
+    # A mount of another test can vanish meanwhile, with the mount point; only new entries count.
     if left | grep -vxF "$before" >&2; then exit 3; fi`;
   const { exitCode, stderr } = await execa("unshare", ["--mount", "sh", "-c", loop, exe(), await busybox()], {
     reject: false,
@@ -137,7 +137,7 @@ test("a hundred calls in a row work, and leave nothing on the host", async () =>
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 });
 
-test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and the tree stays as it was", async () => {
+test("inside, DNS is the host's with every kind of /etc/resolv.conf in the tree, and the tree does not change", async () => {
   const link = (target: string) => (tree: string) => symlink(target, join(tree, "etc/resolv.conf"));
   const cases: Record<string, (tree: string) => Promise<unknown>> = {
     missing: async () => {},
@@ -168,7 +168,7 @@ test("inside, DNS is the host's, whatever /etc/resolv.conf of the tree is, and t
 });
 
 test.each(["dev", "etc", "proc", "run", "sys"])(
-  "a tree whose /%s is a link is refused, and nothing of the host is used",
+  "a tree with a link as /%s is refused, and no file of the host is used",
   async (name) => {
     const tree = await busybox();
     const outside = await files(join(scratch(), "outside"), { "resolv.conf": foreignDns });
@@ -187,7 +187,7 @@ test.each(["dev", "etc", "proc", "run", "sys"])(
 test.each([
   ["a link to a file of the host", (path: string) => symlink("/etc/passwd", path)],
   ["a pipe, which would be waited for", (path: string) => execa("mkfifo", [path])],
-])("a tree whose /etc/machine-id is %s is refused", async (_what, make) => {
+])("a tree with %s as /etc/machine-id is refused", async (_what, make) => {
   const tree = await busybox();
   await make(join(tree, "etc/machine-id"));
   const { exitCode, stderr } = await sh(tree, "true");
@@ -197,8 +197,8 @@ test.each([
   ]);
 });
 
-test("what a command makes of the tree is looked at before the next one starts, also when that was called meanwhile", async () => {
-  // As a maintenance has it, whose lock is not the wrapper's.
+test("the tree is checked again before each command, also when the next command was called during the first", async () => {
+  // A staged tree: the maintenance holds the lock, and the wrapper takes none.
   const tree = await busyboxTree(join(scratch(), ".nspawn-runner/img/staged"));
   const outside = scratch();
   const first = sh(tree, `echo >/there; sleep 0.5; umount -l /dev && rmdir /dev && ln -s ${outside} /dev`);
@@ -210,21 +210,21 @@ test("what a command makes of the tree is looked at before the next one starts, 
   expect(await readdir(outside)).toEqual([]);
 });
 
-test("a command may replace, change or remove /etc/resolv.conf, which is kept", async () => {
+test("a command may replace, change or remove /etc/resolv.conf, and the change is kept", async () => {
   const tree = await busybox();
-  const own = join(tree, "etc/resolv.conf");
+  const resolvConf = join(tree, "etc/resolv.conf");
   expect((await sh(tree, "echo mine >/etc/new && mv /etc/new /etc/resolv.conf")).exitCode).toBe(0);
-  expect(await readFile(own, "utf8")).toBe("mine\n");
+  expect(await readFile(resolvConf, "utf8")).toBe("mine\n");
   expect((await sh(tree, "echo more >>/etc/resolv.conf")).exitCode).toBe(0);
-  expect(await readFile(own, "utf8")).toBe(`${hostDns}more\n`);
+  expect(await readFile(resolvConf, "utf8")).toBe(`${hostDns}more\n`);
   expect((await sh(tree, "ln -sf /run/x/resolv.conf /etc/resolv.conf")).exitCode).toBe(0);
-  expect(await readlink(own)).toBe("/run/x/resolv.conf");
+  expect(await readlink(resolvConf)).toBe("/run/x/resolv.conf");
   expect((await sh(tree, "rm /etc/resolv.conf")).exitCode).toBe(0);
-  await expect(access(own)).rejects.toThrow();
+  await expect(access(resolvConf)).rejects.toThrow();
   expect((await execa("ls", ["-A", join(tree, "etc")])).stdout).toBe("os-release\npasswd");
 });
 
-test("the tree's own policy-rc.d, and one that the command makes, stay", async () => {
+test("a policy-rc.d of the tree, and a policy-rc.d that the command makes, stay", async () => {
   const tree = await withDpkg(await busybox());
   const policy = join(tree, "usr/sbin/policy-rc.d");
   await sh(tree, "printf '#!/bin/sh\\nexit 0\\n' >/usr/sbin/policy-rc.d");
@@ -242,7 +242,7 @@ test.each([
   expect((await call(await busybox(image), ["hostname"])).stdout).toBe(name);
 });
 
-test("/tmp is kept, /dev nodes cannot be made, and systemd knows that it is offline", async () => {
+test("/tmp is kept, device nodes cannot be made, and SYSTEMD_OFFLINE is set", async () => {
   const tree = await busybox();
   await sh(tree, "echo kept >/tmp/x");
   const { stdout } = await sh(
@@ -258,7 +258,7 @@ test("a .nspawn file beside the tree is not obeyed", async () => {
   expect((await sh(tree, "echo $OBEYED; ls /mnt 2>/dev/null")).stdout).toBe("");
 });
 
-test("the image's options reach its container, for the tree and for the staged one", async () => {
+test("the image's options reach the container, for the published and the staged tree", async () => {
   const root = scratch();
   const state = join(root, ".nspawn-runner/img");
   await files(root, {
@@ -273,7 +273,7 @@ test("the image's options reach its container, for the tree and for the staged o
   }
 });
 
-test("dpkg waits for the disk with each file in a published tree, in a staged one only when the image wants it", async () => {
+test("dpkg syncs each file in a published tree; in a staged tree only when the image asks for this", async () => {
   const root = scratch();
   const published = await busyboxTree(join(root, "img"));
   const staged = await busyboxTree(join(root, ".nspawn-runner/img/staged"));
@@ -298,7 +298,7 @@ test.each([
   expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write; .*$/);
 });
 
-test("standard error is the command's, at once; a shell that cannot be started is named", async () => {
+test("standard error of the command arrives at once; a shell that cannot be started is named", async () => {
   const tree = await busybox();
   const wrapper = execa(exe(), [tree, "/bin/sh", "-c", "echo early >&2; sleep 3333"], { reject: false, input: "" });
   const [early] = await once(wrapper.stderr, "data");
@@ -310,9 +310,9 @@ test("standard error is the command's, at once; a shell that cannot be started i
   expect([exitCode, stderr]).toEqual([1, "execv(/bin/sh) failed: No such file or directory"]);
 });
 
-test("a command has three descriptors, and so has what is above it, whatever the caller and the wrapper have open", async () => {
+test("a command and the processes above have three descriptors, however many the caller has open", async () => {
   const { tree } = await image();
-  // The shell that lists has no more than it was given.
+  // The listing shell itself opens no descriptor.
   const script = '"$0" "$1" sh -c "for of in 1 \\$\\$; do ls /proc/\\$of/fd; done; env" <"$0" 5<"$0" 8<"$0" 9<"$0"';
   const { stdout, stderr } = await execa("sh", ["-c", script, exe(), tree]);
   expect(stderr).toBe("");
@@ -331,12 +331,12 @@ async function image(name = "img"): Promise<{ root: string; tree: string; state:
 /** Runs while another process holds the lock as module_utils/_session/lock.py does. */
 async function held<T>(lock: string, purpose: string, body: (pid: number) => Promise<T>): Promise<T> {
   await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
-  // What an earlier holder has said stays in it.
+  // The text of an earlier holder stays in the file.
   await rm(lock, { force: true });
   const holder = execa("flock", [lock, "sh", "-c", `echo "$$, ${purpose}" >"$0"; exec sleep 600`, lock], {
     reject: false,
   });
-  // flock forks, and ends by itself when its child does.
+  // flock forks, and ends when the child ends.
   try {
     await until(async () => (await readFile(lock, "utf8").catch(() => "")).endsWith(`, ${purpose}\n`));
     const pid = Number.parseInt(await readFile(lock, "utf8"), 10);
@@ -365,7 +365,7 @@ async function holders(file: string): Promise<number[]> {
   return found;
 }
 
-/** Runs while a process sleeps in a container of its own on the tree, or in a mount namespace. */
+/** Calls `body` while a process sleeps in a container on the tree, or in a mount namespace. */
 async function job<T>(command: readonly [string, ...string[]], body: () => Promise<T>): Promise<T> {
   const [program, ...args] = command;
   const marker = `sleep 44${process.pid}`;
@@ -385,7 +385,7 @@ const nspawn = (...flags: string[]): [string, ...string[]] => [
   ...["--timezone=off", "--resolv-conf=off", `--machine=job${process.pid}`, ...flags],
 ];
 
-test("a command in place holds the image's lock, itself alone, and says so", async () => {
+test("a command in place holds the image's lock, in no other process, and writes the holder into the lock", async () => {
   const { tree, state, lock } = await image();
   const marker = `sleep 33${process.pid}`;
   const wrapper = execa(exe(), [tree, ...marker.split(" ")], { reject: false, stdin: "ignore" });
@@ -402,7 +402,7 @@ test("a command in place holds the image's lock, itself alone, and says so", asy
   expect(await isFree(lock)).toBe(true);
 });
 
-test("standard input from a file that the command does not read keeps no lock", async () => {
+test("a command that does not read standard input keeps no lock", async () => {
   const { tree, lock } = await image();
   expect((await execa("sh", ["-c", '"$0" "$1" true </bin/busybox', exe(), tree])).stderr).toBe("");
   expect(await isFree(lock)).toBe(true);
@@ -420,26 +420,26 @@ test("kill -9 of the wrapper leaves no lock", async () => {
   expect(await isFree(lock)).toBe(true);
 });
 
-test("a tree where no images are is entered without a lock", async () => {
+test("a tree outside a root directory is entered without a lock", async () => {
   const tree = await busybox();
   expect((await call(tree, ["true"])).exitCode).toBe(0);
   expect(await readdir(dirname(tree))).toEqual(["img"]);
 });
 
-test("a command is refused at once while another run holds the image, and its staged tree is not", async () => {
+test("while another run holds the image, a command is refused at once, and the staged tree can be entered", async () => {
   const { tree, state, lock } = await image();
   const staged = await busyboxTree(join(state, "staged"));
   await held(lock, "maintenance", async (pid) => {
     const start = Date.now();
     const { exitCode, stdout, stderr } = await call(tree, ["true"]);
-    // Less than the wait for another command in place.
+    // Shorter than the wait for another command in place.
     expect(Date.now() - start).toBeLessThan(5000);
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 125,
       stdout: "",
       stderr: `nspawn-chroot: the image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`,
     });
-    // Of this command Ansible shows only the standard output.
+    // Ansible shows only the standard output of this command.
     const mkdirs = await sh(tree, "mkdir -p /root/.ansible/tmp/ansible-tmp-1");
     expect(mkdirs.stdout).toBe(mkdirs.stderr);
     expect((await call(staged, ["hostname"])).stdout).toBe("img");
@@ -447,7 +447,7 @@ test("a command is refused at once while another run holds the image, and its st
   expect((await call(tree, ["true"])).exitCode).toBe(0);
 });
 
-test("commands in place wait some seconds for each other, no longer", async () => {
+test("commands in place wait for each other, for some seconds", async () => {
   const { tree, lock } = await image();
   const several = await Promise.all([1, 2, 3, 4].map(() => sh(tree, "sleep 0.1")));
   expect(several.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(Array(4).fill([0, ""]));
@@ -460,10 +460,10 @@ test("commands in place wait some seconds for each other, no longer", async () =
   });
 });
 
-test("what the lock says of a process that has ended is not believed", async () => {
+test("a lock that names a process that has ended: the wrapper waits as for an unknown holder", async () => {
   const { tree, lock } = await image();
   await held(lock, "a command in place", async () => {
-    // As in the moment between taking it and saying so.
+    // As between taking the lock and writing the holder's process id.
     await writeFile(lock, "4194305, maintenance\n");
     const start = Date.now();
     const { exitCode } = await call(tree, ["true"]);
@@ -472,7 +472,7 @@ test("what the lock says of a process that has ended is not believed", async () 
   });
 });
 
-test("a full disk keeps no command from running", async () => {
+test("a command runs also on a full disk", async () => {
   const root = scratch();
   const tree = join(root, "img");
   const script = `
@@ -538,7 +538,7 @@ test.each([
 test.each([
   ["a job that writes", []],
   ["a job that reads", ["--read-only"]],
-])("%s holds the image: one sentence", async (_, flags) => {
+])("%s holds the image: refused with one sentence", async (_, flags) => {
   const { tree } = await image();
   await job(nspawn(...flags, `--directory=${tree}`), async () => {
     const { exitCode, stdout, stderr } = await call(tree, ["true"]);
@@ -552,7 +552,7 @@ test.each([
   expect((await call(tree, ["true"])).exitCode).toBe(0);
 });
 
-test("an ephemeral job has a copy of its own and holds nothing; the lock file of a killed one neither", async () => {
+test("an ephemeral job works on a copy and holds no lock; the lock file of a killed job holds no lock either", async () => {
   const { tree } = await image();
   await job(nspawn("--ephemeral", `--directory=${tree}`), async () => {
     const { exitCode, stderr } = await call(tree, ["true"]);
@@ -576,13 +576,13 @@ test("a command works at once after one that was killed", async () => {
   }
 });
 
-test("an overlay mount of any mount namespace that has the tree as a layer is refused, one of its neighbour is not", async () => {
+test("an overlay with the tree as a layer, in any mount namespace, is refused; an overlay of a neighbour is not", async () => {
   for (const name of ["img", "img.1", "a b:c\\d,e(f)+"]) {
     const { root, tree } = await image(name);
     for (const directory of ["other", "up", "work", "point"]) await mkdir(join(root, directory));
     for (const neighbour of [`${tree}2`, join(root, `x${name}`), tree.replace("img.1", "img-1")])
       await mkdir(neighbour, { recursive: true });
-    // As overlayfs wants it, then as mount does.
+    // Escaped for overlayfs.
     const path = (of: string) => of.replaceAll("\\", "\\\\").replaceAll(":", "\\:").replaceAll(",", "\\,");
     const cases: [string, boolean][] = [
       [`lowerdir=${path(tree)}:${root}/other`, true],
@@ -610,7 +610,7 @@ test("an overlay mount of any mount namespace that has the tree as a layer is re
   }
 });
 
-test("wrong use is one sentence and exit status 125", async () => {
+test("wrong use gives one sentence and exit status 125", async () => {
   const directory = scratch();
   const tree = await busyboxTree(join(directory, "img"));
   await symlink("img", join(directory, "link"));
@@ -639,7 +639,7 @@ test("wrong use is one sentence and exit status 125", async () => {
   expect(help.stdout).toMatch(/^Usage: nspawn-chroot TREE COMMAND/);
 });
 
-test("a host whose systemd is too old is told so", async () => {
+test("a systemd that is too old gives one sentence", async () => {
   const hide =
     'for d in /usr/lib/*-linux-gnu*/systemd /usr/lib/systemd; do mount -t tmpfs x "$d"; >"$d/libsystemd-shared-241.so"; done; exec "$0" "$1" true';
   const { exitCode, stderr } = await execa("unshare", ["--mount", "sh", "-c", hide, exe(), await busybox()], {
@@ -648,14 +648,14 @@ test("a host whose systemd is too old is told so", async () => {
   expect([exitCode, stderr]).toEqual([125, "nspawn-chroot: needs systemd 248 or newer, but this host has 241"]);
 });
 
-test("it is found by its own path, and clean for shellcheck, the part that runs inside too", async () => {
+test("the wrapper works through a link, and shellcheck has no complaint about both files", async () => {
   const link = join(scratch(), "chroot");
   await symlink(exe(), link);
   expect((await execa(link, [await busybox(), "hostname"], { stdin: "ignore" })).stdout).toBe("img");
   await execa("shellcheck", ["--external-sources", exe(), join(dirname(exe()), "nspawn-inside.sh")]);
 });
 
-test.each([true, false])("it serves community.general.chroot; pipelining %s", async (pipelining) => {
+test.each([true, false])("the wrapper serves community.general.chroot; pipelining %s", async (pipelining) => {
   const root = scratch();
   const tree = await debianTree(join(root, "img"));
   const link = { src: "../run/systemd/resolve/stub-resolv.conf", dest: "/etc/resolv.conf", state: "link", force: true };
@@ -665,7 +665,7 @@ test.each([true, false])("it serves community.general.chroot; pipelining %s", as
     { file: link },
     { command: `getent hosts ${await archiveHost(tree)}`, changed_when: false },
   ];
-  // Modules that do more inside run there in the same way, however they came in.
+  // Modules that only work inside the tree do not depend on pipelining.
   const more = [
     { apt: { update_cache: true } },
     { apt: { name: "cron" } },

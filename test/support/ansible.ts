@@ -30,7 +30,7 @@ export type AnsibleProgram =
   | "ansible-galaxy"
   | "ansible-vault";
 
-/** Runs a program as nobody who may read everything: the Ansible under test can lie in a home directory. */
+/** Runs a program as an unprivileged user with the right to read all files: the Ansible under test can be in a home directory. */
 export const asNobody: readonly string[] = [
   "setpriv",
   "--reuid=65534",
@@ -56,7 +56,7 @@ export function ansibleProgram(program: AnsibleProgram): string {
 export function ansibleEnvironment(): Record<string, string> {
   return {
     ANSIBLE_COLLECTIONS_PATH: inject("collections"),
-    // Of other collections there is none, whatever this machine has installed: ansible-core is enough.
+    // Without the other collections of this machine: ansible-core is enough.
     ANSIBLE_COLLECTIONS_SCAN_SYS_PATH: "0",
     ANSIBLE_NOCOLOR: "1",
     ANSIBLE_LOCALHOST_WARNING: "0",
@@ -70,7 +70,7 @@ export const withChrootConnection = (): Record<string, string> => ({
   ANSIBLE_COLLECTIONS_PATH: `${inject("collections")}:/usr/lib/python3/dist-packages`,
 });
 
-/** Runs an Ansible program to its end; never throws for its exit status. Standard input is empty, as in a job. */
+/** Runs an Ansible program to the end; never throws for the exit status. Standard input is empty, as in a job. */
 export async function ansible(
   program: AnsibleProgram,
   args: readonly string[],

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Builds the artifact and installs it by ansible-galaxy, once for all vitest projects that need it. Their tests never see the source tree.
+// Builds the artifact and installs the artifact by ansible-galaxy, once for all vitest projects that ask for this set-up. The tests of these
+// projects never see the source tree.
 
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import type { TestProject } from "vitest/node";

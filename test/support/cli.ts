@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The development commands, run from their source.
+// The development commands, run from the source.
 
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";

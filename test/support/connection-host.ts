@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A tree and an inventory that leads to it by the connection plugin.
+// A tree, and an inventory that leads to the tree by the connection plugin.
 
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,14 +12,14 @@ import { files, scratch } from "./scratch.ts";
 import { debianTree } from "./trees.ts";
 
 export interface ConnectionHost {
-  /** Of the inventory and the playbooks. */
+  /** Directory of the inventory and the playbooks. */
   readonly directory: string;
   readonly tree: string;
   /** Runs a playbook of these tasks on the host `img`. */
   readonly run: (tasks: string, options?: Partial<AnsibleOptions>) => Promise<AnsibleResult>;
 }
 
-/** `variables` are of the host `img`, beside those that lead to the tree. */
+/** `variables` are added to the variables of the host `img`. */
 export async function connectionHost(
   make: (tree: string) => Promise<string> = debianTree,
   lifetime: "test" | "file" = "test",
@@ -55,13 +55,13 @@ export async function addTransfer(directory: string): Promise<void> {
   await copyFile(join(import.meta.dirname, "transfer.py"), join(directory, "action_plugins/transfer.py"));
 }
 
-/** What Ansible prints at the end of a play in which nothing went wrong that was not ignored. */
+/** Ansible's last line for a play without a failure, apart from ignored ones. */
 export const succeeded = /unreachable=0 +failed=0 /;
 
 /** Pattern of the systemd-nspawn that runs a tree's container. */
 export const containerOf = (tree: string): string => `^systemd-nspawn .*--directory=${tree} `;
 
-/** Pattern of the program that keeps a tree's session; not of a shell that has the pattern in its command line. */
+/** Pattern of the program that keeps a tree's session. A shell with this pattern in the command line does not match. */
 export const sessionOf = (tree: string): string => `^[^ ]+ -I -c .*"tree": "${tree}"`;
 
 /** The systemd-nspawn that runs a tree's container, if there is one. */
@@ -74,10 +74,10 @@ export const sessions = (tree: string): Process[] => processes(new RegExp(sessio
 export const onThisHost = (command: string): string =>
   `{ansible.builtin.shell: ${JSON.stringify(command)}, delegate_to: localhost, vars: {ansible_connection: local}}`;
 
-/** A command that tells one container from another: when its first process started. The number of a namespace is given again. */
+/** A command that identifies a container, by the start time of the first process. The kernel reuses the numbers of namespaces. */
 export const whichContainer = "cut -d ' ' -f 22 /proc/1/stat";
 
-/** A module that says with which Python it ran, and where that found Ansible's module code: in a fork of the agent, in its archive. */
+/** A module that returns the Python version, and the path of Ansible's module code: in a fork of the agent, a path in the agent's archive. */
 export const where = `#!/usr/bin/python
 import sys
 from ansible.module_utils import basic

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A host for creations: runs the module for real, looks for what the module left behind, and makes a small archive.
+// A host for creations: runs the module for real, looks for leftovers of the module, and makes a small archive.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ export interface ModuleResult {
   msg: string;
   path?: string;
   bootstrap?: string;
-  /** What `--diff` shows. */
+  /** The output of `--diff`. */
   shown: string;
 }
 
@@ -42,7 +42,7 @@ export async function chroot(params: Record<string, unknown>, options: ModuleOpt
 
 /** Starts a playbook of one creation and returns the process of ansible-playbook. */
 export function startCreation(params: Record<string, unknown>, env: Record<string, string> = {}) {
-  // The interpreter of the implicit localhost: discovery may find one that does not start.
+  // The interpreter of the implicit localhost: discovery may find an interpreter that does not start.
   const vars = { ansible_python_interpreter: "{{ ansible_playbook_python }}" };
   const play = [{ hosts: "localhost", gather_facts: false, vars, tasks: [{ "nspawn.runner.chroot": params }] }];
   const playbook = join(scratch(), "play.json");

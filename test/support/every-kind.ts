@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A tree with every kind of file that a tree can have, and all that can be told of a tree.
+// A tree with every kind of file, and a full description of a tree.
 
 import { mkdir } from "node:fs/promises";
 import { execa } from "execa";
@@ -47,13 +47,13 @@ touch -h -d '2001-02-03 04:05:06.123456789' etc/out etc/hard-link odd/null odd/f
 touch -d '1999-02-03 04:05:06.987654321' etc odd .
 `;
 
-/** Makes the tree; its directory may exist, empty. */
+/** Makes the tree. The directory may exist, empty. */
 export async function everyKind(tree: string): Promise<void> {
   await mkdir(tree, { recursive: true });
   await execa("/bin/bash", ["-c", FILL], { cwd: tree, env: { PATH } });
 }
 
-const TELL = `
+const DESCRIBE = `
 set -e
 find . -printf '%p|%y|%m|%U|%G|%l|%n|%T@\\n' -type f -printf '%s\\n' | LC_ALL=C sort
 find . '(' -type b -o -type c ')' -exec stat --format='%n %t:%T' '{}' + | LC_ALL=C sort
@@ -65,8 +65,8 @@ find . -type f -exec sha256sum '{}' + | LC_ALL=C sort
 test "$(du --block-size=1M odd/sparse | cut -f1)" -lt 2 && echo sparse
 `;
 
-/** All that programs tell of a tree, but when its inodes changed. */
-export async function told(tree: string): Promise<string[]> {
-  const { stdout } = await execa("/bin/bash", ["-c", TELL], { cwd: tree, env: { PATH }, encoding: "latin1" });
+/** All attributes and contents of a tree, as printed by programs, except the times of inode changes. */
+export async function describeTree(tree: string): Promise<string[]> {
+  const { stdout } = await execa("/bin/bash", ["-c", DESCRIBE], { cwd: tree, env: { PATH }, encoding: "latin1" });
   return stdout.split("\n");
 }

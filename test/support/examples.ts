@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A host with the examples of the artifact, as they are.
+// A host with the unchanged examples of the artifact.
 
 import { cpSync } from "node:fs";
 import { join } from "node:path";

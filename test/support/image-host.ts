@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// An image without Ansible: what a maintenance does with its trees, called in Python as the maintenance calls it.
+// An image without Ansible: the functions that a maintenance calls, called in Python.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,10 +35,10 @@ export interface State {
   hold?: { since: string; generation: string };
 }
 
-/** Runs a program under it, whose time or system calls are looked at: measuring coverage takes some of its own. */
+/** For a program with measured time or system calls: the measurement of coverage would add to both. */
 export const unmeasured = ["env", "--unset=COVERAGE_PROCESS_START"] as const;
 
-/** Runs Python of the artifact to its end, where `under` is given by that program and its arguments. */
+/** Runs Python code with the artifact's modules to the end; `under` is a program, with arguments, that starts Python. */
 export function python(script: string, args: readonly string[] = [], under: readonly string[] = []) {
   const [file, ...rest] = [...under, "/usr/bin/python3", "-c", PRELUDE + script, ...args] as [string, ...string[]];
   return execa(file, rest, { env: pythonEnvironment(), cwd: "/" });
@@ -92,7 +92,7 @@ export class ImageHost {
 
   load = (): State => JSON.parse(readFileSync(join(this.state, "state.json"), "utf8"));
 
-  /** Changes state.json as nobody should. */
+  /** Changes state.json by hand. */
   edit(change: (state: State) => void): void {
     const state = this.load();
     change(state);

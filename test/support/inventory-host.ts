@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A directory with an inventory file, playbooks and a root directory of trees, and what ansible-inventory says of it.
+// A directory with an inventory file, playbooks and a root directory of trees, and the result of ansible-inventory.
 
 import { join } from "node:path";
 import { type AnsibleOptions, type AnsibleResult, ansible } from "./ansible.ts";
@@ -11,23 +11,23 @@ export type HostVariables = Record<string, unknown>;
 
 export interface Listing extends AnsibleResult {
   hosts: Record<string, HostVariables>;
-  /** Hosts of a group, without those of its children. */
+  /** Hosts of a group, without the hosts of child groups. */
   group: (name: string) => string[];
 }
 
-/** Playbooks are looked for beside the inventory file only, whatever the machine has in /etc/nspawn-runner. */
+/** Playbooks are looked for beside the inventory file only: the machine may have some in /etc/nspawn-runner. */
 export const inventoryFile = "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\n";
 
-/** Writes the files into the directory; `nspawn_runner.yml` is there without being named. */
+/** Writes the files into the directory, and `nspawn_runner.yml` by default. */
 export function inventoryHost(directory: string, contents: Record<string, string | Buffer>): Promise<string> {
   return files(directory, { "nspawn_runner.yml": inventoryFile, ...contents });
 }
 
-/** A playbook whose first play has these lines as its `vars`. */
+/** A playbook with these lines as the `vars` of the first play. */
 export const playbook = (...vars: string[]): string =>
   `- hosts: all\n  gather_facts: false\n  vars:\n${vars.map((line) => `    ${line}\n`).join("")}  tasks: []\n`;
 
-/** `ansible-inventory --list` of the directory's nspawn_runner.yml. Text that is marked as no template is a string here too. */
+/** `ansible-inventory --list` of the directory's nspawn_runner.yml. Text that is marked as unsafe becomes a plain string. */
 export async function list(
   directory: string,
   options: Partial<AnsibleOptions> & { inventory?: string } = {},
@@ -38,10 +38,10 @@ export async function list(
   return { ...result, hosts: data._meta.hostvars, group: (name) => data[name]?.hosts ?? [] };
 }
 
-/** Without white space: Ansible breaks its warnings into lines, in the middle of a path too. */
+/** Without white space: Ansible breaks warnings into lines, also in the middle of a path. */
 const squeezed = (text: string): string => text.replace(/\s+/g, "");
 
-/** How often a warning is in what Ansible printed. */
+/** How often a warning is in the output. */
 export const countOf = (warning: string, output: string): number =>
   squeezed(output).split(squeezed(warning)).length - 1;
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A tree as text, to compare it with itself later.
+// A tree as text, for a comparison with the same tree later.
 
 import { createHash } from "node:crypto";
 import { execa, execaSync } from "execa";
@@ -10,7 +10,7 @@ import { execa, execaSync } from "execa";
  * Changes with any write, chmod, link or rename in the tree: the kernel stamps the inode.
  *
  * @param options.read Whether reading a file counts as a change too.
- * @param options.root Whether the directory itself counts; the kernel stamps a directory that is renamed.
+ * @param options.root Whether the root directory counts; the kernel stamps a renamed directory.
  */
 export function fingerprint(tree: string, { read = false, root = true } = {}): string {
   const inode = "%P %y %D:%i %n %m %U %G %s %T@ %C@ %l\\n";

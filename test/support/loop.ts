@@ -6,6 +6,6 @@ import { scratch } from "./scratch.ts";
 
 export type { FileSystem };
 
-/** Mounts a new file system of so many mebibytes until the test ends, and returns its mount point. xfs takes 300 at least. */
+/** Mounts a new file system of so many mebibytes until the test ends, and returns the mount point. xfs takes 300 at least. */
 export const loopFileSystem = (kind: FileSystem, mebibytes: number): Promise<string> =>
   mountLoopFile(scratch(), kind, mebibytes);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A small model on disk, whole or with something wrong in it.
+// A small model on disk, correct or with a mistake.
 
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const minimal = fileURLToPath(new URL("../case/minimal/", import.meta.url));
 
-/** Puts the model of the golden case `minimal` into a directory, with `package.json`, and replaces texts in its files. */
+/** Copies the model of the golden case `minimal` and `package.json` into a directory, and replaces texts in the files. */
 export async function modelCheckout(
   directory: string,
   edits: readonly (readonly [file: string, from: string, to: string])[] = [],

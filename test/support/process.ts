@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Processes of this machine: found by their command lines, waited for, and started for the time of a test.
+// Processes of this machine: found by command lines, waited for, and started for the time of a test.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { execa } from "execa";
@@ -14,14 +14,14 @@ export interface Process {
   readonly command: string;
 }
 
-/** Living processes whose command line has this text, or matches this pattern. */
+/** Living processes with this text in the command line, or a command line that matches this pattern. */
 export function processes(command: string | RegExp): Process[] {
   return living().filter((process) =>
     typeof command === "string" ? process.command.includes(command) : command.test(process.command),
   );
 }
 
-/** Living processes whose command line has this path, or whose working directory is at or beneath the path. */
+/** Living processes with this path in the command line, or with the working directory at or beneath the path. */
 export function processesAt(path: string): Process[] {
   return living().filter(
     ({ pid, command }) => pid !== process.pid && (command.includes(path) || workingDirectory(pid).startsWith(path)),
@@ -56,11 +56,11 @@ export const until = (condition: () => boolean | Promise<boolean>): Promise<true
 
 export interface Running {
   readonly pid: number;
-  /** Kills the program, and waits for its end. */
+  /** Kills the program, and waits for the end. */
   readonly end: () => Promise<void>;
 }
 
-/** Starts a program, and waits until it prints something. It is killed when the test ends. */
+/** Starts a program, and waits for the first output. The program is killed when the test ends. */
 export async function running(argv: readonly [string, ...string[]], cwd = "/"): Promise<Running> {
   const [file, ...args] = argv;
   const child = execa(file, args, { reject: false, cwd });
@@ -76,7 +76,7 @@ export async function running(argv: readonly [string, ...string[]], cwd = "/"): 
   return { pid: child.pid as number, end };
 }
 
-/** A systemd-nspawn on a tree, without systemd on this host. Everything in it dies with its first process. */
+/** A systemd-nspawn on a tree, also on a host without systemd. The whole container dies with the first process. */
 export function container(tree: string, ...flagsAndCommand: readonly string[]): [string, ...string[]] {
   const isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"] as const;
   const flags = ["--register=no", "--keep-unit", "--quiet", "--settings=no", "--console=pipe", "--as-pid2"];

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A runner host for a test of maintenance: an inventory file, a site.yml and playbooks, with a root directory of their own.
+// A runner host for a test of maintenance: an inventory file, a site.yml, playbooks and a root directory.
 
 import { join } from "node:path";
 import { execa } from "execa";
@@ -23,7 +23,7 @@ export interface RunnerHost {
 
 /**
  * `contents` are files beside the inventory file; `trees` are images that exist already, each a Busybox.
- * `root` is the root directory, where it is not beneath the host's own.
+ * `root` is the root directory, by default beneath the directory of the playbooks.
  */
 export async function runnerHost(
   contents: Record<string, string>,
@@ -43,7 +43,7 @@ export async function runnerHost(
     directory,
     root,
     state: (image, file) => join(root, ".nspawn-runner", image, file),
-    // A session of its own: what asks for a password finds no terminal, also when the tests have one.
+    // In a new session: a program that asks for a password finds no terminal, also when the tests have a terminal.
     run: (args, options = {}) =>
       ansible("ansible-playbook", ["-i", "nspawn_runner.yml", ...args], {
         cwd: directory,
@@ -53,7 +53,7 @@ export async function runnerHost(
   };
 }
 
-/** A playbook of one play that touches no tree unless its tasks do. */
+/** A playbook of one play, without the gathering of facts. */
 export const playbook = (image: string, tasks: string, vars = "nspawn_runner_chroot_suite: bookworm"): string =>
   `- hosts: ${image}\n  gather_facts: false\n  vars: {${vars}}\n  tasks:\n${tasks.replace(/^/gm, "    ")}\n`;
 
@@ -72,15 +72,15 @@ export function summary({ stdout }: AnsibleResult, image: string): string[] {
   return line.trim().split(/ {2,}/).slice(1);
 }
 
-/** What a run said of an image in its summary, when it failed. */
+/** The sentence about an image below the summary of a run, if there is one. */
 export const sentence = ({ stdout }: AnsibleResult, image: string): string =>
   stdout
     .slice(stdout.indexOf("TASK [Summary]"))
     .split("\n")
     .find((line) => line.startsWith(`${image}: `)) ?? "";
 
-/** Starts a maintenance and waits until it has come to a point. The rest of the run ends with the test. */
-export async function started(host: RunnerHost, isThere: () => boolean): Promise<{ result: Promise<AnsibleResult> }> {
+/** Starts a maintenance and waits until the condition holds. The rest of the run is killed when the test ends. */
+export async function started(host: RunnerHost, condition: () => boolean): Promise<{ result: Promise<AnsibleResult> }> {
   onTestFinished(() => {
     for (const { pid } of processes(host.directory)) {
       try {
@@ -96,13 +96,13 @@ export async function started(host: RunnerHost, isThere: () => boolean): Promise
     stdout,
     stderr,
   }));
-  await until(isThere);
+  await until(condition);
   return { result };
 }
 
-/** Starts a maintenance, and kills its first process alone when it has come to a point. */
-export async function killed(host: RunnerHost, isThere: () => boolean): Promise<void> {
-  const { result } = await started(host, isThere);
+/** Starts a maintenance, and kills the first process alone when the condition holds. */
+export async function killed(host: RunnerHost, condition: () => boolean): Promise<void> {
+  const { result } = await started(host, condition);
   const outer = processes(host.directory).filter((candidate) => candidate.parent === process.pid);
   expect(outer).toHaveLength(1);
   process.kill((outer[0] as Process).pid, "SIGKILL");

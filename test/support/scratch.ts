@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Directories of a test's own, on disk, which vanish with it whatever was mounted or locked in them.
+// Directories of a test, on disk. The end of the test removes a directory with all mounts and immutable files.
 
 import { mkdtempSync, readFileSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { afterAll, onTestFinished } from "vitest";
 
 /**
  * Makes a directory that is removed when the test ends, or with `"file"` when the test file ends.
- * Mounts beneath it are undone first, the innermost first.
+ * Mounts beneath are undone first, the innermost first.
  */
 export function scratch(lifetime: "test" | "file" = "test"): string {
   const directory = mkdtempSync("/var/tmp/nspawn-runner-test-");
@@ -22,7 +22,7 @@ export function scratch(lifetime: "test" | "file" = "test"): string {
   return directory;
 }
 
-/** Writes files, each with its directories; a path that ends in `/` is a directory. Returns the base directory. */
+/** Writes files and the parent directories; a path that ends in `/` is a directory. Returns the base directory. */
 export async function files(base: string, contents: Record<string, string | Buffer>): Promise<string> {
   for (const [path, content] of Object.entries(contents)) {
     const target = join(base, path);
@@ -44,7 +44,7 @@ export function mountsBeneath(directory: string): string[] {
 }
 
 async function removeScratch(directory: string): Promise<void> {
-  // Whoever has just been killed may hold something there for a moment.
+  // A process that was just killed may hold a mount for a moment.
   for (const end = Date.now() + 10_000; mountsBeneath(directory).length > 0; await sleep(100)) {
     for (const mount of mountsBeneath(directory)) await execa("umount", ["--detach-loop", mount], { reject: false });
     const left = mountsBeneath(directory);

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# An action plugin for tests: calls the connection as Ansible's own actions do, with what a playbook cannot write down, in a bounded memory.
+# An action plugin for tests: calls the connection as Ansible's own actions do, with arguments that no playbook can have, in bounded memory.
 
 import os
 import resource
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
 
 
 class room:
-    """Lets this process have so many bytes more than it has now."""
+    """Lets this process allocate so many more bytes."""
 
     def __init__(self, size):
         self.size = size
@@ -44,10 +44,10 @@ class room:
 
 
 def every(connection, directory, contents):
-    """Copies each content under every name there and back, by each way that there is; yields what did not come back as it was."""
+    """Copies each content under every name to the tree and back, in all ways; yields the copies that differ."""
     quote = connection._shell.quote
     root = os.fsencode(os.path.join(connection.get_option("remote_addr"), "root"))
-    # It closes its standard input before it has been fed.
+    # The command closes standard input before all data is sent.
     if connection.exec_command("exec 0<&-; sleep 0.3; echo deaf", in_data=b"x" * 3000000) != (0, b"deaf\n", b""):
         yield "fed what does not eat"
     for name in map(os.fsdecode, NAMES):

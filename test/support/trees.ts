@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Trees for tests: a real Debian, made once and kept in the cache, and one of a few files for what needs no Debian.
+// Trees for tests: a real Debian, made once and kept in the cache, and a Busybox for tests that need no Debian.
 
 import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -11,14 +11,14 @@ import type { Suite } from "../../src/tool/mmdebstrap.ts";
 
 export { debianSource };
 
-/** Copies a Debian tree, such as a creation makes it, to a path that does not exist yet. */
+/** Copies a Debian tree, as made by a creation, to a path that does not exist yet. */
 export async function debianTree(target: string, suite: Suite = "bookworm"): Promise<string> {
   await mkdir(dirname(target), { recursive: true });
   await execa("cp", ["--archive", "--reflink=auto", await debianSource(suite), target]);
   return target;
 }
 
-/** The host of the package archive that a Debian tree was made from: a name that DNS must know. */
+/** The host of the package archive of a Debian tree: a name that DNS must know. */
 export async function archiveHost(tree: string): Promise<string> {
   const sources = await readFile(join(tree, "etc/apt/sources.list"), "utf8");
   const host = /^deb https?:\/\/([^/\s]+)/m.exec(sources)?.[1];
@@ -32,7 +32,7 @@ export async function busyboxTree(target: string): Promise<string> {
     await mkdir(join(target, directory), { recursive: true });
   }
   await copyFile("/bin/busybox", join(target, "usr/bin/busybox"));
-  // systemd-nspawn makes those that it misses.
+  // systemd-nspawn would make missing links.
   for (const name of ["bin", "lib"]) await symlink(`usr/${name}`, join(target, name));
   const { stdout } = await execa("/bin/busybox", ["--list"]);
   for (const applet of stdout.split("\n")) {

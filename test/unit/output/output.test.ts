@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Plan, comparison and what is written, on a real disk.
+// Plan, comparison and written files, on a real disk.
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { files, scratch } from "../../support/scratch.ts";
 const text = (content: string, mode: PlannedFile["mode"] = 0o644): PlannedFile => ({ content, mode });
 
 describe("a plan", () => {
-  test("is in the order of its paths", () => {
+  test("is sorted by path", () => {
     expect([
       ...planFiles([
         ["b", text("")],
@@ -31,7 +31,7 @@ describe("a plan", () => {
     ).toThrow("Two writers want a.");
   });
 
-  test.each(["/a", "../a", "a/../../b", "a//b", "./a", ""])("does not leave its directory: %j", (path) => {
+  test.each(["/a", "../a", "a/../../b", "a//b", "./a", ""])("has no path out of the directory: %j", (path) => {
     expect(() => planFiles([[path, text("")]])).toThrow("is not a path below");
   });
 });
@@ -49,7 +49,7 @@ describe("apply", () => {
     expect(await compare(root, plan, "out")).toEqual([]);
   });
 
-  test("writes only what differs", async () => {
+  test("writes only files that differ", async () => {
     const root = await files(scratch(), { "out/same": "1", "out/other": "1" });
     const inode = (name: string) => statSync(join(root, "out", name)).ino;
     const before = [inode("same"), inode("other")];
@@ -64,7 +64,7 @@ describe("apply", () => {
     expect(inode("other")).not.toBe(before[1]);
   });
 
-  test("deletes orphans in its own directory, and nothing beside it", async () => {
+  test("deletes orphans in the directory, and nothing beside the directory", async () => {
     const root = await files(scratch(), { "out/old/deep/x": "1", "out/keep": "1", "beside/x": "1", outer: "1" });
     const plan = planFiles([["out/keep", text("1")]]);
     await apply(root, await compare(root, plan, "out"));
@@ -72,7 +72,7 @@ describe("apply", () => {
     expect(existsSync(join(root, "beside/x")) && existsSync(join(root, "outer"))).toBe(true);
   });
 
-  test("follows no link out of its directory", async () => {
+  test("follows no link out of the directory", async () => {
     const root = await files(scratch(), { "beside/x": "1", "out/": "" });
     symlinkSync("../beside", join(root, "out/sub"));
     symlinkSync("../beside/x", join(root, "out/file"));
@@ -86,7 +86,7 @@ describe("apply", () => {
     expect(readFileSync(join(root, "out/file"), "utf8")).toBe("2");
   });
 
-  test("passes over what Python leaves behind", async () => {
+  test("ignores Python's bytecode", async () => {
     const root = await files(scratch(), { "out/__pycache__/x.pyc": "1", "out/a": "1" });
     expect(await compare(root, planFiles([["out/a", text("1")]]), "out")).toEqual([]);
   });

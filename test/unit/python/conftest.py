@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes the collection importable under its own name, as Ansible does, and counts for `npm test`.
+# Makes the collection importable under the name that Ansible uses, and counts the tests for `npm test`.
 # A test of plugin_utils begins with `pytest.importorskip("ansible")`: that code imports Ansible, which unit tests do not require.
 
 from __future__ import annotations
@@ -50,6 +50,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """The exception's own message; an error of collection has only a text, whose last line says the error."""
+    """The exception's message; an error of pytest's collection has only a text, with the error in the last line."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return crash.message if crash else str(report.longrepr).strip().rsplit("\n", 1)[-1]

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Each mistake that a model can have: what is reported, and where.
+// Each mistake that a model can have, with message and position.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { formatProblem, type Problem, SpecError } from "../../../src/read/proble
 import { modelCheckout } from "../../support/model.ts";
 import { scratch } from "../../support/scratch.ts";
 
-/** What is replaced in the small model, and the problems that this gives: position and message. */
+/** A replacement in the small model, and the resulting problems: position and message. */
 interface Row {
   readonly given: readonly [file: string, from: string, to: string];
   /** A second edit, where a mistake needs two. */
@@ -398,7 +398,7 @@ test.each([
   expect(problemsOf(await modelCheckout(scratch(), [edit]))).toEqual([]);
 });
 
-test("all problems are reported, each with its line of source", async () => {
+test("all problems are reported, each with the line of source", async () => {
   const directory = await modelCheckout(scratch(), [
     content("/** Its colour. */", "/** Its colour */"),
     tables('why: "It is loud."', 'why: "It is loud"'),
@@ -423,7 +423,7 @@ test("package.json must have a version", async () => {
   ]);
 });
 
-test("the whole model is right", () => {
+test("the collection's own model has no problem", () => {
   expect(problemsOf(process.cwd())).toEqual([]);
 });
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How a program fails, and what the user is told.
+// The ways in which a program fails, and the messages for the user.
 
 import { describe, expect, test } from "vitest";
 import { checkSyntax } from "../../../src/tool/python-syntax.ts";
@@ -10,17 +10,17 @@ import { files, scratch } from "../../support/scratch.ts";
 const from = "Debian's package coreutils";
 
 describe("run", () => {
-  test("gives what the program printed", async () => {
+  test("returns the output of the program", async () => {
     expect(await run("sh", ["-c", "echo out; echo err >&2"], { from })).toEqual({ exitCode: 0, output: "out\nerr" });
   });
 
-  test("a program that is not there", async () => {
+  test("a program that is not installed", async () => {
     await expect(run("no-such-program", [], { from })).rejects.toThrow(
       new ToolError("no-such-program", null, "not installed. It comes with Debian's package coreutils."),
     );
   });
 
-  test("a program that fails: command, exit code, the end of its messages", async () => {
+  test("a program that fails: command, exit code, the last messages", async () => {
     const error = await run("sh", ["-c", "seq 1 30 >&2; exit 3"], { from }).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(ToolError);
     expect(error).toMatchObject({ exitCode: 3, command: "sh -c 'seq 1 30 >&2; exit 3'" });
@@ -31,7 +31,7 @@ describe("run", () => {
     await expect(run("sh", ["-c", "kill -9 $$"], { from })).rejects.toThrow("ended by SIGKILL");
   });
 
-  test("an exit code that is an answer", async () => {
+  test("an exit code that is declared as an answer", async () => {
     expect((await run("sh", ["-c", "exit 1"], { from, answers: [0, 1] })).exitCode).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Literals of each language, judged by the language itself.
+// Literals of each language, checked by the language itself.
 
 import { describe, expect, test } from "vitest";
 import { run } from "../../../../src/tool/run.ts";
@@ -10,7 +10,7 @@ import { type Python, pythonString, pythonText, pythonValue, tuple } from "../..
 import { shTemplate, shWord } from "../../../../src/write/literal/sh.ts";
 import { yamlText } from "../../../../src/write/literal/yaml.ts";
 
-/** What breaks quoting somewhere. */
+/** Strings that break the quoting of some language. */
 const nasty = [
   "",
   " ",
@@ -129,7 +129,7 @@ describe("YAML", () => {
   test("each string comes back from the parser that Ansible uses, as value and as key", async ({ skip }) => {
     const { exitCode } = await run("/usr/bin/python3", ["-c", "import yaml"], { ...json, answers: [0, 1] });
     skip(exitCode !== 0, "/usr/bin/python3 has no PyYAML, which comes with Debian's package python3-yaml");
-    // Python's YAML reads none of these.
+    // PyYAML does not read these characters.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are meant.
     const given = nasty.filter((text) => !/[\0\u0007\u007f\ufeff\u0085\u2028]/.test(text));
     const value = { values: given, keys: Object.fromEntries(given.map((text, index) => [text, index])) };
@@ -154,7 +154,7 @@ describe("sh", () => {
     expect(output.split("\0").slice(0, -1)).toEqual(words);
   });
 
-  test("placeholders are variables, the rest is as it is", async () => {
+  test("placeholders become variables, the rest does not change", async () => {
     const program = `name='a b $x'; printf '%s\\0' ${words.map((word) => shTemplate(`${word}={name}`)).join(" ")}`;
     const { output } = await run("sh", ["-c", program], { from: "every system" });
     expect(output.split("\0").slice(0, -1)).toEqual(words.map((word) => `${word}=a b $x`));

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The committed JSON Schemas: files that they must accept, and files that they must refuse.
+// The committed JSON Schemas: files that must be accepted, and files that must be refused.
 
 import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
@@ -12,7 +12,7 @@ const validator = (name: string) =>
     JSON.parse(readFileSync(`generated/schema/${name}.schema.json`, "utf8")),
   );
 
-/** As an editor reads it: YAML 1.2, and Ansible's tags give strings. */
+/** Reads text as an editor does: YAML 1.2, and Ansible's tags give strings. */
 const editorParse = (text: string): unknown =>
   parse(text, { customTags: ["!vault", "!unsafe"].map((tag) => ({ tag, resolve: (value: string) => value })) });
 
@@ -108,7 +108,7 @@ describe("a playbook", () => {
   test.each(wrong)("refuses %s", (_, text) => expect(validate(editorParse(text))).toBe(false));
 });
 
-describe("the file of what is known of an image's trees", () => {
+describe("state.json", () => {
   const schema = JSON.parse(readFileSync("generated/schema/state.schema.json", "utf8"));
   const validate = validator("state");
   const [example] = schema.examples;
