@@ -115,7 +115,7 @@ async function measuredTests(paths: readonly string[], files: readonly string[],
     const options = { collection, omit: unmeasured, enough };
     const { under, env } = await measurement(directory, options);
     // The Python unit tests import the collection that the set-up of the other tests has built.
-    const built = { NSPAWN_RUNNER_COLLECTIONS: resolve(collection, "../../..") };
+    const built = { NSPAWN_RUNNER_COLLECTION: collection };
     const tests = await run(paths, files, print, { under, env: { ...env, ...built } });
     const { table, isEnough } = await measured(directory, options);
     print(`\nPython of the collection, without ${unmeasured.join(", ")}, which runs in images\n\n${table}`);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -19,12 +20,16 @@ TOP = Path(__file__).parents[3]
 
 
 def pytest_configure() -> None:
-    # The measurement of coverage counts the lines of the built collection.
-    if built := os.environ.get("NSPAWN_RUNNER_COLLECTIONS"):
-        sys.path.insert(0, built)
-        return
-    # The two directories have no __init__.py: Python's import merges the folders of both, as the build does.
-    collection = [str(TOP / "collection"), str(TOP / "generated/collection")]
+    # Some versions of Ansible add an importer at this import. That importer takes a collection in one directory alone.
+    with suppress(ImportError):
+        import ansible.plugins.loader  # noqa: F401
+        from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+        _AnsibleCollectionFinder._remove()
+    # The measurement of coverage counts the lines of the built collection. Otherwise the tests use the sources, which are two directories
+    # without an __init__.py: Python's import merges the folders of both, as the build does.
+    built = os.environ.get("NSPAWN_RUNNER_COLLECTION")
+    collection = [built] if built else [str(TOP / "collection"), str(TOP / "generated/collection")]
     for name, path in (("ansible_collections", []), ("ansible_collections.nspawn", []), ("ansible_collections.nspawn.runner", collection)):
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = path
