@@ -183,7 +183,7 @@ test("a user without root gets one sentence, and nothing is started", async () =
     env: { HOME: home },
     under: asNobody,
   });
-  expect(result.stdout).toContain("containers are started by root: run Ansible as root, for example under sudo");
+  expect(result.stdout).toContain("starting containers requires root: run Ansible as root, for example under sudo");
   expect(result.stdout + result.stderr).not.toMatch(/Traceback|Permission denied/);
   expect(result.exitCode).toBe(2);
   expect(sessions(tree)).toEqual([]);

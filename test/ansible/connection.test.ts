@@ -18,6 +18,7 @@ import {
   succeeded,
   whichContainer,
 } from "../support/connection-host.ts";
+import { container, processes, running, sleeper, until } from "../support/process.ts";
 import { playbook, runnerHost, summary } from "../support/runner-host.ts";
 import { files } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
@@ -203,6 +204,33 @@ test("a tree without Python runs raw commands, with a container for each, and ac
   expect(stdout).toMatch(succeeded);
   expect(stdout).toContain("ok=3");
   expect(containers(tree)).toEqual([]);
+});
+
+test("a tree without Python that a job holds is waited for; a command's own status of such a tree is its result", async () => {
+  const { tree, run } = await connectionHost(busyboxTree);
+  const env = { ANSIBLE_NSPAWN_BUSY_TIMEOUT: "30" };
+  const job = await running(container(tree, "--read-only", ...sleeper));
+  const waiting = run("- ansible.builtin.raw: id", { env });
+  // A second run of the wrapper: the first was refused. Forks of the wrapper have the same command line.
+  const wrappers = new Set<number>();
+  await until(() => {
+    for (const { pid, parent } of processes(`nspawn-chroot ${tree} `)) if (!wrappers.has(parent)) wrappers.add(pid);
+    return wrappers.size > 1;
+  });
+  await job.end();
+  expect((await waiting).stdout).toMatch(succeeded);
+  const status = (number: number, text: string) =>
+    `- {ansible.builtin.raw: "echo x >>/root/runs; echo '${text}' >&2; exit ${number}", register: raw, failed_when: raw.rc != ${number}}`;
+  const { stdout } = await run(
+    [
+      status(75, "nspawn-chroot: the tree is in use by another command: wait until it ends"),
+      status(125, "nspawn-chroot: cannot enter the tree"),
+      status(1, `Directory tree ${tree} is currently busy.`),
+    ].join("\n"),
+    { env },
+  );
+  expect(stdout).toMatch(succeeded);
+  expect(await readFile(join(tree, "root/runs"), "utf8")).toBe("x\nx\nx\n");
 });
 
 test("a second run waits for the first, or names the holder of the tree, depending on the busy timeout", async () => {

@@ -35,6 +35,7 @@ async function withDpkg(tree: string): Promise<string> {
 test.each([
   ["exit 0", 0],
   ["exit 3", 3],
+  ["exit 75", 75],
   ["exit 132", 132],
   ["exit 255", 255],
   ["kill -KILL $$", 137],
@@ -193,7 +194,7 @@ test.each([
   const { exitCode, stderr } = await sh(tree, "true");
   expect([exitCode, stderr]).toEqual([
     125,
-    `nspawn-chroot: ${tree}/etc/machine-id is no regular file, and systemd-nspawn would open it, or what it names, on the host: remove it`,
+    `nspawn-chroot: ${tree}/etc/machine-id is not a regular file, and systemd-nspawn would open it or its target on the host: remove it`,
   ]);
 });
 
@@ -295,7 +296,7 @@ test.each([
   await spoil(join(root, ".nspawn-runner/img/container"));
   const { exitCode, stderr } = await call(tree, ["true"]);
   expect(exitCode).toBe(125);
-  expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write; .*$/);
+  expect(stderr).toMatch(/^nspawn-chroot: .*\/container is not a file that only root can write: .*$/);
 });
 
 test("standard error of the command arrives at once; a shell that cannot be started is named", async () => {
@@ -435,9 +436,9 @@ test("while another run holds the image, a command is refused at once, and the s
     // Shorter than the wait for another command in place.
     expect(Date.now() - start).toBeLessThan(5000);
     expect({ exitCode, stdout, stderr }).toEqual({
-      exitCode: 125,
+      exitCode: 75,
       stdout: "",
-      stderr: `nspawn-chroot: the image img is in the hands of another run (process ${pid}, maintenance): wait until it ends`,
+      stderr: `nspawn-chroot: the image img is locked by another run (process ${pid}, maintenance): wait until it ends`,
     });
     // Ansible shows only the standard output of this command.
     const mkdirs = await sh(tree, "mkdir -p /root/.ansible/tmp/ansible-tmp-1");
@@ -454,7 +455,7 @@ test("commands in place wait for each other, for some seconds", async () => {
   await held(lock, "a command in place", async (pid) => {
     const start = Date.now();
     const { exitCode, stderr } = await call(tree, ["true"]);
-    expect(exitCode).toBe(125);
+    expect(exitCode).toBe(75);
     expect(stderr).toContain(`(process ${pid}, a command in place): wait until it ends`);
     expect(Date.now() - start).toBeGreaterThan(4000);
   });
@@ -467,7 +468,7 @@ test("a lock that names a process that has ended: the wrapper waits as for an un
     await writeFile(lock, "4194305, maintenance\n");
     const start = Date.now();
     const { exitCode } = await call(tree, ["true"]);
-    expect(exitCode).toBe(125);
+    expect(exitCode).toBe(75);
     expect(Date.now() - start).toBeGreaterThan(4000);
   });
 });
@@ -492,7 +493,7 @@ test("in a directory of images of another user, a command is refused", async () 
   const { exitCode, stderr } = await call(tree, ["true"]);
   expect([exitCode, stderr]).toEqual([
     125,
-    `nspawn-chroot: the directory of the image img, ${root}, is not root's own: run chown root ${root}`,
+    `nspawn-chroot: the directory of the image img, ${root}, is not owned by root: run chown root ${root}`,
   ]);
 });
 
@@ -531,7 +532,9 @@ test.each([
   await spoil(root);
   const { exitCode, stderr } = await call(tree, ["true"]);
   expect(exitCode).toBe(125);
-  expect(stderr).toMatch(/^nspawn-chroot: \S+ is a symbolic link or is not root's own; remove it, .*$/);
+  expect(stderr).toMatch(
+    /^nspawn-chroot: \S+ is a symbolic link or is not owned by root, so it cannot lock the image img: remove it$/,
+  );
   await expect(access(join(root, "victim"))).rejects.toThrow();
 });
 
@@ -543,10 +546,10 @@ test.each([
   await job(nspawn(...flags, `--directory=${tree}`), async () => {
     const { exitCode, stdout, stderr } = await call(tree, ["true"]);
     expect({ exitCode, stdout, stderr }).toEqual({
-      exitCode: 125,
+      exitCode: 75,
       stdout: "",
       stderr:
-        "nspawn-chroot: the image img is in use by a container of systemd-nspawn, such as a job: wait until that ends",
+        "nspawn-chroot: the image img is in use by a container of systemd-nspawn, such as a job: wait until it ends",
     });
   });
   expect((await call(tree, ["true"])).exitCode).toBe(0);
@@ -602,8 +605,8 @@ test("an overlay with the tree as a layer, in any mount namespace, is refused; a
       ];
       await job(["unshare", "--mount", "sh", ...mount], async () => {
         const { exitCode, stderr } = await call(tree, ["true"]);
-        expect.soft(exitCode, options).toBe(busy ? 125 : 0);
-        const sentence = / is in use by an overlay mount that process \d+ \(sleep\) sees: wait until that ends$/;
+        expect.soft(exitCode, options).toBe(busy ? 75 : 0);
+        const sentence = / is in use by an overlay mount that process \d+ \(sleep\) sees: wait until it ends$/;
         if (busy) expect.soft(stderr.split("\n"), options).toEqual([expect.stringMatching(sentence)]);
       });
     }
@@ -621,12 +624,8 @@ test("wrong use gives one sentence and exit status 125", async () => {
     [[join(directory, "none"), "true"], /the tree .*none is not a directory/],
     [[join(directory, "link/"), "true"], /the tree .*link is a symbolic link/],
     [["/", "true"], /the tree \/ is not a directory|host's own root/],
-    [[tree, "true"], /must be run as root/, ["setpriv", "--reuid=65534", "--clear-groups"]],
-    [
-      [tree, "true"],
-      /systemd-nspawn is not installed; on Debian install the package systemd-container/,
-      ["env", "PATH=/nowhere"],
-    ],
+    [[tree, "true"], /starting a container on .*img requires root/, ["setpriv", "--reuid=65534", "--clear-groups"]],
+    [[tree, "true"], /systemd-nspawn is not installed: run apt install systemd-container/, ["env", "PATH=/nowhere"]],
   ];
   for (const [args, message, under = []] of cases) {
     const [command, ...rest] = [...under, exe(), ...args] as [string, ...string[]];
@@ -645,7 +644,10 @@ test("a systemd that is too old gives one sentence", async () => {
   const { exitCode, stderr } = await execa("unshare", ["--mount", "sh", "-c", hide, exe(), await busybox()], {
     reject: false,
   });
-  expect([exitCode, stderr]).toEqual([125, "nspawn-chroot: needs systemd 248 or newer, but this host has 241"]);
+  expect([exitCode, stderr]).toEqual([
+    125,
+    "nspawn-chroot: needs systemd 248 or newer, but this host has 241: upgrade this host",
+  ]);
 });
 
 test("the wrapper works through a link, and shellcheck has no complaint about both files", async () => {

@@ -5,16 +5,16 @@
 # -ef is in dash, busybox and bash; a list of files is split into words on purpose.
 # shellcheck shell=sh disable=SC2015,SC2086,SC3013
 #
-# Bind mounts would do neither for resolv.conf, which package scripts and tasks replace (EBUSY on a mount point), nor for a
-# file that is missing in the tree (an empty one stays). So files are put in place before the command and taken away after
-# it, unless it has changed them. What a killed call leaves is repaired by the next one.
+# Bind mounts fit neither resolv.conf, which package scripts and tasks replace (EBUSY on a mount point), nor a file that is
+# missing in the tree (an empty file would remain). So files are put in place before the command and removed after the command,
+# unless the command has changed them. The next call repairs the remains of a killed call.
 
 trap : HUP INT TERM
-# The shell has nothing to say, not even that a signal killed the command. Descriptors from 3 on can be the command's.
+# The shell itself prints nothing, not even that a signal killed the command. The command may use descriptors from 3 on.
 exec 9>&2 2>/dev/null
 dns=$1
 shift
-own=/etc/resolv.conf
+resolv_conf=/etc/resolv.conf
 saved=/etc/.nspawn-chroot.saved
 placed=/etc/.nspawn-chroot.placed
 policy=/usr/sbin/policy-rc.d
@@ -22,7 +22,7 @@ mark="# Placed by nspawn-chroot while it runs a command: no daemon is started he
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# Sets text. No cat: a program costs more than all of this.
+# Sets text to the content of a file. Starts no program: cat alone would take longer than this whole script.
 contents() {
   text=
   [ -f "$1" ] && [ ! -L "$1" ] || return
@@ -34,8 +34,8 @@ contents() {
 
 place_resolv_conf() {
   [ -n "$dns" ] || return
-  if [ -L $own ]; then
-    target=$(readlink $own)
+  if [ -L $resolv_conf ]; then
+    target=$(readlink $resolv_conf)
     case $target in
       ../*) target=${target#..} ;;
       /*) ;;
@@ -45,54 +45,54 @@ place_resolv_conf() {
     case $target in
       */../*) ;;
       /run/*)
-        # /run is empty in a new container, so the link dangles, and what stands there goes with the container.
-        [ -e $own ] || { mkdir -p "${target%/*}" && printf %s "$dns" >"$target"; }
+        # /run is empty in a new container, so the link has no target. A file there ends with the container.
+        [ -e $resolv_conf ] || { mkdir -p "${target%/*}" && printf %s "$dns" >"$target"; }
         return
         ;;
     esac
-  elif contents $own && [ "$text" = "$dns" ]; then
+  elif contents $resolv_conf && [ "$text" = "$dns" ]; then
     return
   fi
-  # In this order, so that a kill at any point can be told from what the command did.
-  if [ -d $own ] && [ ! -L $own ]; then
+  # In this order the remains of a kill at any point differ from changes by the command.
+  if [ -d $resolv_conf ] && [ ! -L $resolv_conf ]; then
     return
-  elif exists $own; then
-    mv $own $saved && printf %s "$dns" >$own && printf %s "$dns" >$placed || restore_resolv_conf
+  elif exists $resolv_conf; then
+    mv $resolv_conf $saved && printf %s "$dns" >$resolv_conf && printf %s "$dns" >$placed || restore_resolv_conf
   else
-    printf %s "$dns" >$placed && printf %s "$dns" >$own || restore_resolv_conf
+    printf %s "$dns" >$placed && printf %s "$dns" >$resolv_conf || restore_resolv_conf
   fi
 }
 
-# Sets garbage. A command that has changed or removed the file has the last word.
+# Sets garbage to the files that have to be removed. A file that the command has changed or removed stays so.
 restore_resolv_conf() {
   garbage=
   if [ -f $placed ]; then
     garbage="$placed $saved"
     contents $placed
-    ours=$text
-    contents $own && [ "$text" = "$ours" ] || return
-    if exists $saved; then mv -f $saved $own; else garbage="$garbage $own"; fi
+    placed_text=$text
+    contents $resolv_conf && [ "$text" = "$placed_text" ] || return
+    if exists $saved; then mv -f $saved $resolv_conf; else garbage="$garbage $resolv_conf"; fi
   elif exists $saved; then
-    mv -f $saved $own
+    mv -f $saved $resolv_conf
   fi
 }
 
-our_policy() { [ -f $policy ] && { read -r text && read -r text; } <$policy && [ "$text" = "$mark" ]; }
+is_placed_policy() { [ -f $policy ] && { read -r text && read -r text; } <$policy && [ "$text" = "$mark" ]; }
 
 exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
 place_resolv_conf
-if [ -x /usr/bin/dpkg ] && { our_policy || ! exists $policy; } && [ ! -x $policy ]; then
+if [ -x /usr/bin/dpkg ] && { is_placed_policy || ! exists $policy; } && [ ! -x $policy ]; then
   printf %s "#!/bin/sh
 $mark
 exit 101
 " >$policy && chmod 755 $policy
 fi
 
-# exec, so that no builtin of this shell is taken for the command.
+# exec, so that the command is never a builtin of this shell.
 (exec "$@" 2>&9 9>&-)
 status=$?
 
 restore_resolv_conf
-our_policy && garbage="$garbage $policy"
+is_placed_policy && garbage="$garbage $policy"
 [ -z "$garbage" ] || rm -f $garbage
 exit $status

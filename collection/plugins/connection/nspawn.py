@@ -24,6 +24,7 @@ all:
 import io
 import os
 import re
+import select
 import time
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -37,17 +38,20 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client, exchange
 
-# How Ansible has a module run that it gives to Python's standard input.
+# Ansible's command for a module that Python reads from standard input.
 _MODULE = re.compile(r"/bin/sh -c '(/[A-Za-z0-9._/-]+) && sleep 0'")
-# What the wrapper and systemd-nspawn say, instead of starting a container, when somebody else has the tree.
-_BUSY = re.compile(rb"nspawn-chroot: .*: wait until (?:it|that) ends\n|Directory tree .* is currently busy")
+# A command in a container of its own begins with this shell. After the line "started" the exit status is the command's, even if it is that of a
+# busy tree. Without the line no command has run, and the exit status is the wrapper's or systemd-nspawn's.
+_STARTED = b"started\n"
+_START = ["/bin/sh", "-c", 'echo started; exec "$@"', "sh"]
+# Seconds between two tries on a tree in use.
 _PAUSE = 0.5
-# Bytes that are kept of what a command prints, which Ansible has in memory several times.
+# Largest output of a command, in bytes. Ansible keeps several copies in memory.
 _LIMIT = 1 << 30
 
 
 class Connection(ConnectionBase):
-    """Runs tasks in a tree, in the container of its session; in a tree without Python each in a container of its own."""
+    """Runs tasks in a tree, in the container of the tree's session. In a tree without Python, each task runs in a container of its own."""
 
     transport = "nspawn.runner.nspawn"
     has_pipelining = True
@@ -57,17 +61,17 @@ class Connection(ConnectionBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Its path, once it has been found.
+        # Resolved path of the tree; empty until connected.
         self._tree = ""
-        # Of the tree's session, as long as it is needed.
+        # Claim on the session, held while the task runs.
         self._claim: client.Claim | None = None
-        # To its agent, for the first command.
+        # Connection to the agent, opened ahead of the first command.
         self._early: exchange.Connection | None = None
 
     def _connect(self) -> "Connection":
         if not self._tree:
             self._tree = self._find_tree()
-            # The agent forks for it, while the session is asked.
+            # The agent forks for this connection while the session answers the claim.
             self._early = self._reach()
             self._session()
             self._connected = True
@@ -75,7 +79,7 @@ class Connection(ConnectionBase):
 
     def _find_tree(self) -> str:
         if os.geteuid() != 0:
-            raise AnsibleError("containers are started by root: run Ansible as root, for example under sudo")
+            raise AnsibleError(str(RunnerError("starting containers requires root", "run Ansible as root, for example under sudo")))
         tree = self.get_option("remote_addr")
         if not tree or not os.path.isabs(tree):
             raise AnsibleError(f"ansible_host must be the absolute path of a tree, and is {tree!r}")
@@ -103,7 +107,7 @@ class Connection(ConnectionBase):
         return claim
 
     def _show(self, text: str) -> None:
-        self._display.vvv(text, host=self._play_context.remote_addr)
+        self._display.vvv(text, host=self.get_option("remote_addr"))
 
     def exec_command(self, cmd: str, in_data: "bytes | None" = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
@@ -121,10 +125,10 @@ class Connection(ConnectionBase):
         request = {"put": out_path, "command": ["/bin/sh", "-c", 'cat >"$0"', out_path]}
         try:
             with open(in_path, "rb") as file:
-                status, _output, said = self._run(request, file)
+                status, _output, stderr = self._run(request, file)
         except FileNotFoundError as problem:
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}") from problem
-        _check(status, said, f"{in_path} cannot be copied to {out_path} in {self._tree}")
+        _check(status, stderr, f"{in_path} cannot be copied to {out_path} in {self._tree}")
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
@@ -133,8 +137,8 @@ class Connection(ConnectionBase):
         request = {"fetch": in_path, "command": ["/bin/sh", "-c", 'cat <"$0"', in_path]}
         try:
             with open(out_path, "wb") as file:
-                status, _output, said = self._run(request, io.BytesIO(), file.write)
-            _check(status, said, f"{in_path} in {self._tree} cannot be fetched to {out_path}")
+                status, _output, stderr = self._run(request, io.BytesIO(), file.write)
+            _check(status, stderr, f"{in_path} in {self._tree} cannot be fetched to {out_path}")
         except BaseException as problem:
             with suppress(OSError):
                 os.unlink(out_path)
@@ -143,7 +147,7 @@ class Connection(ConnectionBase):
             raise
 
     def _run(self, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
-        """Runs what is requested: exit status, what it printed, unless a sink takes that, and standard error."""
+        """Runs a request. Returns the exit status, standard output, which is empty when a sink takes the output, and standard error."""
         try:
             for attempt in range(3):
                 claim = self._session()
@@ -152,35 +156,43 @@ class Connection(ConnectionBase):
                 early, self._early = self._early, None
                 with suppress(exchange.NotBegun), exchange.in_session(early or self._reach(), request) as running:
                     return exchange.exchange(running, claim.run, source, sink, _LIMIT)
-                # Nothing of this command has happened. At first that can be the early connection's fault, whose agent another session had.
+                # The agent has not begun this command. The first time, the early connection may have reached the agent of an earlier session.
                 if attempt:
                     self._end_session()
-            failure = f"the agent in the container on {self._tree} takes no commands; see whether /usr/bin/python3 works in this tree"
+            failure = RunnerError(f"the agent in the container on {self._tree} accepts no commands", "check that /usr/bin/python3 works in this tree")
         except exchange.TooMuch:
-            raise AnsibleError(f"a command in {self._tree} printed more than {_LIMIT} bytes; have it write a file, and fetch that") from None
+            problem = RunnerError(f"a command in {self._tree} printed more than {_LIMIT} bytes", "let the command write a file, and fetch the file")
+            raise AnsibleError(str(problem)) from None
         except exchange.RunEnded:
-            failure = "the run of Ansible that this task belongs to has ended"
+            failure = RunnerError("this task's run of Ansible has ended")
         except exchange.Died:
             self._early = self._reach()
-            failure = f"{client.what_died(claim, self._tree, self._early is not None)}; the next task starts what it needs"
-        raise AnsibleConnectionFailure(failure)
+            failure = RunnerError(f"{client.what_died(claim, self._tree, self._early is not None)}; the next task starts a new session")
+        raise AnsibleConnectionFailure(str(failure))
 
     def _run_alone(self, claim: client.Claim, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None") -> tuple[int, bytes, bytes]:
-        # Which Ansible sets for what is to go on in the background.
+        # Imported here, since most tasks run in a session and need none of this.
+        from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import BUSY_MESSAGE
+        from ansible_collections.nspawn.runner.plugins.module_utils._spec.exit_statuses import BUSY, FAILED
+
+        # Ansible sets ANSIBLE_ASYNC_DIR for async tasks.
         if "ANSIBLE_ASYNC_DIR=" in request["command"][-1]:
-            raise AnsibleError(f"async needs a container that outlives the task, and {self._tree} has none: {claim.no_agent}; leave async out")
+            found = f"async needs a container that outlives the task, and {self._tree} has none, since {claim.no_agent}"
+            raise AnsibleError(str(RunnerError(found, "leave out async")))
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)
-            with exchange.in_own_container([WRAPPER, self._tree, *request["command"]]) as running:
-                status, output, said = exchange.exchange(running, claim.run, source, sink, _LIMIT)
-            busy = _BUSY.match(said) if status in (1, 125) else None
+            with exchange.in_own_container([WRAPPER, self._tree, *_START, *request["command"]]) as running:
+                started = _has_started(running, claim.run)
+                status, output, stderr = exchange.exchange(running, claim.run, source, sink, _LIMIT)
+            message = "" if started else stderr.decode(errors="replace").strip()
+            busy = not started and (status == BUSY or (status == 1 and BUSY_MESSAGE in message))
             if busy and time.monotonic() < deadline:
                 time.sleep(_PAUSE)
-            elif busy or (status == 125 and said.startswith(b"nspawn-chroot: ")):
-                raise AnsibleConnectionFailure(said.decode(errors="replace").strip())
+            elif busy or (not started and status == FAILED):
+                raise AnsibleConnectionFailure(message)
             else:
-                return status, output, said
+                return status, output, stderr
 
     def _end_session(self) -> None:
         self.close()
@@ -202,6 +214,13 @@ class Connection(ConnectionBase):
         self._connected = False
 
 
-def _check(status: int, said: bytes, failure: str) -> None:
+def _has_started(running: exchange.Running, run: int) -> bool:
+    """Waits until the shell in the container has begun, or until nothing can begin any more."""
+    ready = select.select([running.stdout, run], [], [])[0]
+    # A write of so few bytes to a pipe is never split.
+    return running.stdout in ready and os.read(running.stdout, len(_STARTED)) == _STARTED
+
+
+def _check(status: int, stderr: bytes, failure: str) -> None:
     if status != 0:
-        raise AnsibleError(f"{failure}: {said.decode(errors='replace').strip() or f'exit status {status}'}")
+        raise AnsibleError(f"{failure}: {stderr.decode(errors='replace').strip() or f'exit status {status}'}")

@@ -17,6 +17,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import FLAGS, VARIABLE_FLAGS
 
+# In the error of systemd-nspawn, which exits with status 1, about a tree that another container uses.
+BUSY_MESSAGE = "is currently busy"
+
 
 def flags(name: str) -> list[str]:
     """systemd-nspawn's arguments of one call, for an image of this name, with a machine name that no other call has."""

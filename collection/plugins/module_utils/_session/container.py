@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import BUSY_MESSAGE, flags, read_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, plain_text
 from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
@@ -40,7 +40,6 @@ _PROPAGATE = "/run/systemd/nspawn/propagate"
 _LAUNCH = (
     'mount -t tmpfs -o mode=600 nspawn-runner "$0" || exit 125; export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0</dev/null 1>&2; exec systemd-nspawn "$@"'
 )
-_BUSY = "is currently busy"
 _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
 
 
@@ -207,7 +206,7 @@ def _wait(running: Container, tree: str) -> None:
             running.tail.clear()
             return
     lines = [line for line in running.tail if line not in ("", "started")]
-    if any(_BUSY in line for line in lines):
+    if any(BUSY_MESSAGE in line for line in lines):
         raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job", "wait until it ends")
     if started:
         raise NoAgent("; ".join(lines) or f"{_PYTHON} is missing")
