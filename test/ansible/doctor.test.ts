@@ -126,7 +126,7 @@ test("on a host that is ready every line is ok, also with --check, and nothing i
       ...["user", "ansible", "inventory", "systemd-nspawn", "container", "connection", "facts", "bootstrap", "clock"],
       ...["DNS", "overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
     ]);
-    expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["is there", "is made by the next run"]);
+    expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["exists", "is created by the next run"]);
     expect(result.text).toMatch(/changed=0/);
   }
   expect(list()).toEqual(before);
@@ -144,7 +144,7 @@ test("--limit leaves out the other images, and no check of the host", async () =
   const bad = await doctor(host, { args: ["--limit", "bb"] });
   expect(bad.exitCode).toBe(2);
   expect(bad.rows.filter(([, result]) => result !== "ok")).toEqual([
-    ["image bb", "problem", expect.stringContaining("must be a whole number"), `mend ${host.directory}/bb.yml`],
+    ["image bb", "problem", expect.stringContaining("must be a whole number"), `fix ${host.directory}/bb.yml`],
   ]);
 });
 
@@ -181,7 +181,12 @@ describe("a host with a problem", () => {
         expect.stringMatching(/^ansible-core 2\..*, nspawn\.runner \d/),
         "install ansible-core >=99",
       ],
-      ["clock", "problem", expect.stringContaining("before this collection was installed"), "timedatectl set-ntp true"],
+      [
+        "clock",
+        "problem",
+        expect.stringContaining("before this collection was installed"),
+        "run timedatectl set-ntp true",
+      ],
     ]);
   });
 
@@ -202,7 +207,7 @@ describe("a host with a problem", () => {
     expect(rows).toContainEqual(["inventory", "problem", "lists no images", expect.stringContaining("-i")]);
     expect(rows).toContainEqual(["root directory", "ok", host.root, ""]);
     const none = join(host.directory, "no/where");
-    expect((await run(none)).rows).toContainEqual(["root directory", "ok", `${none} is made by the first run`, ""]);
+    expect((await run(none)).rows).toContainEqual(["root directory", "ok", `${none} is created by the first run`, ""]);
   });
 
   test("systemd-nspawn missing, too old, or with a vulnerability that jobs have to avoid", async () => {
@@ -215,7 +220,7 @@ describe("a host with a problem", () => {
       return doctor(host, { covers: { "/usr/bin/systemd-nspawn": program } });
     };
     expect(await wrong(host, { covers: { "/usr/bin/systemd-nspawn": "/dev/null" } })).toEqual([
-      ["systemd-nspawn", "problem", "not installed", "apt install systemd-container"],
+      ["systemd-nspawn", "problem", "not installed", "run apt install systemd-container"],
     ]);
     const old = await nspawn(247);
     expect(old.exitCode).toBe(2);
@@ -266,7 +271,7 @@ describe("a host with a problem", () => {
     await writeFile(apt, "#!/bin/sh\n[ $1 = indextargets ] && echo http://own.example.org/debian\n", { mode: 0o755 });
     const found = "containers do not find mirror.example.org, own.example.org by 127.1.2.3";
     expect(await wrong(host, { covers: { "/usr/bin/apt-get": apt } })).toEqual([
-      ["DNS", "warning", found, expect.stringContaining("mend /etc/resolv.conf")],
+      ["DNS", "warning", found, expect.stringContaining("fix /etc/resolv.conf")],
     ]);
   });
 
@@ -284,7 +289,7 @@ describe("a host with a problem", () => {
         "connection",
         "problem",
         "example.none.chroot is not installed",
-        "ansible-galaxy collection install example.none",
+        "run ansible-galaxy collection install example.none",
       ],
     ]);
   });
@@ -315,9 +320,9 @@ describe("a host with a problem", () => {
     const suite = (image: string) => playbook(image, "- debug:", vars);
     const host = await readyHost({ "aa.yml": suite("aa"), "bb.yml": suite("bb") });
     expect(await wrong(host, { covers: tools })).toEqual([
-      ["bootstrap", "warning", "no tool is installed", "apt install mmdebstrap"],
-      ["image aa", "warning", "mmdebstrap or debootstrap is not installed", "apt install mmdebstrap"],
-      ["image bb", "problem", "mmdebstrap or debootstrap is not installed", "apt install mmdebstrap"],
+      ["bootstrap", "warning", "no tool is installed", "run apt install mmdebstrap"],
+      ["image aa", "warning", "mmdebstrap or debootstrap is not installed", "run apt install mmdebstrap"],
+      ["image bb", "problem", "mmdebstrap or debootstrap is not installed", "run apt install mmdebstrap"],
     ]);
     expect(await wrong(host)).toEqual([]);
   });
@@ -394,8 +399,8 @@ describe("a host with a problem", () => {
 
 describe("a root directory with a problem", () => {
   test.each([
-    ["entered by everybody", 0o755, "warning", "chmod 0700"],
-    ["written by its group", 0o770, "problem", "chmod go-w"],
+    ["entered by everybody", 0o755, "warning", "run chmod 0700"],
+    ["written by its group", 0o770, "problem", "run chmod go-w"],
   ])("%s", async (_name, mode, result, remedy) => {
     const host = await readyHost();
     await chmod(host.root, mode);
@@ -410,7 +415,7 @@ describe("a root directory with a problem", () => {
     const host = await readyHost();
     await chown(host.root, 65534, 0);
     expect(await wrong(host)).toEqual([
-      ["root directory", "problem", expect.stringContaining("65534"), `chown root ${host.root}`],
+      ["root directory", "problem", expect.stringContaining("65534"), `run chown root ${host.root}`],
     ]);
     await chown(host.root, 0, 0);
     await rename(host.root, `${host.root}.real`);
@@ -446,7 +451,7 @@ describe("a root directory with a problem", () => {
       env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
     });
     expect(await wrong(host, { covers: { [stdout]: "/dev/null" } })).toEqual([
-      ["copies", "warning", expect.stringContaining("no snapshots"), "apt install btrfs-progs"],
+      ["copies", "warning", expect.stringContaining("no snapshots"), "run apt install btrfs-progs"],
     ]);
     const other = await readyHost({}, join(await loopFileSystem("xfs", 320), "images"));
     expect(found(await doctor(other), "copies")).toMatch(/^share their blocks; \d+ MiB are free$/);
@@ -464,15 +469,15 @@ describe("an image with a problem", () => {
     const { exitCode, rows } = await doctor(host);
     expect(exitCode).toBe(2);
     expect(rows.filter(([check]) => check.startsWith("image"))).toEqual([
-      ["image aa", "problem", expect.stringContaining("nspawn_runner_chroot_siute"), `mend ${host.directory}/aa.yml`],
+      ["image aa", "problem", expect.stringContaining("nspawn_runner_chroot_siute"), `fix ${host.directory}/aa.yml`],
       [
         "image bb",
         "problem",
         expect.stringContaining("does not say how"),
         expect.stringContaining("nspawn_runner_chroot_suite"),
       ],
-      ["image cc", "problem", expect.stringContaining("must be a whole number"), `mend ${host.directory}/cc.yml`],
-      ["image dd", "ok", "has no playbook, and is left alone", ""],
+      ["image cc", "problem", expect.stringContaining("must be a whole number"), `fix ${host.directory}/cc.yml`],
+      ["image dd", "ok", "has no playbook, so no maintenance changes it", ""],
     ]);
   });
 
@@ -481,7 +486,7 @@ describe("an image with a problem", () => {
     const hold = { since: "2026-11-24T08:00:00Z", generation: "20261123T231500Z" };
     await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no" } });
     expect(await wrong(host)).toEqual([
-      ["image aa", "warning", `held since ${hold.since}`, "ansible-playbook nspawn.runner.release --limit aa"],
+      ["image aa", "warning", `held since ${hold.since}`, "run ansible-playbook nspawn.runner.release --limit aa"],
       ["image aa", "warning", "the run of 2026-11-23T23:15:00Z failed", `see ${host.state("aa", "last.log")}`],
     ]);
     await state(host, "{");

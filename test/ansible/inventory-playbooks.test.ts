@@ -85,7 +85,7 @@ describe("a playbook that is unusual", () => {
 const unknownVariables = [
   "LINE 5: unknown variable nspawn_runner_chroot_siute; the nearest known one is nspawn_runner_chroot_suite",
   "LINE 6: unknown variable nspawn_runner_zzzzqqqq",
-  "LINE 7: nspawn_runner_path is set by the collection and cannot be set here",
+  "LINE 7: nspawn_runner_path is set by the collection and cannot be set here: remove it",
 ];
 
 describe("a playbook that is bad", () => {
@@ -141,9 +141,9 @@ describe("a playbook that is bad", () => {
 
   test.each([
     ["unknown", unknownVariables.join("; ")],
-    ["derived", "LINE 4: nspawn_runner_error is set by the collection and cannot be set here"],
-    ["empty", "FILE: is empty; an image's playbook is a list of plays"],
-    ["comment", "FILE: is empty; an image's playbook is a list of plays"],
+    ["derived", "LINE 4: nspawn_runner_error is set by the collection and cannot be set here: remove it"],
+    ["empty", "FILE: is empty: write a list of plays"],
+    ["comment", "FILE: is empty: write a list of plays"],
     ["no-list", "LINE 1: is not a list of plays"],
     ["text", "LINE 1: is not a list of plays"],
     ["list-of-text", "LINE 1: its first entry is not a play"],

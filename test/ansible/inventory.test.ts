@@ -171,7 +171,7 @@ describe("a root directory", () => {
     await chown(join(directory, "images"), 65534, 65534);
     const { hosts, stderr } = await list(directory, { under: asOther });
     expect(hosts).toEqual({});
-    const sentence = `Cannot list the images in the root directory ${join(directory, "images")}: Permission denied; run as root, or as a user who may read it`;
+    const sentence = `Cannot list the images in the root directory ${join(directory, "images")}: Permission denied: run Ansible as root, or as a user with the right to read it`;
     expect(countOf(sentence, stderr)).toBeGreaterThan(0);
     expect(stderr).not.toContain("Traceback");
   });
@@ -262,7 +262,7 @@ describe("options", () => {
     const { hosts, stderr } = await list(directory);
     expect(stderr.match(/WARNING/g)).toHaveLength(1);
     expect(countOf("ansible-galaxy collection install community.general", stderr)).toBe(1);
-    expect(countOf("Debian's package 'ansible'", stderr)).toBe(1);
+    expect(countOf("run apt install ansible, or", stderr)).toBe(1);
     expect(Object.keys(hosts)).toHaveLength(3);
   });
 
@@ -302,7 +302,7 @@ describe("a bad nspawn_runner.yml", () => {
       "keyed_group: []\n",
       "unknown option 'keyed_group'; the nearest known one is 'keyed_groups'",
     ],
-    ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is none"],
+    ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is not a string"],
     ["a wrong type", "playbook_dirs: {a: b}\n", "playbook_dirs"],
   ])("with %s gives an error that names the mistake, and lists no image", async (_what, options, message) => {
     const directory = await inventoryHost(scratch(), {

@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         self.validate_argument_spec(DOCTOR)
         inventory = self._task.get_variable_manager()._inventory
         listed = GROUP in inventory.groups
-        # What the inventory set for the hosts themselves: no fact, and nothing of the tasks' variables. Only those of --limit.
+        # Only hosts that --limit leaves, with the inventory's values: no fact and no variable of a task can change these.
         images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
         checks = examine(sorted(subjects), listed, context.CLIARGS["forks"])
@@ -46,7 +46,6 @@ class ActionModule(ActionBase):
         return {"changed": False, "checks": [check._asdict() for check in checks], "problems": problems, "warnings_found": warnings, "msg": msg}
 
     def _subject(self, image: Image, host: Any) -> Subject:
-        """The image as a maintenance would find it."""
         manager = self._task.get_variable_manager()
         connection = str(host.get_vars().get("ansible_connection", ""))
         try:
@@ -60,4 +59,4 @@ class ActionModule(ActionBase):
             staged = Place(image.root, image.name).staged
             return Subject(image, connection, read_settings(image, variables, manager.extra_vars, staged, self._loader))
         except RunnerError as problem:
-            return Subject(image, connection, problem=str(problem))
+            return Subject(image, connection, problem=problem)

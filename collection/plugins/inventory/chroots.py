@@ -38,9 +38,11 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.plugins.loader import connection_loader, module_loader, shell_loader
 from ansible.utils.path import unfrackpath
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import has_python
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import CONFIG_SUFFIXES, SUBGROUPS, find_playbooks, find_trees, playbook_directories
@@ -48,6 +50,10 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook i
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts import os_release
 
 _CONNECTION = "nspawn.runner.nspawn"
+
+
+def _error(found: str, remedy: str = "") -> AnsibleParserError:
+    return AnsibleParserError(str(RunnerError(found, remedy)))
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -60,7 +66,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         super().parse(inventory, loader, path, cache)
         config = self._read_config(path)
         beside = os.path.dirname(os.path.abspath(path))
-        # Ansible takes a relative path of a file from the current directory.
+        # Ansible itself would resolve a relative path from the current directory.
         root = unfrackpath(config["root"], follow=False, basedir=beside) if config.get("root") else self.get_option("root")
         directories = playbook_directories(
             self.get_option("playbook_dirs"), beside, root, lambda directory: unfrackpath(directory, follow=False, basedir=beside)
@@ -73,8 +79,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         try:
             trees, others = find_trees(root, self._wanted, warn)
         except OSError as exc:
-            hint = "; run as root, or as a user who may read it" if isinstance(exc, PermissionError) else ""
-            raise AnsibleParserError(f"Cannot list the images in the root directory {root}: {exc.strerror}{hint}") from None
+            remedy = "run Ansible as root, or as a user with the right to read it" if isinstance(exc, PermissionError) else ""
+            raise _error(f"Cannot list the images in the root directory {root}: {exc.strerror}", remedy) from None
         playbooks = find_playbooks(directories, loader, trees, self._wanted, warn)
         self._skip_others(root, others, playbooks)
 
@@ -88,17 +94,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _read_config(self, path: str) -> Mapping[str, Any]:
         try:
             config = self._read_config_data(path)
-        except AttributeError as exc:  # Ansible looks for the key `plugin` before it looks at what it has.
-            raise AnsibleParserError(f"{path} must be a mapping of options such as `plugin: {self.NAME}`") from exc
+        except AttributeError as exc:  # Ansible looks for the key `plugin` in a value of any type.
+            raise _error(f"{path} is not a mapping", f"write options such as `plugin: {self.NAME}`") from exc
         known = C.config.get_configuration_definitions("inventory", self._load_name)
         for option in config:
             if option not in known:
                 near = difflib.get_close_matches(str(option), known, 1)
-                raise AnsibleParserError(f"{path}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
+                raise _error(f"{path}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
         for option in ("playbook_dirs", "include", "exclude"):
             for value in self.get_option(option) or ():
                 if not isinstance(value, str):
-                    raise AnsibleParserError(f"{path}: option '{option}' must be a list of strings, and {value!r} is none")
+                    raise _error(f"{path}: option '{option}' must be a list of strings, and {value!r} is not a string")
         return config
 
     def _wanted(self, name: str) -> bool:
@@ -108,35 +114,33 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         connection = self.get_option("connection")
         collection, _dot, _name = connection.rpartition(".")
         if connection == _CONNECTION:
-            # Tasks run in forks of this process: what it has loaded and looked up, no task has to, neither plugins nor the places of modules.
+            # Tasks run in forks of this process, and need not load and look up these plugins and this module again.
             connection_loader.get(connection, class_only=True)
             shell_loader.get("sh", class_only=True)
             module_loader.find_plugin("command")
             return
         try:
-            # Asked for a plugin of a collection that is not there, the loader prints a warning of its own.
+            # For a plugin of a missing collection the loader would print one more warning.
             found = import_module(f"ansible_collections.{collection}") if collection else True
         except ImportError:
             found = None
         if not found or not connection_loader.has_plugin(connection):
-            install = "choose another one by the option 'connection'"
-            if collection == "community.general":
-                install = "install Debian's package 'ansible', or run 'ansible-galaxy collection install community.general'"
-            self.display.warning(f"Images cannot be entered: the connection plugin {connection} is not installed; {install}")
+            remedy = install_remedy(connection) or "choose another one by the option 'connection'"
+            self.display.warning(str(RunnerError(f"Images cannot be entered, since the connection plugin {connection} is not installed", remedy)))
 
     def _skip_others(self, root: str, others: Mapping[str, str], playbooks: dict[str, Playbook]) -> None:
-        for name, what in others.items():
-            reason = f"{os.path.join(root, name)} is {what}, not a tree"
+        for name, kind in others.items():
+            reason = f"{os.path.join(root, name)} is {kind}, not a tree"
             if name in playbooks:
                 playbooks[name] = Playbook(playbooks[name].path, {}, unsafe(reason))
-            # Playbooks, archives and the like may lie in the root.
-            elif "." not in name or what != "a file":
-                self.display.warning(f"Skipping {os.path.join(root, name)!r}: it is {what}, not a tree")
+            # Files such as playbooks and archives are allowed in the root directory.
+            elif "." not in name or kind != "a file":
+                self.display.warning(f"Skipping {os.path.join(root, name)!r}: it is {kind}, not a tree")
 
     def _add_image(self, name: str, root: str, present: bool, playbook: "Playbook | None") -> None:
         path = os.path.join(root, name)
         if INNER and (INNER.image, INNER.path) == (name, path):
-            # The image's own run sees the staged tree in its place, which may not even exist yet.
+            # The image's own run sees the staged tree in place of the published one, which a new image does not have yet.
             path, present = INNER.tree, True
         variables: dict[str, Any] = dict(playbook.variables) if playbook else {}
         if playbook:
@@ -149,7 +153,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
                 variables["nspawn_runner_os"] = release
             if has_python(path):
                 variables["ansible_python_interpreter"] = unsafe("/usr/bin/python3")
-        # Last, so that nothing above can take their place.
+        # Last, so that these values override those of the playbook.
         variables.update(
             nspawn_runner_root=unsafe(root),
             nspawn_runner_path=unsafe(path),

@@ -1,20 +1,21 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: a line of the doctor's table, and what its lines are about. Names can change at any time.
+# PRIVATE: a line of the doctor's table, and the images that lines are about. Names can change at any time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
-# Of one check: result, what was found, remedy.
-Rows = Iterator[tuple[str, ...]]
+# Lines of one check: result, found, remedy.
+Row = tuple[str, ...]
+Rows = Iterator[Row]
 
 
 class Check(NamedTuple):
@@ -27,16 +28,15 @@ class Check(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """An image as a maintenance would find it."""
+    """An image with the settings that a maintenance would use."""
 
     image: Image
     connection: str
-    # None without a playbook, or with a problem.
+    # None for an image without a playbook, and for one with a problem.
     settings: Mapping[str, Any] | None = None
-    problem: str | None = None
+    problem: RunnerError | None = None
 
 
-def found_and_remedy(sentence: str) -> tuple[str, str]:
-    """Both parts of an error of ours, which ends with what to do."""
-    found, colon, remedy = sentence.rpartition(": ")
-    return (found, re.sub("^run ", "", remedy)) if colon else (sentence, "")
+def error_row(result: str, problem: RunnerError, remedy: str = "") -> Row:
+    """The line for an error. `remedy`: for an error without one."""
+    return result, problem.found, problem.remedy or remedy

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: all checks of the doctor, and what becomes of an error in one. Names can change at any time.
+# PRIVATE: all checks of the doctor, and the line for an error in a check. Names can change at any time.
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, found_and_remedy
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, error_row
 
 
 def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check]:
-    """All checks of this host and these images. `listed`: whether an inventory lists images, be they none."""
+    """All checks of this host and these images. `listed`: whether an inventory of the plugin was read; it may list no image."""
     roots = {subject.image.root for subject in subjects} or {os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT}
     checks: list[tuple[str, Callable[..., Rows], tuple[Any, ...]]] = [
         ("user", host.user, ()),
@@ -49,6 +49,6 @@ def _tried(name: str, check: Callable[..., Rows], arguments: tuple[Any, ...]) ->
         for row in check(*arguments):
             yield Check(name, *row)
     except RunnerError as problem:
-        yield Check(name, PROBLEM, *found_and_remedy(str(problem)))
+        yield Check(name, *error_row(PROBLEM, problem))
     except OSError as problem:
-        yield Check(name, PROBLEM, f"{problem.filename}: {problem.strerror}", "run as root" if isinstance(problem, PermissionError) else "")
+        yield Check(name, *error_row(PROBLEM, system_error(problem)))

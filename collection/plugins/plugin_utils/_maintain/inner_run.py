@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the ansible-playbook that runs one image's playbook, with the outer run's options. Names can change at any time.
+# PRIVATE: the ansible-playbook that runs one image's playbook, with the options of the outer run. Names can change at any time.
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import VARIABLE, Inner, encode
 
 CALLBACK = "nspawn.runner.inner_result"
-# Blocks that a file system can have left when it has none for a file.
+# A file system with fewer free blocks counts as full: new files may not get the last ones.
 _ROOM = 64
 
-# Options of ansible-playbook that an image's playbook can feel, as Ansible keeps them and as they are written.
+# Options of ansible-playbook that can affect an image's playbook: names in context.CLIARGS and flags.
 _SWITCHES = {"become": "--become", "check": "--check", "diff": "--diff", "force_handlers": "--force-handlers"}
 _VALUES = {
     "become_method": "--become-method",
@@ -50,36 +50,41 @@ _LISTS = {
     "module_path": "--module-path",
 }
 _PROMPTS = {"ask_pass": "--ask-pass", "become_ask_pass": "--ask-become-pass", "ask_vault_pass": "--ask-vault-pass"}
+_PASSWORD_FILES = {
+    "ask_pass": "--connection-password-file",
+    "become_ask_pass": "--become-password-file",
+    "ask_vault_pass": "--vault-password-file",
+}
 
 
 class RunError(RunnerError):
-    """A run that did not do all of its playbook."""
+    """A run that did not do all of its playbook. `log`: the file with its output."""
 
-    def __init__(self, reason: str, log: str, tasks_changed: int = 0) -> None:
-        super().__init__(f"{reason} (all output: {log})")
+    def __init__(self, found: str, remedy: str = "", *, log: str, tasks_changed: int = 0) -> None:
+        super().__init__(found, remedy)
+        self.log = log
         self.tasks_changed = tasks_changed
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (all output: {self.log})"
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuses what asks at the terminal: an image's run has none, and a password is not passed on by argument."""
+    """Refuses options that prompt for a password: an image's run has no terminal, and every user can read the arguments of a process."""
     for name, flag in _PROMPTS.items():
         if options.get(name):
-            raise RunnerError(f"{flag} cannot be passed on to the image's own run: use {_instead(name)}")
+            raise _no_prompt(flag, name)
     for identity in [*(options.get("vault_ids") or ()), *C.DEFAULT_VAULT_IDENTITY_LIST]:
         if identity.rpartition("@")[2] in ("prompt", "prompt_ask_vault_pass"):
-            raise RunnerError(f"--vault-id {identity} cannot be passed on to the image's own run: use {_instead('ask_vault_pass')}")
+            raise _no_prompt(f"--vault-id {identity}", "ask_vault_pass")
     for path in _password_files(options):
         with suppress(OSError):
             if not stat.S_ISREG(os.stat(path).st_mode):
-                raise RunnerError(f"the password file {path} can be read only once: use a regular file, or a program that prints the password")
+                raise RunnerError(f"the password file {path} can be read only once", "use a regular file, or a program that prints the password")
 
 
-def _instead(option: str) -> str:
-    return {
-        "ask_pass": "--connection-password-file",
-        "become_ask_pass": "--become-password-file",
-        "ask_vault_pass": "--vault-password-file",
-    }[option]
+def _no_prompt(flag: str, option: str) -> RunnerError:
+    return RunnerError(f"{flag} cannot be passed on to the image's own run", f"use {_PASSWORD_FILES[option]}")
 
 
 def _password_files(options: Mapping[str, Any]) -> list[str]:
@@ -101,7 +106,7 @@ def inner_argv(image: Image, options: Mapping[str, Any]) -> list[str]:
     for name, flag in (("tags", "--tags"), ("skip_tags", "--skip-tags")):
         if options.get(name) and list(options[name]) != ["all"]:
             argv += [flag, ",".join(sorted(options[name]))]
-    # ansible-playbook counts from the configured verbosity, and so does the inner one.
+    # The inner run reads the configured verbosity too, and -v adds to that.
     verbosity = options.get("verbosity", 0) - C.DEFAULT_VERBOSITY
     if verbosity > 0:
         argv.append(f"-{'v' * verbosity}")
@@ -109,7 +114,7 @@ def inner_argv(image: Image, options: Mapping[str, Any]) -> list[str]:
 
 
 def _ansible_playbook() -> list[str]:
-    """The ansible-playbook that runs now, or the one beside its Python: never another version of PATH's when that can be helped."""
+    """The ansible-playbook of this process, or the one beside this Python. PATH comes last: another version may be there."""
     running = os.path.abspath(sys.argv[0])
     beside = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
     if os.path.basename(running) == "ansible-playbook" and os.path.isfile(running):
@@ -118,7 +123,7 @@ def _ansible_playbook() -> list[str]:
         return [sys.executable, beside]
     found = shutil.which("ansible-playbook")
     if not found:
-        raise RunnerError("ansible-playbook was not found, neither beside this Python nor on PATH")
+        raise RunnerError("ansible-playbook is neither beside this Python nor on PATH", "install ansible-core")
     return [found]
 
 
@@ -130,10 +135,10 @@ def inner_environment(inner: Inner) -> dict[str, str]:
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
         VARIABLE: encode(inner),
-        # Each line as it comes.
+        # Without a buffer each line of output appears at once.
         "PYTHONUNBUFFERED": "1",
     }
-    if COLLECTIONS not in collections:  # found beside the outer playbook, say
+    if COLLECTIONS not in collections:  # for example, collections beside the outer playbook
         environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([COLLECTIONS, *collections])
     if C.CONFIG_FILE:
         environment["ANSIBLE_CONFIG"] = str(C.CONFIG_FILE)
@@ -141,8 +146,8 @@ def inner_environment(inner: Inner) -> dict[str, str]:
 
 
 def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], None]) -> int:
-    """Runs the command to its end, without a terminal, in this directory; whatever ends this process ends it and all it started."""
-    # A shell between: unshare says of a child that was killed only that it failed, a shell says by which signal.
+    """Runs the command to its end, without a terminal, in this directory. The command and its children die with this process."""
+    # For a child that a signal ended, unshare exits with a plain failure. A shell between the two exits with 128 + the signal's number.
     shell_argv = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
     with subprocess.Popen(guarded(shell_argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)) as process:
         try:
@@ -155,33 +160,33 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
 
 
 def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> int:
-    """How many tasks changed something, by the callback's word; an exit status of 0 alone may mean that nothing ran at all.
+    """How many tasks changed something. RunError unless every play that matched the image ran to its end.
 
-    Raises RunError unless every play that matched the image came to its end.
+    The proof is the file that the callback writes: ansible-playbook also exits with 0 when no task ran at all.
     """
     try:
         with open(result_file, encoding="utf-8") as file:
             result = json.load(file)
     except FileNotFoundError:
-        reason = f": {errors[0]}" if errors else ""
-        # Then it could not write the file, whatever else it did.
+        reason, remedy = f": {errors[0]}" if errors else "", ""
+        # On a full file system the callback cannot write the file.
         if not errors and os.statvfs(os.path.dirname(result_file)).f_bavail < _ROOM:
-            reason = f": the file system of {os.path.dirname(result_file)} is full"
-        raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", log) from None
+            reason, remedy = f", since the file system of {os.path.dirname(result_file)} is full", "free some space there"
+        raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", remedy, log=log) from None
     stats = result["stats"].get(image.name, {})
     changed = stats.get("changed", 0)
     if status != 0 or stats.get("failures") or stats.get("unreachable"):
         last = result.get("failure")
-        reason = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}"
+        found, remedy = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}", ""
         if last and re.search(BROKEN_ARCHIVE, last["msg"]):
-            reason = f"{reason.rstrip('.')}; {BROKEN_ARCHIVE_REASON}: {BROKEN_ARCHIVE_REMEDY}"
-        raise RunError(reason, log, changed)
+            found, remedy = f"{found.rstrip('.')}; {BROKEN_ARCHIVE_REASON}", BROKEN_ARCHIVE_REMEDY
+        raise RunError(found, remedy, log=log, tasks_changed=changed)
     if not result["plays"]:
-        hosts = "; ".join(result["unmatched"]) or "none"
-        raise RunError(f"no play of {image.playbook} matched {image.name}, its hosts are: {hosts}. Write hosts: {image.name} or hosts: all", log)
+        found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(result['unmatched']) or 'none'})"
+        raise RunError(found, f"write hosts: {image.name} or hosts: all", log=log)
     if result["ended"] != len(result["plays"]):
-        reason = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play: put `when` on a block instead"
-        raise RunError(reason, log, changed)
+        found = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play"
+        raise RunError(found, "put `when` on a block instead", log=log, tasks_changed=changed)
     return changed
 
 

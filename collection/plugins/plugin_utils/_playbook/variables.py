@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what the user set for an image, read without its facts and checked. Names can change at any time.
+# PRIVATE: the variables that the user set for an image, read without facts and checked. Names can change at any time.
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible.template import Templar
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import DERIVED, MINIMUM, VARIABLES
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MINIMUM, VARIABLES
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import nearest_hint
 
@@ -25,34 +25,36 @@ try:  # ansible-core 2.19 and later
 except ImportError:
     Origin = None
 
+# Options of a creation, of which one at least says how the tree is filled.
+SOURCES = ("suite", "command", "tarball")
 _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
-    """Refuses a variable that nobody reads, and one that is not the user's to set."""
-    own = host.get_vars()
+    """Refuses unknown variables, and variables that the inventory plugin alone sets."""
+    listed = host.get_vars()
     for name in sorted(name for name in variables if name.startswith(VARIABLE_PREFIX)):
         if name in DERIVED:
-            if name not in own or (variables[name] is not own[name] and variables[name] != own[name]):
-                raise RunnerError(f"{name} is set by the collection and cannot be set{_where(variables[name])}: remove it")
+            if name not in listed or (variables[name] is not listed[name] and variables[name] != listed[name]):
+                raise RunnerError(f"{name} is set by the collection and cannot be set{_where(variables[name])}", "remove it")
         elif name not in VARIABLES:
             raise RunnerError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{nearest_hint(name)}")
 
 
 def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:
-    """The image's own variables, templated, converted and checked. `tree` is what {{ nspawn_runner_tree }} stands for.
+    """The image's variables, rendered, converted and checked. `tree`: the value of {{ nspawn_runner_tree }}.
 
-    A template means what it would mean in the playbook's own run: it sees the play's other variables and the playbook's directory.
+    A template has the same value as in the run of the playbook: the play's other variables and the playbook's directory are known.
     """
-    beside = os.path.dirname(image.playbook)
-    places = {"playbook_dir": beside, "ansible_search_path": [beside], f"{VARIABLE_PREFIX}tree": tree}
+    directory = os.path.dirname(image.playbook)
+    places = {"playbook_dir": directory, "ansible_search_path": [directory], f"{VARIABLE_PREFIX}tree": tree}
     templar = Templar(loader=loader, variables={**variables, **_play_vars(image.playbook, loader), **extra, **places})
     given = {name: variables[name] for name in VARIABLES if name in variables}
     values = {name: _templated(templar, name, value) for name, value in given.items()}
     values = {name: value for name, value in values.items() if value is not None}
     for name, value in values.items():
-        # One at a time, so that the message can say where the value comes from.
+        # One variable at a time, so that the message can name the file and line of its value.
         problem = _problem(name, value)
         if problem:
             raise RunnerError(f"{name}{_where(given[name]) or _of(image)}: {problem}")
@@ -60,17 +62,22 @@ def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str
     if checked.error_messages:
         raise RunnerError(f"image {image.name}: {checked.error_messages[0]}")
     paths = (name for name, spec in VARIABLES.items() if spec["type"] == "path" and checked.validated_parameters.get(name))
-    return {**checked.validated_parameters, **{name: os.path.join(beside, checked.validated_parameters[name]) for name in paths}}
+    return {**checked.validated_parameters, **{name: os.path.join(directory, checked.validated_parameters[name]) for name in paths}}
+
+
+def creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of nspawn.runner.chroot that the image's variables set."""
+    return {option: settings[variable] for option, variable in CREATION.items() if settings.get(variable) is not None}
 
 
 def _play_vars(playbook: str, loader: Any) -> dict[str, Any]:
-    """The variables of the first play that are not ours: those are the host's already."""
+    """Variables of the first play, without this collection's: the host has these already."""
     try:
         plays = loader.load_from_file(playbook, trusted_as_template=True)
     except TypeError:  # before ansible-core 2.19
         plays = loader.load_from_file(playbook)
     except AnsibleError:
-        return {}  # The image's own run says what is wrong.
+        return {}  # The image's own run reports the error.
     play = plays[0] if isinstance(plays, list) and plays else None
     given = play.get("vars") if isinstance(play, Mapping) else None
     return {name: value for name, value in given.items() if not str(name).startswith(VARIABLE_PREFIX)} if isinstance(given, Mapping) else {}
@@ -84,7 +91,7 @@ def _templated(templar: Templar, name: str, value: Any) -> Any:
 
 
 def _problem(name: str, value: Any) -> str | None:
-    """Why this value cannot be this variable's."""
+    """The reason why this variable cannot have this value."""
     checked = ArgumentSpecValidator({name: VARIABLES[name]}).validate({name: value})
     nested = "elements" in VARIABLES[name] and isinstance(value, list) and any(isinstance(element, (list, dict)) for element in value)
     if checked.error_messages or nested:
@@ -97,7 +104,7 @@ def _problem(name: str, value: Any) -> str | None:
 
 
 def _plain(name: str, value: Any) -> str:
-    """Ansible's messages name Python classes; this says the same of YAML."""
+    """The reason in terms of YAML. Ansible's own messages name Python classes."""
     spec = VARIABLES[name]
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
     if "choices" in spec:
@@ -149,7 +156,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
 
 
 def _breaks_line(text: str) -> bool:
-    """The wrapper reads a line per argument."""
+    """The wrapper reads one argument per line of a file."""
     return any(character in text for character in "\n\r\0")
 
 
@@ -158,7 +165,7 @@ def _of(image: Image) -> str:
 
 
 def _where(value: Any) -> str:
-    """Where a value was written, as far as Ansible kept it: 2.14 does for text, lists and mappings, 2.19 for all."""
+    """The file and line of a value, as far as Ansible knows: ansible-core 2.14 for text, lists and mappings, 2.19 for all values."""
     origin = Origin.get_tag(value) if Origin else None
     if origin and origin.path:
         return f" in {origin.path}:{origin.line_num}" if origin.line_num else f" in {origin.path}"
