@@ -124,7 +124,7 @@ describe("a run", () => {
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
     expect(sentence(result, "aa")).toContain(
-      `no play of ${join(host.directory, "aa.yml")} matched aa, its hosts are: bullseye; localhost. Write hosts: aa or hosts: all`,
+      `no play of ${join(host.directory, "aa.yml")} matches aa (hosts of its plays: bullseye; localhost): write hosts: aa or hosts: all`,
     );
   });
 
@@ -176,7 +176,7 @@ describe("a run", () => {
       under: ["setsid", "--wait", ...asNobody],
       env: { HOME: home, ANSIBLE_HOME: home },
     });
-    expect(result.stdout + result.stderr).toContain("images are maintained by root: run ansible-playbook as root");
+    expect(result.stdout + result.stderr).toContain("maintaining images requires root: run ansible-playbook as root");
     expect(result.exitCode).toBe(2);
   });
 
@@ -187,7 +187,7 @@ describe("a run", () => {
     await writeFile(join(host.directory, "nspawn_runner.yml"), config);
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
-    const message = "is not installed: ansible-galaxy collection install community.nowhere";
+    const message = "is not installed: run ansible-galaxy collection install community.nowhere";
     expect(sentence(result, "aa")).toContain(`the connection plugin community.nowhere.chroot of image aa ${message}`);
     expect(sentence(result, "bb")).toContain(message);
     await expect(stat(join(host.root, "bb"))).rejects.toThrow();

@@ -227,7 +227,7 @@ describe("maintenance", () => {
     expect(nothing.exitCode).toBe(0);
     await writeFile(join(host.directory, "nspawn_runner.yml"), "plugin: nspawn.runner.chroots\nrooot: /x\n");
     const bad = await host.run(["site.yml"]);
-    expect(bad.stdout + bad.stderr).toContain("No inventory lists images");
+    expect(bad.stdout + bad.stderr).toContain("no inventory lists images");
     expect(bad.exitCode).toBe(2);
   });
 

@@ -71,7 +71,7 @@ test("a rollback is refused without --limit, without an earlier tree, and to a g
   const before = readFileSync(host.state("aa", "state.json"), "utf8");
   const all = await host.run(["nspawn.runner.rollback"]);
   expect(all.exitCode).toBe(2);
-  expect(text(all)).toContain("never to all by accident");
+  expect(text(all)).toContain("never all by accident");
   for (const id of ["20200101T000000Z", "../../etc", "nonsense"]) {
     const none = await host.run(["nspawn.runner.rollback", "--limit", "aa", "-e", `nspawn_runner_generation=${id}`]);
     expect(none.exitCode).toBe(2);

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# The trees of each image: the published one and the earlier ones, and what made them.
+# The trees of each image: the published one and the earlier ones, with their playbooks and packages.
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import GENERATIONS
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
-# Of one generation, without -v.
+# Packages shown per generation, without -v.
 PACKAGES = 10
 
 
@@ -34,16 +33,19 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self.validate_argument_spec(GENERATIONS)
         inventory = self._task.get_variable_manager()._inventory
-        names = [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]
-        images = {name: image_of(inventory.get_host(name)) for name in names}
+        images = {name: image_of(inventory.get_host(name)) for name in images_of_play(task_vars)}
         try:
             contents = {name: record.load(Place(image.root, image.name)) for name, image in images.items() if image}
-        except PermissionError as exc:
-            return {"failed": True, "msg": f"{exc.filename}: {exc.strerror}: run ansible-playbook as root"}
+        except PermissionError as problem:
+            return _failed(system_error(problem))
         except RunnerError as problem:
-            return {"failed": True, "msg": str(problem)}
+            return _failed(problem)
         _show(contents)
         return {"changed": False, "images": contents}
+
+
+def _failed(problem: RunnerError) -> dict[str, Any]:
+    return {"failed": True, "msg": str(problem)}
 
 
 def _show(contents: Mapping[str, Mapping[str, Any]]) -> None:
@@ -63,10 +65,10 @@ def _trees(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _row(name: str, content: Mapping[str, Any], tree: Mapping[str, Any]) -> tuple[str, ...]:
-    what = "earlier" if "retired" in tree else "held" if "hold" in content else "published"
+    state = "earlier" if "retired" in tree else "held" if "hold" in content else "published"
     counts = package_counts(tree.get("packages"))
     numbers = [str(counts[word]) if counts else "-" for word in ("added", "removed", "upgraded")]
-    return name, tree["id"], what, _playbook(tree), _age(tree), str(tree.get("tasks_changed", "-")), *numbers
+    return name, tree["id"], state, _playbook(tree), _age(tree), str(tree.get("tasks_changed", "-")), *numbers
 
 
 def _playbook(tree: Mapping[str, Any]) -> str:
@@ -90,7 +92,7 @@ def _packages(packages: list[Mapping[str, str]]) -> Iterator[str]:
     shown = packages if display.verbosity > 0 else packages[:PACKAGES]
     for package in shown:
         old, new = package.get("from"), package.get("to")
-        what = f"added {new}" if old is None else f"removed {old}" if new is None else f"{old} -> {new}"
-        yield f"    {package['name']} {what}"
+        change = f"added {new}" if old is None else f"removed {old}" if new is None else f"{old} -> {new}"
+        yield f"    {package['name']} {change}"
     if len(shown) < len(packages):
         yield f"    and {len(packages) - len(shown)} more: -v shows all"

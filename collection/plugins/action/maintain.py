@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# One image, start to end: created when it is missing, maintained on a staged tree, published when it changed.
+# One image, start to end: creation when the tree is missing, maintenance on a staged tree, publication when the tree changed.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,12 +19,19 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import MAINTAIN
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image, current_host, image_of, variables_without_facts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import (
+    Image,
+    current_host,
+    image_of,
+    image_to_change,
+    variables_without_facts,
+)
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_names, read_settings
 
-# Ansible's main process imports this before it starts the workers that it then waits for.
+# The main process imports this file before it starts workers and polls for their results.
 poll_less()
 
 
@@ -36,65 +42,55 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(MAINTAIN)[1]
         host = current_host()
-        image = image_of(host)
-        if image is None and GROUP not in {group.name for group in host.get_groups()}:
+        if image_of(host) is None and GROUP not in {group.name for group in host.get_groups()}:
             return {"skipped": True, "changed": False, "skip_reason": f"{host.name} is no image"}
         started = time.monotonic()
-        # What dies with Ansible's worker must find it dead when Ansible was killed.
+        # Children die with this worker, so the worker must die with Ansible.
         die_with_parent()
         try:
-            result = maintenance.maintain(self._job(image, host, arguments["create_only"]))
+            result = maintenance.maintain(self._job(host, arguments["create_only"]))
         except RunnerError as problem:
-            result = maintenance.failure("failed", problem)
+            result = maintenance.failed(problem)
         return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - started, 1)}
 
-    def _job(self, image: Image | None, host: Any, create_only: bool) -> maintenance.Job:
-        if image is None:
-            raise RunnerError(f"{host.name} is not listed by the inventory plugin nspawn.runner.chroots: give its file with -i")
+    def _job(self, host: Any, create_only: bool) -> maintenance.Job:
+        image = image_to_change(host)
         manager = self._task.get_variable_manager()
         variables = _variables(image, host, manager)
         pinned = _pinned(image, variables)
         for name in pinned:
             if name in manager.extra_vars:
-                raise RunnerError(f"-e {name} would lead the image's run to another place than its staged tree: leave it out")
+                raise RunnerError(f"-e {name} would lead the image's run to another place than its staged tree", f"leave out -e {name}")
         staged = Place(image.root, image.name).staged
         settings = read_settings(image, variables, manager.extra_vars, staged, self._loader)
         return maintenance.Job(image, settings, pinned, create_only, self._task.check_mode, self._task.diff)
 
 
 def _variables(image: Image, host: Any, manager: Any) -> dict[str, Any]:
-    """What the user set, after all checks that need no template."""
-    if os.geteuid() != 0:
-        raise RunnerError("images are maintained by root: run ansible-playbook as root, for example under sudo")
+    """The image's variables, after all checks that render no template."""
     inner_run.check_options(context.CLIARGS)
     error = host.get_vars().get("nspawn_runner_error")
     if error:
         raise RunnerError(str(error))
     if not image.playbook:
-        raise RunnerError(f"image {image.name} has no playbook: write {image.name}.yml beside the inventory file")
+        raise RunnerError(f"image {image.name} has no playbook", f"write {image.name}.yml beside the inventory file")
     if image.name in manager._inventory.groups:
-        raise RunnerError(f"image {image.name} has the name of an inventory group, so Ansible cannot be limited to it: rename one of them")
+        raise RunnerError(f"image {image.name} has the name of an inventory group, so --limit would take the group", "rename the image or the group")
     variables = variables_without_facts(manager, host)
     check_names(image, host, variables)
     connection = str(variables.get("ansible_connection", "ssh"))
     if not connection_loader.find_plugin_with_context(connection).resolved:
-        collection = connection.rpartition(".")[0]
-        hint = f": ansible-galaxy collection install {collection}" if collection else ""
-        raise RunnerError(f"the connection plugin {connection} of image {image.name} is not installed{hint}{_debian(collection)}")
+        raise RunnerError(f"the connection plugin {connection} of image {image.name} is not installed", install_remedy(connection))
     return variables
 
 
-def _debian(collection: str) -> str:
-    return ", or apt install ansible" if collection == "community.general" else ""
-
-
 def _pinned(image: Image, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables that lead a task to its tree, or choose a program of the host: a fact from the tree could override them."""
+    """Variables that lead a task to its tree, or choose a program of the host. In the inventory a fact from the tree could override them."""
     staged = Place(image.root, image.name).staged
     return {
         "ansible_connection": str(variables.get("ansible_connection", "ssh")),
         "ansible_host": staged,
-        # Ansible's older name for it, which it prefers.
+        # The older name of ansible_host, which Ansible prefers.
         "ansible_ssh_host": staged,
         "ansible_chroot_exe": str(variables.get("ansible_chroot_exe", WRAPPER)),
         "nspawn_runner_root": image.root,

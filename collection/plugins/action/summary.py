@@ -11,9 +11,11 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import SUMMARY
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import images_of_play
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 
@@ -26,26 +28,26 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         register = self.validate_argument_spec(SUMMARY)[1]["register"]
-        images = [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]
+        images = images_of_play(task_vars)
         if not images:
             return _nothing(task_vars["groups"])
-        # raw: a failed task's words come from the tree, and are no template.
+        # raw_get, since the message of a failed task comes from the tree, and must not be rendered as a template.
         results = {name: task_vars["hostvars"].raw_get(name).get(register) for name in images}
         rows = [_row(name, result, self._task.check_mode) for name, result in results.items()]
         for line, color in zip(table([HEADER, *rows], numbers=5), [None, *(_color(row[1]) for row in rows)]):
             display.display(line, color=color)
         for name, result in results.items():
-            if _needs_words(result):
+            if _needs_sentence(result):
                 display.display(f"{name}: {_sentence(result)}", color=_color(_word(result, False)))
         return {"changed": False, "images": {row[0]: row[1] for row in rows}}
 
 
 def _nothing(groups: Mapping[str, Any]) -> dict[str, Any]:
-    """Ansible ends with 0 when the inventory's file was bad: that must not look like a maintained host."""
+    """The result of a play without images: a failure when no inventory lists any, since Ansible exits with 0 for a bad inventory file."""
     if GROUP not in groups:
-        msg = "No inventory lists images: give a file that ends in nspawn_runner.yml with -i, or mend the one whose error is shown above."
-        return {"failed": True, "changed": False, "msg": msg}
-    msg = "There is nothing to do: no image matches. See ansible-inventory --graph for what there is."
+        problem = RunnerError("no inventory lists images", "give a file that ends in nspawn_runner.yml with -i, or fix the file of the error above")
+        return {"failed": True, "changed": False, "msg": str(problem)}
+    msg = "There is nothing to do: no image matches. ansible-inventory --graph lists the images."
     display.display(msg)
     return {"changed": False, "msg": msg, "images": {}}
 
@@ -59,12 +61,12 @@ def _row(name: str, result: Any, check: bool) -> tuple[str, ...]:
 
 
 def _word(result: Mapping[str, Any], check: bool) -> str:
-    # A failure of Ansible's own has no word of ours.
+    # A failure in Ansible itself has no `result`.
     word = str(result.get("result", "failed"))
     return f"would be {word}" if check and word == "published" else word
 
 
-def _needs_words(result: Any) -> bool:
+def _needs_sentence(result: Any) -> bool:
     if not isinstance(result, Mapping):
         return False
     return bool(result.get("failed") or result.get("creation_changed")) or result.get("result") == "held"
