@@ -143,10 +143,10 @@ module.exit_json(ansible_facts=module.params["facts"])
 });
 
 test.each([
-  ["nothing", "takes no commands; see whether /usr/bin/python3 works in this tree"],
-  ["noise", "was killed; the next task starts what it needs"],
-  ["half a status", "was killed; the next task starts what it needs"],
-  ["flood", "printed more than 1073741824 bytes; have it write a file, and fetch that"],
+  ["nothing", "accepts no commands: check that /usr/bin/python3 works in this tree"],
+  ["noise", "was killed; the next task starts a new session"],
+  ["half a status", "was killed; the next task starts a new session"],
+  ["flood", "printed more than 1073741824 bytes: let the command write a file, and fetch the file"],
 ])("an agent that answers with %s: the task fails with one sentence", async (answer, sentence) => {
   const { run } = await withHostileAgent(host, answer);
   const result = await run("- {ansible.builtin.raw: id, ignore_errors: true, ignore_unreachable: true}");

@@ -5,19 +5,19 @@
 DOCUMENTATION = r"""
 name: inner_result
 type: notification
-short_description: Keeps the run of an image's playbook to the staged tree, and writes down what it did
+short_description: Keeps the run of an image's playbook on the staged tree, and records its outcome
 version_added: 0.1.0
 author: The nspawn.runner authors (@nspawn-runner)
 description:
-  - The action C(nspawn.runner.maintain) enables this plugin in the runs that it starts, and reads what it wrote.
-    It is of no use elsewhere, and need not be enabled by hand.
-  - It sets the variables that lead to the staged tree where no fact and no group_vars can override them, and adds a last task to each play,
-    which proves that the play came to its end.
-  - Without the environment variable C(NSPAWN_RUNNER_INNER), by which that action tells it of the run, it does nothing.
+  - The action C(nspawn.runner.maintain) enables this plugin in the runs that it starts, and reads the plugin's result.
+    The plugin has no other use, and need not be enabled by hand.
+  - The plugin sets the variables that lead to the staged tree so that no fact and no group_vars can override them, and adds a last task to each
+    play, as a proof that the play ran to its end.
+  - Without the environment variable C(NSPAWN_RUNNER_INNER), in which that action describes the run, the plugin does nothing.
 """
 
 EXAMPLES = r"""
-# This enables it, for the image's own playbook.
+# The action enables the plugin for the image's own playbook.
 - name: Maintain the images
   hosts: nspawn_runner_declared
   gather_facts: false
@@ -67,7 +67,7 @@ class CallbackModule(CallbackBase):
         play.post_tasks = [*play.post_tasks, _last_block(play)]
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        # Ansible announces the play first.
+        # Ansible calls v2_playbook_on_play_start for such a play first.
         if self.started:
             self.unmatched.append(self.started.pop())
 
@@ -85,7 +85,7 @@ class CallbackModule(CallbackBase):
     def _remember(self, result: Any) -> None:
         values = getattr(result, "result", None) or result._result  # 2.19 and later, before
         message = str(values.get("msg") or values.get("reason") or "no message")
-        # Where no module answered, the message only says so.
+        # Without an answer of a module the message only reports that, and the error is in a stream.
         for stream in ("module_stderr", "module_stdout"):
             if str(values.get(stream) or "").strip():
                 message = str(values[stream]).strip().splitlines()[-1]
@@ -95,7 +95,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if INNER is None:
             return
-        # What the session put into the tree for its time is taken out again before the tree is looked at.
+        # The end of the session removes the session's files from the tree, before the maintenance compares the tree.
         with suppress(RunnerError):
             end(canonical(INNER.tree))
         content = {
@@ -105,20 +105,20 @@ class CallbackModule(CallbackBase):
             "failure": self.failure,
             "stats": {host: stats.summarize(host) for host in stats.processed},
         }
-        # Written whole or not at all: its absence tells that the run did not come to its end.
+        # Renamed into place, so the file is whole or missing. A missing file means that the run did not come to its end.
         with open(f"{INNER.result}.new", "w", encoding="utf-8") as file:
             json.dump(content, file)
         os.replace(f"{INNER.result}.new", INNER.result)
 
 
 def _pin(inner: Inner, manager: Any) -> None:
-    """As include_vars would set them: above facts and the variables of inventories, plays and tasks."""
+    """Sets the pinned variables with the precedence of include_vars: above facts and the variables of inventories, plays and tasks."""
     for name, value in inner.pinned.items():
         manager.set_host_variable(inner.image, name, unsafe(value) if isinstance(value, str) else value)
 
 
 def _last_block(play: Any) -> Any:
-    """A task at the very end: `meta: end_host` and its like skip it, and end with exit status 0."""
+    """A last task, as a proof: actions such as `meta: end_host` skip the rest of a play, and still give exit status 0."""
     task = {"name": LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
     return Block.load({"block": [task]}, play=play, variable_manager=play.get_variable_manager(), loader=play.get_loader())
 

@@ -12,30 +12,30 @@ extends_documentation_fragment:
 requirements:
   - Python 3.9
   - systemd-nspawn
-  - mmdebstrap or debootstrap, unless the tree is made by a command or from an archive
-  - xz or zstd, for archives that are compressed by them
+  - mmdebstrap or debootstrap, for a tree that neither a command nor an archive makes
+  - xz or zstd, for archives in that format
 seealso:
   - module: nspawn.runner.maintain
 """
 
 EXAMPLES = r"""
-- name: Make a Debian tree by the first tool that can
+- name: Create a Debian tree with the first suitable tool
   nspawn.runner.chroot:
     name: trixie
     suite: trixie
 
-- name: Make a tree from an archive
+- name: Create a tree from an archive
   nspawn.runner.chroot:
     name: alpine
     tarball: /srv/archives/alpine-minirootfs.tar.gz
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-- name: Make a Fedora tree by a command
+- name: Create a Fedora tree with a command
   nspawn.runner.chroot:
     name: fedora
     command: [dnf, --assumeyes, "--installroot={tree}", --releasever=42, install, bash, python3, systemd]
 
-- name: Make a tree anew
+- name: Create a tree again, from scratch
   nspawn.runner.chroot:
     name: sid
     suite: sid
@@ -54,12 +54,12 @@ path:
   type: str
   sample: /var/lib/nspawn-runner/trixie
 bootstrap:
-  description: How the tree was made, or would be made in check mode.
-  returned: when a tree is made
+  description: The tool or method that created the tree, or would create it in check mode.
+  returned: when a tree is created
   type: str
   sample: mmdebstrap
 msg:
-  description: What was done, or what failed and the last lines of the program that failed.
+  description: The change, or the error with the last lines of the program that failed.
   returned: always
   type: str
   sample: /var/lib/nspawn-runner/trixie was made by mmdebstrap

@@ -16,26 +16,26 @@ seealso:
 """
 
 EXAMPLES = r"""
-# The playbook nspawn.runner.doctor does this, and fails when there is a problem.
-- name: Is this host ready
+# The playbook nspawn.runner.doctor does the same, and fails when there is a problem.
+- name: Check whether this host is ready
   hosts: localhost
   connection: local
   gather_facts: false
   tasks:
-    - name: Look
+    - name: Check the host and its images
       nspawn.runner.doctor:
       register: nspawn_runner_doctor
 """
 
 RETURN = r"""
 checks:
-  description: What was looked at.
+  description: The lines of the table.
   returned: success
   type: list
   elements: dict
   contains:
     check:
-      description: What the line is about.
+      description: The part of the host, or the image, that was checked.
       returned: success
       type: str
     result:
@@ -43,27 +43,27 @@ checks:
       returned: success
       type: str
     found:
-      description: What was found.
+      description: The finding.
       returned: success
       type: str
     remedy:
-      description: What to do about it; empty where nothing is to be done.
+      description: The action that solves the problem; empty where none is needed.
       returned: success
       type: str
   sample:
-    - {check: systemd-nspawn, result: problem, found: not installed, remedy: apt install systemd-container}
+    - {check: systemd-nspawn, result: problem, found: not installed, remedy: run apt install systemd-container}
 problems:
-  description: How many problems there are.
+  description: Number of problems.
   returned: success
   type: int
   sample: 1
 warnings_found:
-  description: How many warnings there are.
+  description: Number of warnings.
   returned: success
   type: int
   sample: 0
 msg:
-  description: Both numbers, as a sentence.
+  description: Both numbers in a sentence.
   returned: success
   type: str
   sample: 1 problem and 0 warnings

@@ -16,13 +16,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-# The playbook nspawn.runner.generations does this.
-- name: Which trees are there
+# The playbook nspawn.runner.generations does the same.
+- name: List the trees of each image
   hosts: nspawn_runner
   connection: local
   gather_facts: false
   tasks:
-    - name: List them
+    - name: List the generations
       nspawn.runner.generations:
       run_once: true
       register: nspawn_runner_trees
@@ -31,8 +31,8 @@ EXAMPLES = r"""
 RETURN = r"""
 images:
   description:
-    - What is known of each image's trees, by the image's name.
-    - This is the content of its C(state.json), which has a reference page and a JSON Schema.
+    - The record of each image's trees, by the image's name.
+    - The content of the image's C(state.json), which has a reference page and a JSON Schema.
   returned: success
   type: dict
   sample:

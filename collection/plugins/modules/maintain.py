@@ -18,7 +18,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-# The playbook nspawn.runner.maintenance does this, with a summary at the end.
+# The playbook nspawn.runner.maintenance does the same, with a summary at the end.
 - name: Maintain every declared image
   hosts: nspawn_runner_declared
   connection: local
@@ -31,53 +31,53 @@ EXAMPLES = r"""
 RETURN = r"""
 result:
   description:
-    - C(published), a new tree is at the image's place, or would be in check mode; C(unchanged), nothing that counts changed;
-      C(held), a rollback keeps maintenance away.
-    - The image is as it was, and the task failed, with C(busy), since another run, a container or a mount was in the way, and with C(failed).
+    - C(published), the image has a new tree, or would have one in check mode; C(unchanged), the new tree would not differ;
+      C(held), a rollback holds the image, so maintenance does not change it.
+    - With C(busy), when another run, a container or a mount uses the image, and with C(failed), the task fails, and the image is as before.
   returned: always
   type: str
   sample: published
 created:
-  description: Whether there was no tree before.
+  description: Whether the image had no tree before.
   returned: always
   type: bool
   sample: false
 tasks_changed:
-  description: How many tasks of the image's playbook changed something, or would in check mode.
+  description: Number of tasks of the image's playbook that changed something, or would in check mode.
   returned: always
   type: int
   sample: 3
 packages:
-  description: What became of Debian's packages, against the tree before. None where one of the two has no dpkg, and when nothing was published.
+  description: Changes of Debian packages against the tree before. None where one of the two trees has no dpkg, and when nothing was published.
   returned: always
   type: list
   elements: dict
   sample: [{name: git, from: "1:2.39.2-1", to: "1:2.39.5-0"}, {name: make, to: "4.3-4.1"}]
 generation:
   description: Id of the new tree.
-  returned: when it was published
+  returned: when a tree was published
   type: str
   sample: 20261123T231500Z
 creation_changed:
   description:
-    - Variables that say how the tree is created and have another value than when it was.
-    - It is made anew when asked, by C(nspawn_runner_maint_recreate).
+    - Variables of the creation that have another value than when the tree was created.
+    - The variable C(nspawn_runner_maint_recreate) lets a maintenance create the tree again.
   returned: when the playbook ran to its end
   type: list
   elements: str
   sample: [nspawn_runner_packages]
 seconds:
-  description: How long it took.
+  description: Duration of the task.
   returned: always
   type: float
   sample: 12.5
 log:
-  description: File with all that the creation and the playbook's run printed. The one before it stands beside it, with C(.1) at its end.
-  returned: when something ran
+  description: File with the output of the creation and of the playbook's run. The file of the run before has C(.1) at the end of its name.
+  returned: when a creation or a playbook ran
   type: str
   sample: /var/lib/nspawn-runner/.nspawn-runner/sid/last.log
 msg:
-  description: What was done, or what failed.
+  description: The changes, or the error.
   returned: always
   type: str
   sample: 3 tasks changed; 12 packages upgraded; published as 20261123T231500Z

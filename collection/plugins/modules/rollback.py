@@ -16,25 +16,25 @@ seealso:
 """
 
 EXAMPLES = r"""
-# The playbooks nspawn.runner.rollback and nspawn.runner.release do this for the images of --limit.
+# The playbooks nspawn.runner.rollback and nspawn.runner.release do the same for the images of --limit.
 - name: Put an earlier tree back
   hosts: sid
   connection: local
   gather_facts: false
   tasks:
-    - name: The tree before the present one
+    - name: Put the tree before the present one back
       nspawn.runner.rollback:
 
-- name: Put one tree of many back
+- name: Put a certain tree back
   hosts: sid
   connection: local
   gather_facts: false
   tasks:
-    - name: That of Monday
+    - name: Put the tree of Monday back
       nspawn.runner.rollback:
         generation: 20261123T231500Z
 
-- name: Let maintenance work on the image again
+- name: Let maintenance change the image again
   hosts: sid
   connection: local
   gather_facts: false
@@ -46,18 +46,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 previous:
-  description: Id of the tree that was in the image's place, a generation from now on; null when there was none.
+  description: Id of the published tree before, now an earlier generation; null when the image had no tree.
   returned: when no release was asked for
   type: str
   sample: 20261124T231500Z
 generation:
-  description: Id of the tree that is in the image's place now, or would be in check mode.
+  description: Id of the published tree now, or the one that would be published in check mode.
   returned: when no release was asked for
   type: str
   sample: 20261123T231500Z
 msg:
-  description: What was done, or why not.
+  description: The change, or the error.
   returned: always
   type: str
-  sample: image sid is released, maintenance goes on with it
+  sample: "image sid is released: maintenance changes it again"
 """

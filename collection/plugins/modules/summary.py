@@ -26,7 +26,7 @@ EXAMPLES = r"""
           nspawn.runner.maintain:
           register: nspawn_runner_result
       always:
-        - name: Show what was done
+        - name: Show the results
           nspawn.runner.summary:
             register: nspawn_runner_result
           run_once: true
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The word of each image's line, C(published), C(unchanged), C(held), C(failed) or C(busy).
+  description: The result in each image's line, C(published), C(unchanged), C(held), C(failed) or C(busy).
   returned: success
   type: dict
   sample: {bookworm: unchanged, trixie: published}

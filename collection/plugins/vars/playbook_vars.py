@@ -37,16 +37,17 @@ class VarsModule(BaseVarsPlugin):
         super().get_vars(loader, path, entities)
         variables: dict[str, Any] = {}
         for entity in entities if isinstance(entities, list) else [entities]:
-            # A name that is no image's could be a path.
+            # A host's name that is not valid for an image could be a path.
             if isinstance(entity, Host) and not image_name_problem(entity.name) and any(group.name == GROUP for group in entity.get_groups()):
                 variables.update(self._image_vars(loader, path, entity))
         return variables
 
     def _image_vars(self, loader: Any, path: str, host: Host) -> dict[str, Any]:
         beside = host.vars.get("inventory_dir")
-        # Ansible asks for the inventory's directory and for the playbook's. A second answer would outrank the inventory's host_vars.
-        asked = os.path.abspath(path)
-        if beside and os.path.commonpath((beside, asked)) != asked:
+        # Ansible calls this for the directory of the inventory and for that of the playbook. Values from the second call would outrank the
+        # inventory's host_vars.
+        called_for = os.path.abspath(path)
+        if beside and os.path.commonpath((beside, called_for)) != called_for:
             return {}
         root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: how often Ansible's main process looks for results. Names can change at any time.
+# PRIVATE: the interval at which Ansible's main process polls for results. Names can change at any time.
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _INTERVAL = 0.01
 
 
 def poll_less() -> None:
-    """Makes it every hundredth of a second in this process, unless the user chose.
+    """Sets the interval of this process to a hundredth of a second, unless the user has set one.
 
-    Ansible's thousandth takes some 6% of a processor all the time, and a maintenance is a run of Ansible for each image beside its own.
+    Ansible's default of a thousandth takes about 6% of a processor all the time, and a maintenance starts one more ansible-playbook per image.
     """
     _value, origin = C.config.get_config_value_and_origin(_OPTION)
     if origin == "default":

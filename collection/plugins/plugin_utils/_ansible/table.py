@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def table(rows: Sequence[Sequence[str]], numbers: int) -> list[str]:
-    """Lines of aligned columns, the last `numbers` of them to the right."""
+    """Lines of aligned columns. The last `numbers` columns are aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     texts = len(widths) - numbers
     return ["  ".join(cell.ljust(width) if column < texts else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))) for row in rows]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what an image's own run is told by the run that started it. Names can change at any time.
+# PRIVATE: an image's run, as the maintenance describes the run to its ansible-playbook in an environment variable. Names can change at any time.
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Inner(NamedTuple):
     """One run of an image's playbook, on its staged tree."""
 
     image: str
-    # Path that the inventory would give.
+    # Path of the published tree, as the inventory of any other run has it.
     path: str
-    # Tree that the run works on instead.
+    # Path of the staged tree, on which this run works instead.
     tree: str
-    # File for what the run did.
+    # Path of the file that this run writes at its end.
     result: str
-    # Variables of the image that neither a fact nor group_vars may override.
+    # Variables of the image that neither a fact nor group_vars can override.
     pinned: Mapping[str, Any]
 
 
@@ -32,11 +32,11 @@ def encode(inner: Inner) -> str:
     return json.dumps(inner._asdict())
 
 
-def _taken() -> Inner | None:
-    # Taken out: an ansible-playbook that a task starts is no such run.
+def _from_environment() -> Inner | None:
+    # Removed from the environment: an ansible-playbook that a task starts is no run of a maintenance.
     text = os.environ.pop(VARIABLE, None)
     return Inner(**json.loads(text)) if text else None
 
 
-# What this process was told; None in any other run. The inventory plugin and the callback share it.
-INNER = _taken()
+# This process's run; None for a run that no maintenance started. The inventory plugin and the callback share the value.
+INNER = _from_environment()

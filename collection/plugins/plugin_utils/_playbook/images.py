@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: which images there are: names, trees and playbooks. Names can change at any time.
+# PRIVATE: finds images: their names, trees and playbooks. Names can change at any time.
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook i
 CONFIG_SUFFIXES = ("nspawn_runner.yml", "nspawn_runner.yaml")
 SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missing", "unmanaged"))
 
-# The order is nspawn-runner's: of two files in one directory the .yaml counts.
+# As in nspawn-runner, of two files of one name the .yaml counts.
 _SUFFIXES = (".yaml", ".yml")
 _RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1", GROUP, *SUBGROUPS)
 
@@ -25,23 +25,23 @@ Wanted = Callable[[str], bool]
 
 
 def image_name_problem(name: str) -> str | None:
-    """Why this cannot be the name of an image; it must serve as a host name in the container and in an inventory."""
+    """The reason why a name cannot be an image's; None if it can. An image's name is a host name in its container and in an inventory."""
     if name in _RESERVED:
         return "the name is reserved"
     if name.endswith((".new", ".old")):
-        return "names that end in .new or .old are what an interrupted creation left"
+        return "names that end in .new or .old are reserved for the rest of an interrupted creation"
     return name_problem(name)
 
 
 def playbook_directories(configured: Iterable[str] | None, beside: str | None, root: str, resolve: Callable[[str], str]) -> list[str]:
-    """Where playbooks are searched, in this order; `beside` is the inventory's own directory."""
+    """The directories that are searched for playbooks, in this order. `beside`: the directory of the inventory."""
     if configured is None:
         configured = [directory for directory in (beside, PLAYBOOK_DIRECTORY, root) if directory]
     return list(dict.fromkeys(resolve(directory) for directory in configured))
 
 
 def find_trees(root: str, wanted: Wanted, warn: Warn) -> tuple[set[str], dict[str, str]]:
-    """Names of the trees in the root, and of what stands in a tree's place with what it is. A root that is not there has none."""
+    """Names of the trees in the root directory; names of its other entries, with their kind. A missing root directory has none."""
     trees: set[str] = set()
     others: dict[str, str] = {}
     try:
@@ -93,14 +93,14 @@ def find_playbook(name: str, directory: str, loader: Any, has_tree: bool, warn: 
 
 
 def _candidates(directory: str, warn: Warn) -> dict[str, list[str]]:
-    """Names that a playbook in the directory can have, each with the suffixes it is there with."""
+    """The names of all files that can be playbooks, with the suffixes of each name."""
     found: dict[str, list[str]] = {}
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return found
     except OSError as exc:
-        warn(f"Playbooks in {directory} are not seen: {exc.strerror}")
+        warn(f"The playbooks in {directory} are ignored, since the directory cannot be read: {exc.strerror}")
         return found
     for file in names:
         name, suffix = os.path.splitext(file)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what the inventory looks at inside a tree. The tree can be hostile. Names can change at any time.
+# PRIVATE: the operating system of a tree, for the inventory. The tree can be hostile. Names can change at any time.
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEYS = {"ID": "id", "VERSION_ID": "version_id", "VERSION_CODENAME": "version_co
 
 
 def os_release(tree: str) -> dict[str, str]:
-    """What the tree says it is, marked unsafe. Empty when nothing can be read without following a link."""
+    """Values of the tree's os-release, marked unsafe. Empty when no such file can be read without following a link."""
     for path in ("etc/os-release", "usr/lib/os-release"):
         try:
             content = read_file(tree, path, _LIMIT)
@@ -33,7 +33,7 @@ def _parse(text: str) -> dict[str, str]:
         if separator and name in _KEYS:
             try:
                 words = shlex.split(quoted)
-            except ValueError:  # An open quote.
+            except ValueError:  # A quote without an end.
                 continue
             if len(words) == 1:
                 values[_KEYS[name]] = unsafe(words[0])
