@@ -79,7 +79,7 @@ describe("a staged tree", () => {
     expect(sentence(dropped, "aa")).toContain("at the end");
     expect(summary(dropped, "aa").slice(0, 2)).toEqual(["failed", "1"]);
     const kept = await host.run(["site.yml", "-e", "nspawn_runner_keep_failed=true"]);
-    expect(sentence(kept, "aa")).toContain(`the tree as it was then is in ${host.state("aa", "failed")}`);
+    expect(sentence(kept, "aa")).toContain(`the tree of this moment is kept in ${host.state("aa", "failed")}`);
     expect(readFileSync(host.state("aa", "failed/etc/word"), "utf8")).toBe("broken\n");
     expect(word(host)).toBe("one");
     expect((await stat(join(host.root, "aa"))).ino).toBe(ino);
@@ -173,7 +173,7 @@ describe("the definition of an image", () => {
     const reported = await host.run(["site.yml"]);
     expect(reported.exitCode).toBe(0);
     expect(summary(reported, "aa")[0]).toBe("unchanged");
-    expect(sentence(reported, "aa")).toContain("nspawn_runner_create_command changed since the tree was made");
+    expect(sentence(reported, "aa")).toContain("nspawn_runner_create_command changed since the tree was created");
     await expect(stat(join(host.root, "aa/etc/second"))).rejects.toThrow();
 
     const rebuilt = await host.run(["site.yml", "-e", "nspawn_runner_maint_recreate=true"]);
