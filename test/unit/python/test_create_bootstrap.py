@@ -184,7 +184,7 @@ def test_a_tool_runs_under_another_program_where_that_is_installed(
     bootstrap.fill("/tree", str(tmp_path), params, {"bootstrap": "debootstrap", "packages": [], "components": ["main"]}, lambda line: None)
     argv, environment = commands[0]
     assert argv[: 1 + eatmydata] == [*(["/usr/bin/eatmydata"] if eatmydata else []), "/usr/bin/debootstrap"]
-    # Its configuration is a file that the next run removes.
+    # The tool's configuration is a file that the next run removes.
     assert environment["WGETRC"] == str(tmp_path / "config")
     assert "timeout" in (tmp_path / "config").read_text()
 
@@ -260,7 +260,7 @@ SHA256, MD5 = hashlib.sha256(CONTENT).hexdigest(), hashlib.md5(CONTENT).hexdiges
 
 
 def _check_sum(tmp_path: Path, checksum: str | None) -> bytes:
-    """What can be read of the archive after the check."""
+    """The bytes that the archive gives after the check."""
     path = tmp_path / "archive.tar"
     path.write_bytes(CONTENT)
     with open(path, "rb", buffering=0) as file:

@@ -112,6 +112,7 @@ def test_a_path_that_holds_no_tree_is_refused(tmp_path: Path, kind: str) -> None
     with pytest.raises(RunnerError) as error:
         chroot._exists(str(path))
     assert str(path) in error.value.found
+    assert ("symbolic link" in error.value.found) == kind.endswith("link")
     assert "remove" in str(error.value)
 
 
@@ -157,7 +158,7 @@ def test_all_trees_of_an_image_are_removed_with_it(place: Place) -> None:
     ("content", "left"),
     [
         pytest.param({"published": {"id": "20261123T231500Z"}}, [], id="the record of the tree"),
-        pytest.param({"published": {"id": "20261123T231500Z"}, "hold": {"since": "x", "generation": "y"}}, [], id="and its hold"),
+        pytest.param({"published": {"id": "20261123T231500Z"}, "hold": {"since": "x", "generation": "y"}}, [], id="the record of a tree that is held"),
         pytest.param({"hold": {"since": "x", "generation": "y"}}, [], id="a hold alone"),
         pytest.param({"last_run": {"result": "published"}}, ["last_run"], id="the last run stays"),
     ],

@@ -25,7 +25,7 @@ def _rows(*arguments: Any) -> Iterator[tuple[str, ...]]:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A host on which each check finds what is fine."""
+    """A host on which each check is ok."""
     for name in FUNCTIONS:
         monkeypatch.setattr(doctor.host, name, _rows)
     for name in ("root", "copies", "image"):

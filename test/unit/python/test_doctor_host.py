@@ -149,7 +149,7 @@ def test_without_images_the_collections_own_connection_is_looked_for(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("connections", "what"),
+    ("connections", "danger"),
     [
         pytest.param([NSPAWN], "override a variable", id="the collection's connection"),
         pytest.param([NSPAWN, CHROOT], "choose a program that runs on this host", id="a connection that takes its program from a variable"),
@@ -157,12 +157,12 @@ def test_without_images_the_collections_own_connection_is_looked_for(monkeypatch
     ],
 )
 @pytest.mark.parametrize("file", ["/etc/ansible/ansible.cfg", None])
-def test_facts_that_become_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: list[str], what: str, file: str | None) -> None:
+def test_facts_that_become_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: list[str], danger: str, file: str | None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(host.C, "INJECT_FACTS_AS_VARS", True, raising=False)
     monkeypatch.setattr(host.C, "CONFIG_FILE", file)
     result, found, remedy = _row(host.facts([_subject(name) for name in connections]))
-    assert (result, found) == (WARNING, f"a fact from a tree can {what}")
+    assert (result, found) == (WARNING, f"a fact from a tree can {danger}")
     assert "inject_facts_as_vars = False" in remedy
     assert remedy.endswith(file or f"{tmp_path}/ansible.cfg")
 
@@ -212,8 +212,8 @@ def test_clock(monkeypatch: pytest.MonkeyPatch, ahead: float, result: str) -> No
 @pytest.mark.parametrize(
     ("output", "result", "found"),
     [
-        pytest.param(["started"], OK, "starts", id="it starts"),
-        pytest.param(["a warning", "started"], OK, "starts", id="it starts after a warning"),
+        pytest.param(["started"], OK, "starts", id="a container that starts"),
+        pytest.param(["a warning", "started"], OK, "starts", id="a container that starts after a warning"),
         pytest.param(["No namespaces here."], PROBLEM, "none starts: No namespaces here.", id="an error"),
         pytest.param(["a", "b"], PROBLEM, "none starts: a; b", id="two lines"),
         pytest.param([], PROBLEM, "none starts: systemd-nspawn says nothing", id="no output"),

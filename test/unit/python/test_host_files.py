@@ -14,7 +14,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 
 
-def test_a_rename_never_replaces_what_is_there(tmp_path: Path) -> None:
+def test_a_rename_never_replaces_another_directory(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     with pytest.raises(RunnerError) as error:
@@ -52,7 +52,7 @@ def test_a_directory_keeps_its_identity_under_another_name(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "link"])
-def test_what_is_no_directory_has_no_identity(tmp_path: Path, kind: str) -> None:
+def test_a_path_without_a_directory_has_no_identity(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(".")
     assert files.identity(str(tmp_path / kind)) is None
@@ -111,7 +111,7 @@ def test_json_in_a_missing_directory_is_an_error_with_its_path(tmp_path: Path) -
     assert str(tmp_path / "none/state.json") in error.value.found
 
 
-def test_remove_parts_removes_what_killed_writers_left_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_temporary_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
     for name in ("state.json.part", "publishing.json.part", "state.json", "archive.part", "last.log"):
         (tmp_path / name).touch()
     files.remove_parts(str(tmp_path))

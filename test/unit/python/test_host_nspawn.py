@@ -64,7 +64,7 @@ def test_container_lines(variables: dict[str, Any], lines: list[str]) -> None:
         pytest.param("ü", "image", id="nothing left"),
         pytest.param("", "image", id="empty"),
         pytest.param("x" * 70, "x" * 64, id="too long"),
-        pytest.param("x" * 63 + ".y", "x" * 63, id="a dot where it is cut"),
+        pytest.param("x" * 63 + ".y", "x" * 63, id="a dot at the cut"),
         pytest.param("a\nb", "a-b", id="a line feed"),
     ],
 )
@@ -88,7 +88,7 @@ def test_without_a_container_file_there_are_no_options(tmp_path: Path) -> None:
     assert nspawn.read_container_file(str(tmp_path)) == ([], {})
 
 
-def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_options_that_were_written_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _own(monkeypatch, 0)
     variables = {**DEFAULTS, "nspawn_runner_binds": ["/srv"], "nspawn_runner_environment": {"A": "b=c"}, "nspawn_runner_seccomp": False}
     nspawn.write_container_file(str(tmp_path), variables)
@@ -115,7 +115,7 @@ def test_only_arguments_and_variables_of_systemd_are_read(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("mode", "uid"),
     [
-        pytest.param(0o620, 0, id="its group can write"),
+        pytest.param(0o620, 0, id="the group can write"),
         pytest.param(0o602, 0, id="every user can write"),
         pytest.param(0o600, 1000, id="another owner"),
     ],

@@ -146,8 +146,8 @@ def test_a_guarded_command_dies_with_the_process_that_starts_it() -> None:
 @pytest.mark.parametrize(
     ("parent", "output"),
     [
-        pytest.param(None, "started\n", id="its parent lives"),
-        pytest.param("1", "", id="its parent died before setpriv asked for the signal"),
+        pytest.param(None, "started\n", id="the parent lives"),
+        pytest.param("1", "", id="the parent died before setpriv asked for the signal"),
     ],
 )
 def test_a_guarded_command_starts_under_the_right_parent_only(parent: str | None, output: str) -> None:
@@ -161,7 +161,7 @@ def test_a_guarded_command_starts_under_the_right_parent_only(parent: str | None
     ("command_line", "expected"),
     [
         pytest.param([b"/usr/bin/python3", b"/usr/bin/ansible-playbook", b"site.yml"], True, id="a script of Python"),
-        pytest.param([b"ansible-pull"], True, id="a program of its own"),
+        pytest.param([b"ansible-pull"], True, id="a program without an interpreter"),
         pytest.param([b"/usr/bin/python3", b"-u", b"/usr/bin/ansible"], True, id="with one option of Python"),
         pytest.param([b"vim", b"-R", b"-n", b"/etc/ansible"], False, id="a later argument"),
         pytest.param([b"/opt/ansible/bin/python3", b"-c", b"pass"], False, id="a directory of that name"),

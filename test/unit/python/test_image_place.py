@@ -90,7 +90,7 @@ def _show(monkeypatch: pytest.MonkeyPatch, mode: int | None = None, uid: int = 0
         pytest.param(stat.S_IFLNK | 0o777, 0, "symbolic link", id="a link"),
         pytest.param(stat.S_IFREG | 0o600, 0, "not a directory", id="a file"),
         pytest.param(stat.S_IFDIR | 0o700, 1000, "1000", id="of another user"),
-        pytest.param(stat.S_IFDIR | 0o720, 0, "chmod go-w", id="its group can write"),
+        pytest.param(stat.S_IFDIR | 0o720, 0, "chmod go-w", id="the group can write"),
         pytest.param(stat.S_IFDIR | 0o1777, 0, "chmod go-w", id="every user can write"),
     ],
 )

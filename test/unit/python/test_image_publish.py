@@ -119,7 +119,7 @@ def test_a_record_that_cannot_be_written_after_the_swap_fails_no_run(monkeypatch
     assert len(lines) == 1
     assert place.state in lines[0]
     assert "No space left on device" in lines[0]
-    # The next run completes it.
+    # The next run completes the record.
     monkeypatch.setattr(publish.files, "sync_directory", sync_directory)
     publish.settle(place)
     assert record.load(place)["published"] == generation

@@ -96,7 +96,7 @@ def test_an_image_without_a_record_has_no_history(place: Place) -> None:
     assert record.load(place) == {"format": 1, "image": "aa", "generations": []}
 
 
-def test_what_is_saved_is_loaded(place: Place) -> None:
+def test_a_record_that_was_saved_is_loaded(place: Place) -> None:
     content = {**GOOD, "published": {"id": ID, "packages": [{"name": "git", "to": "1"}]}, "hold": {"since": "x", "generation": ID}}
     record.save(place, content)
     assert record.load(place) == content

@@ -70,7 +70,7 @@ def test_files_that_share_their_blocks_leave_no_file(place: Place) -> None:
 @pytest.mark.parametrize(
     ("status", "output", "size"),
     [
-        pytest.param(0, ["4096\t/srv/aa"], 4096, id="its line"),
+        pytest.param(0, ["4096\t/srv/aa"], 4096, id="one line"),
         pytest.param(0, ["du: warning", "8192\t/srv/a\tb"], 8192, id="the last line, and a tab in the path"),
     ],
 )

@@ -56,6 +56,11 @@ def _read(tmp_path: Path, content: str | bytes, has_tree: bool = False) -> Playb
         pytest.param(
             _play("nspawn_runner_variant: minbase", "nspawn_runner_variant: buildd"), {"nspawn_runner_variant": "buildd"}, id="a key that is given twice"
         ),
+        pytest.param(
+            "- hosts: all\n  vars: {nspawn_runner_odd: 1}\n  vars: {nspawn_runner_variant: buildd}\n",
+            {"nspawn_runner_variant": "buildd"},
+            id="vars that are given twice",
+        ),
     ],
 )
 def test_a_playbook_counts_by_the_variables_of_its_first_play(tmp_path: Path, content: str, variables: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def test_a_replaced_file_is_noticed(tmp_path: Path) -> None:
     assert agent._replaced(libraries)
 
 
-@pytest.mark.parametrize("change", ["removed", "added", "its time"])
+@pytest.mark.parametrize("change", ["removed", "added", "a new time"])
 def test_a_change_of_a_directory_of_modules_is_noticed(tmp_path: Path, change: str) -> None:
     path = tmp_path / "dist-packages"
     if change != "added":
@@ -119,7 +119,7 @@ def test_the_files_of_this_python_are_known() -> None:
     ("path", "expected"),
     [
         pytest.param("PYTHON", True, id="the path of this Python"),
-        pytest.param("BESIDE", True, id="another name beside it"),
+        pytest.param("BESIDE", True, id="another name in the same directory"),
         pytest.param("ELSEWHERE", False, id="a link in another directory: a virtual environment"),
         pytest.param("/bin/sh", False, id="another program"),
         pytest.param("/none/python3", False, id="missing"),
@@ -229,14 +229,14 @@ def test_a_full_pipe_does_not_hold_a_task_up() -> None:
 @pytest.mark.parametrize(
     ("source", "status", "error"),
     [
-        pytest.param("pass", 0, "", id="to its end"),
+        pytest.param("pass", 0, "", id="a program without an exit"),
         pytest.param("raise SystemExit", 0, "", id="an exit without a status"),
         pytest.param("raise SystemExit(3)", 3, "", id="an exit status"),
         pytest.param("raise SystemExit(True)", 1, "", id="a truth value"),
         pytest.param("raise SystemExit(256 + 5)", 5, "", id="a status of more than a byte"),
         pytest.param("raise SystemExit(-1)", 255, "", id="a negative status"),
         pytest.param("raise SystemExit('text')", 1, "text\n", id="an exit with text"),
-        pytest.param("assert __name__ == '__main__'; import __main__; assert __main__.__name__ == __name__", 0, "", id="it is the main program"),
+        pytest.param("assert __name__ == '__main__'; import __main__; assert __main__.__name__ == __name__", 0, "", id="the name of a main program"),
         pytest.param("1 / 0", 1, "ZeroDivisionError: division by zero\n", id="an error"),
         pytest.param("raise KeyboardInterrupt", 1, "KeyboardInterrupt\n", id="an interrupt"),
         pytest.param("def", 1, "SyntaxError: invalid syntax\n", id="a program that cannot be read"),
@@ -283,7 +283,7 @@ def test_the_environment_is_the_one_of_the_start() -> None:
 
 @pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", -9)])
 def test_status_of_a_child(script: str, status: int) -> None:
-    # A process of its own, since all its children are reaped.
+    # In a separate process: the function reaps all children of the process that calls.
     program = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1]); import agent\n"
         "other, child = (os.spawnv(os.P_NOWAIT, '/bin/sh', ['sh', '-c', script]) for script in ('exit 1', sys.argv[2]))\n"

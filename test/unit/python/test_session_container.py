@@ -70,7 +70,7 @@ def test_dollar_signs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, version:
         pytest.param(False, "sh\n", False, id="a container without systemd"),
     ],
 )
-def test_a_unit_of_its_own_where_systemd_runs_the_host(monkeypatch: pytest.MonkeyPatch, booted: bool, comm: str, scoped: bool) -> None:
+def test_a_separate_unit_where_systemd_runs_the_host(monkeypatch: pytest.MonkeyPatch, booted: bool, comm: str, scoped: bool) -> None:
     monkeypatch.setattr(container.os.path, "isdir", lambda path: booted)
     monkeypatch.setattr(container, "open", lambda *arguments, **options: io.StringIO(comm), raising=False)
     monkeypatch.setattr(container, "_literal", list)

@@ -171,7 +171,7 @@ def test_without_an_agent_the_command_has_not_begun() -> None:
         pass
 
 
-@pytest.mark.parametrize("when", ["before the request", "before it began"])
+@pytest.mark.parametrize("when", ["before the request", "before the command began"])
 def test_an_agent_that_does_not_begin_has_run_no_command(when: str) -> None:
     connection, theirs = socket.socketpair()
     if when == "before the request":

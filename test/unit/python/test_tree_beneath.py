@@ -69,7 +69,7 @@ def test_open_beneath_refuses_a_tree_that_is_a_link(tree: Path) -> None:
     [
         pytest.param("etc/file", b"content", id="a file of exactly the limit"),
         pytest.param("etc/none", None, id="missing"),
-        pytest.param("none/none", None, id="its directory is missing"),
+        pytest.param("none/none", None, id="the directory is missing"),
         pytest.param("etc", None, id="a directory"),
         pytest.param("etc/link", None, id="a link out of the tree"),
         pytest.param("etc/inner-link", None, id="a link in the tree"),

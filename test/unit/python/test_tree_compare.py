@@ -114,7 +114,7 @@ def test_difference(trees: tuple[Path, Path], change: str) -> None:
 
 
 def test_a_renamed_directory_is_looked_through(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:
-    # Its files have their old times, and find(1) reports the directories alone.
+    # The files in the directory have old times, and find(1) reports the directories alone.
     for tree in trees:
         for name in ("a", "b"):
             (tree / "etc" / name).mkdir()

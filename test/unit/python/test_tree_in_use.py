@@ -208,7 +208,7 @@ def test_an_unused_tree_is_locked_and_the_lock_is_removed(tree: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [fcntl.F_WRLCK, fcntl.F_RDLCK])
-@pytest.mark.parametrize("lock", ["of the directory", "beside it"])
+@pytest.mark.parametrize("lock", ["of the directory", "beside the tree"])
 def test_a_container_on_the_tree_makes_it_busy(tree: str, kind: int, lock: str) -> None:
     path = in_use.lock_file(os.lstat(tree)) if lock == "of the directory" else in_use.lock_beside(tree)
     with _container(path, kind):

@@ -29,7 +29,7 @@ def _package(name: str = "git", status: str = "install ok installed", architectu
         pytest.param(_package(), {"git": "1.0"}, id="one package"),
         pytest.param(f"{DPKG}\n{_package()}", {"dpkg": "1.22", "git": "1.0"}, id="two packages"),
         pytest.param(f"\n\n{DPKG}\n\n\n{_package()}\n\n", {"dpkg": "1.22", "git": "1.0"}, id="more empty lines than needed"),
-        pytest.param(_package(status="deinstall ok config-files"), {}, id="removed, but its configuration is left"),
+        pytest.param(_package(status="deinstall ok config-files"), {}, id="removed, with the configuration left"),
         pytest.param(_package(status="purge ok not-installed"), {}, id="not installed"),
         pytest.param(_package(status="install ok unpacked"), {"git": "1.0"}, id="not configured yet"),
         pytest.param(_package(status="install reinstreq half-configured"), {"git": "1.0"}, id="half configured"),

@@ -86,8 +86,8 @@ def test_a_process_that_has_ended_is_no_container() -> None:
 @pytest.mark.parametrize(
     ("parents", "roots", "starting"),
     [
-        pytest.param([("9", "7")], {}, "7", id="its child is not in the container yet"),
-        pytest.param([("9", "7")], {"9": (2, 2)}, None, id="its child is in the container"),
+        pytest.param([("9", "7")], {}, "7", id="the child is not in the container yet"),
+        pytest.param([("9", "7")], {"9": (2, 2)}, None, id="the child is in the container"),
         pytest.param([("9", "1")], {"9": (2, 2)}, "7", id="a process of another container"),
         pytest.param([("7", "1")], {"7": (2, 2)}, None, id="the holder itself is in the container"),
     ],
