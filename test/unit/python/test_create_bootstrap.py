@@ -146,7 +146,7 @@ def test_arguments(arguments: tuple[str, ...], values: dict[str, Any], argv: lis
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch, programs: list[str]) -> list[tuple[list[str], dict[str, Any]]]:
-    """The programs that were run, with their environment."""
+    """The programs that were run, each with the options of the call."""
     commands: list[tuple[list[str], dict[str, Any]]] = []
 
     def run(argv: list[str], *arguments: Any, **options: Any) -> tuple[int, list[str]]:
@@ -164,13 +164,13 @@ def _fill(tmp_path: Path, params: dict[str, Any]) -> tuple[str, ...]:
 
 def test_a_tool_gets_its_arguments_in_order(tmp_path: Path, commands: list[tuple[list[str], dict[str, Any]]]) -> None:
     leftovers = _fill(tmp_path, {**SUITE, "mirror": "http://mirror.example.org", "packages": ["vim"], "components": ["main", "contrib"]})
-    argv, environment = commands[0]
+    argv, options = commands[0]
     assert argv[0] == "/usr/bin/mmdebstrap"
     assert argv[-3:] == ["trixie", "/tree", "http://mirror.example.org"]
     assert f"--include={','.join([*BASE, 'vim'])}" in argv
     assert "--components=main,contrib" in argv
     assert not [argument for argument in argv if argument.startswith(("--keyring", "--architectures"))]
-    assert environment["DEBIAN_FRONTEND"] == "noninteractive"
+    assert options["environment"]["DEBIAN_FRONTEND"] == "noninteractive"
     assert "usr/sbin/policy-rc.d" in leftovers
 
 
@@ -182,10 +182,10 @@ def test_a_tool_runs_under_another_program_where_that_is_installed(
         programs.remove("eatmydata")
     params = {**SUITE, "bootstrap": "debootstrap"}
     bootstrap.fill("/tree", str(tmp_path), params, {"bootstrap": "debootstrap", "packages": [], "components": ["main"]}, lambda line: None)
-    argv, environment = commands[0]
+    argv, options = commands[0]
     assert argv[: 1 + eatmydata] == [*(["/usr/bin/eatmydata"] if eatmydata else []), "/usr/bin/debootstrap"]
     # The tool's configuration is a file that the next run removes.
-    assert environment["WGETRC"] == str(tmp_path / "config")
+    assert options["environment"]["WGETRC"] == str(tmp_path / "config")
     assert "timeout" in (tmp_path / "config").read_text()
 
 
@@ -195,8 +195,10 @@ def test_a_command_gets_the_tree(tmp_path: Path, commands: list[tuple[list[str],
 
 
 def _failure(tmp_path: Path, *tail: str, status: int = 1) -> str:
+    """The message about a tool that failed with these last lines."""
     (tmp_path / ".nspawn-runner/aa").mkdir(parents=True)
-    return str(bootstrap._failure("mmdebstrap", status, list(tail), str(tmp_path / ".nspawn-runner/aa/staged"), SUITE))
+    found, remedy = bootstrap._failure("mmdebstrap", status, list(tail), str(tmp_path / ".nspawn-runner/aa/staged"), SUITE)
+    return str(RunnerError(found, remedy, tail))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_a_checksum_that_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "word"),
-    [("missing", "does not exist"), ("a directory", "is no regular file"), ("a FIFO", "is no regular file")],
+    [("missing", "does not exist"), ("a directory", "is not a regular file"), ("a FIFO", "is not a regular file")],
 )
 def test_an_archive_that_is_no_file(tmp_path: Path, kind: str, word: str) -> None:
     path = tmp_path / "archive.tar"

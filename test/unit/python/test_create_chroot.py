@@ -79,7 +79,7 @@ def test_an_archive_is_checked_before_it_is_unpacked(monkeypatch: pytest.MonkeyP
 def test_a_tree_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], uid: int, word: str) -> None:
     monkeypatch.setattr(chroot.os, "geteuid", lambda: uid)
     with pytest.raises(RunnerError) as error:
-        chroot._where(params)
+        chroot._place(params)
     assert word in str(error.value)
 
 
@@ -90,7 +90,7 @@ def test_a_tree_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, params: dic
 def test_place_of_a_tree(monkeypatch: pytest.MonkeyPatch, root: str | None, place: Place) -> None:
     monkeypatch.setattr(chroot.os, "geteuid", lambda: 0)
     monkeypatch.setattr(chroot, "check_root", lambda root: None)
-    assert chroot._where({"name": "aa", "root": root}) == place
+    assert chroot._place({"name": "aa", "root": root}) == place
 
 
 @pytest.mark.parametrize("kind", ["missing", "a directory"])
@@ -119,7 +119,7 @@ def test_a_path_that_holds_no_tree_is_refused(tmp_path: Path, kind: str) -> None
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     place = Place(str(tmp_path), "aa")
-    monkeypatch.setattr(chroot, "_where", lambda params: place)
+    monkeypatch.setattr(chroot, "_place", lambda params: place)
     return place
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import pickle
 
 import pytest
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,41 @@ def test_an_error_shows_its_fields_in_order(error: RunnerError, text: str) -> No
 def test_the_fields_are_kept_apart() -> None:
     error = RunnerError("state.json: Is a directory", "move the directory away", ["x"])
     assert (error.found, error.remedy, list(error.output)) == ("state.json: Is a directory", "move the directory away", ["x"])
+
+
+@pytest.mark.parametrize("error", [Busy("found", "remedy", ("a", "b")), RunnerError("found")])
+def test_an_error_can_be_made_again_from_json(error: RunnerError) -> None:
+    fields = json.loads(json.dumps(error.fields()))
+    assert str(type(error)(**fields)) == str(error)
+
+
+NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+NO_RIGHT = PermissionError(errno.EACCES, "Permission denied", "/srv/a")
+
+
+@pytest.mark.parametrize(
+    ("problem", "failure", "path", "found"),
+    [
+        pytest.param(NO_SPACE, "", "", "No space left on device", id="the reason alone"),
+        pytest.param(NO_SPACE, "", "/state", "/state: No space left on device", id="a write does not name the file"),
+        pytest.param(NO_RIGHT, "", "/state", "/srv/a: Permission denied", id="the system's own file comes first"),
+        pytest.param(NO_RIGHT, "aa cannot be kept", "", "aa cannot be kept: /srv/a: Permission denied", id="a failure"),
+        pytest.param(NO_RIGHT, "/srv/a cannot be read", "", "/srv/a cannot be read: Permission denied", id="no file is named twice"),
+        pytest.param(OSError("odd"), "", "", "odd", id="an error without a number"),
+    ],
+)
+def test_a_failed_system_call_names_file_and_reason(problem: OSError, failure: str, path: str, found: str) -> None:
+    assert system_error(problem, failure, path).found == found
+
+
+@pytest.mark.parametrize(
+    ("number", "has_remedy"),
+    [(errno.EACCES, True), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, True), (errno.EIO, False), (errno.EISDIR, False)],
+)
+def test_a_failed_system_call_has_an_order_as_remedy_or_none(number: int, has_remedy: bool) -> None:
+    error = system_error(OSError(number, "reason of the system"), "it failed")
+    assert bool(error.remedy) == has_remedy
+    assert "reason of the system" not in error.remedy
 
 
 def test_a_remedy_is_never_taken_out_of_the_sentence() -> None:

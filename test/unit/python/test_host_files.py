@@ -111,13 +111,6 @@ def test_json_in_a_missing_directory_is_an_error_with_its_path(tmp_path: Path) -
     assert str(tmp_path / "none/state.json") in error.value.found
 
 
-def test_only_the_temporary_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
-    for name in ("state.json.part", "publishing.json.part", "state.json", "archive.part", "last.log"):
-        (tmp_path / name).touch()
-    files.remove_parts(str(tmp_path))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive.part", "last.log", "state.json"]
-
-
 def test_remove_file_removes_a_file_that_need_not_be_there(tmp_path: Path) -> None:
     (tmp_path / "publishing.json").touch()
     files.remove_file(str(tmp_path / "publishing.json"))

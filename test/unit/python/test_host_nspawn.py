@@ -72,6 +72,16 @@ def test_host_name(image: str, name: str) -> None:
     assert nspawn.host_name(image) == name
 
 
+def test_flags_name_the_image_and_no_machine_twice() -> None:
+    first, second = nspawn.flags("a_b"), nspawn.flags("a_b")
+    assert "--hostname=a-b" in first
+    assert not [flag for flag in first if "{" in flag]
+    machines = [flag for flag in (*first, *second) if flag.startswith("--machine=")]
+    assert len({*machines}) == 2
+    # A host name for the kernel: 64 characters at most.
+    assert max(map(len, machines)) <= len("--machine=") + 64
+
+
 def _own(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
     """Shows each open file as a file of this user."""
     fstat = os.fstat

@@ -74,13 +74,13 @@ def test_a_line_is_passed_on_before_the_program_ends() -> None:
 
 def test_run_gives_status_and_output_of_both_streams() -> None:
     lines: list[str] = []
-    assert process.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], lines.append) == (3, ["out", "err"])
+    assert process.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], log=lines.append) == (3, ["out", "err"])
     assert lines == ["out", "err"]
 
 
 def test_run_keeps_the_last_lines_only() -> None:
     lines: list[str] = []
-    status, tail = process.run(["/bin/sh", "-c", f"seq {process.TAIL_LINES + 5}"], lines.append)
+    status, tail = process.run(["/bin/sh", "-c", f"seq {process.TAIL_LINES + 5}"], log=lines.append)
     assert (status, len(lines), tail) == (0, process.TAIL_LINES + 5, [str(n) for n in range(6, process.TAIL_LINES + 6)])
 
 
@@ -89,14 +89,14 @@ def test_run_gives_each_program_the_same_surroundings(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setenv("PATH", "/usr/bin")
     script = 'pwd; umask; echo "$LC_ALL $EXTRA"; echo "$PATH"; cat'
-    _status, tail = process.run(["/bin/sh", "-c", script], lambda line: None, EXTRA="1")
+    _status, tail = process.run(["/bin/sh", "-c", script], environment={"EXTRA": "1"})
     assert tail == ["/", "0022", "C 1", f"/usr/bin:{process.SYSTEM_PATH}"]
 
 
 def test_run_without_path_searches_the_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     # A leading colon would mean the current directory.
     monkeypatch.delenv("PATH")
-    assert process.run(["/bin/sh", "-c", 'echo "$PATH"'], lambda line: None)[1] == [process.SYSTEM_PATH]
+    assert process.run(["/bin/sh", "-c", 'echo "$PATH"'])[1] == [process.SYSTEM_PATH]
 
 
 def test_run_kills_the_program_when_a_line_cannot_be_taken() -> None:
@@ -104,7 +104,7 @@ def test_run_kills_the_program_when_a_line_cannot_be_taken() -> None:
         raise BrokenPipeError(line)
 
     with pytest.raises(BrokenPipeError, match="first"):
-        process.run(["/bin/sh", "-c", "echo first; exec sleep 600"], refuse)
+        process.run(["/bin/sh", "-c", "echo first; exec sleep 600"], log=refuse)
 
 
 def _program(path: Path) -> str:

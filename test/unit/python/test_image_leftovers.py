@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,15 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         pytest.param(KEPT, [], id="a finished maintenance"),
         pytest.param((*KEPT, "staged"), ["staged"], id="a killed maintenance"),
         pytest.param((*KEPT, "staged", "config"), ["config", "staged"], id="a killed creation"),
+        pytest.param((*KEPT, "inner-result.json", "inner-result.json.new"), ["inner-result.json", "inner-result.json.new"], id="a killed run of a playbook"),
+        pytest.param((*KEPT, "state.json.part"), ["state.json.part"], id="a killed writer"),
         pytest.param((*KEPT, "trash-0a1b2c3d", "trash-x"), ["trash-0a1b2c3d", "trash-x"], id="a killed removal"),
         pytest.param((*KEPT, "staged", "trash-x", "publishing.json"), [], id="a killed swap is completed first"),
     ],
 )
 def test_leftovers_of_killed_runs(tmp_path: Path, removed: list[str], names: tuple[str, ...], swept: list[str]) -> None:
     for name in names:
-        (tmp_path / name).touch()
+        (tmp_path / name).mkdir()
     assert leftovers.has_leftovers(str(tmp_path)) == bool(swept)
     leftovers.remove_leftovers(str(tmp_path))
     assert sorted(removed) == swept
@@ -48,9 +51,27 @@ def test_without_a_state_directory_there_are_no_leftovers(tmp_path: Path, remove
 
 
 def test_each_name_that_is_given_out_is_swept(tmp_path: Path, removed: list[str]) -> None:
-    paths = {leftovers.trash_path(str(tmp_path)), leftovers.trash_path(str(tmp_path)), leftovers.config_path(str(tmp_path))}
+    state = str(tmp_path)
+    paths = {leftovers.trash_path(state), leftovers.trash_path(state), leftovers.config_path(state), leftovers.inner_result_path(state)}
     for path in paths:
-        Path(path).touch()
-    leftovers.remove_leftovers(str(tmp_path))
-    assert len(paths) == 3
+        Path(path).mkdir()
+    leftovers.remove_leftovers(state)
+    assert len(paths) == 4
     assert sorted(removed) == sorted(map(os.path.basename, paths))
+
+
+def test_a_file_is_removed_without_another_program(tmp_path: Path, removed: list[str]) -> None:
+    (tmp_path / "config").touch()
+    (tmp_path / "trash-link").symlink_to("/etc/hostname")
+    leftovers.remove_leftovers(str(tmp_path))
+    assert (removed, os.listdir(tmp_path)) == ([], [])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_temporary_file_is_swept_when_the_run_is_killed(tmp_path: Path, fails: bool) -> None:
+    with suppress(ZeroDivisionError), leftovers.temporary_file(str(tmp_path)) as descriptor:
+        os.write(descriptor, b"x")
+        assert leftovers.has_leftovers(str(tmp_path))
+        if fails:
+            raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []

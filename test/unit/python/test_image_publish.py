@@ -194,5 +194,5 @@ def test_recover_removes_the_remains_of_a_killed_run(monkeypatch: pytest.MonkeyP
     for name in ("state.json.part", "config", "state.json"):
         Path(place.state, name).touch()
     publish.recover(place)
-    assert removed == ["staged", "config"]
-    assert sorted(os.listdir(place.state)) == ["config.removed", "staged.removed", "state.json"]
+    assert removed == ["staged"]
+    assert sorted(os.listdir(place.state)) == ["staged.removed", "state.json"]

@@ -26,8 +26,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange im
 BASIC = b"# code of Ansible\n" * 20
 
 
-def _agent(learnt: int = -1, same: set[int] | None = None, **checksums: int) -> agent.Agent:
-    return agent.Agent({}, {name.replace("__", "/") + ".py": checksum for name, checksum in checksums.items()}, learnt, same or set())
+def _agent(archive_code: set[int] | None = None, **checksums: int) -> agent.Agent:
+    return agent.Agent({}, {name.replace("__", "/") + ".py": checksum for name, checksum in checksums.items()}, -1, archive_code or set())
 
 
 @pytest.fixture
@@ -163,15 +163,15 @@ SAME = {"ansible/module_utils/basic.py": BASIC, "ansible/module_utils/__init__.p
     ],
 )
 def test_module_code_is_compared_with_the_archive(source: bytes, same: bool) -> None:
-    checksum, result = agent._is_same_code(source, _agent(ansible__module_utils__basic=zlib.crc32(BASIC)))
+    checksum, result = agent._is_archive_code(source, _agent(ansible__module_utils__basic=zlib.crc32(BASIC)))
     assert result is same
     assert bool(checksum) == (b"UEsDBB" in source)
 
 
 def test_module_code_that_is_known_is_not_unpacked_again() -> None:
     source = _program({"ansible/module_utils/basic.py": b"never compared" * 9})
-    checksum = agent._is_same_code(source, _agent())[0]
-    assert agent._is_same_code(source, _agent(same={checksum})) == (checksum, True)
+    checksum = agent._is_archive_code(source, _agent())[0]
+    assert agent._is_archive_code(source, _agent(archive_code={checksum})) == (checksum, True)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: bytes, sa
     monkeypatch.syspath_prepend(tmp_path)
     learner = _agent(unit_learnt=1, unit_broken=1)
     agent._learn(words, learner)
-    assert learner.same == same
+    assert learner.archive_code == same
     assert [name for name in sys.modules if name.startswith("unit_")] == imported
     for name in imported:
         del sys.modules[name]
@@ -206,10 +206,10 @@ def test_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: bytes, sa
         pytest.param(["x" * 3000, "y" * 3000], b"x" * 3000 + b" ", id="more than a pipe takes at once: whole words"),
     ],
 )
-def test_tell(words: list[str], data: bytes) -> None:
+def test_words_are_sent_in_one_piece(words: list[str], data: bytes) -> None:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    agent._tell(writer, words)
+    agent._send_words(writer, words)
     os.close(writer)
     assert os.read(reader, 65536) == data
     os.close(reader)
@@ -221,7 +221,7 @@ def test_a_full_pipe_does_not_hold_a_task_up() -> None:
     with pytest.raises(BlockingIOError):
         while True:
             os.write(writer, b"x" * 65536)
-    agent._tell(writer, ["a.b"])
+    agent._send_words(writer, ["a.b"])
     os.close(reader)
     os.close(writer)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client
 
 Pair = tuple[socket.socket, socket.socket]
@@ -45,7 +46,7 @@ def test_a_path_that_holds_no_tree_has_no_session(tmp_path: Path, kind: str, wor
         path.touch()
     elif kind != "missing":
         path.symlink_to(tmp_path)
-    with pytest.raises(client.SessionError) as error:
+    with pytest.raises(RunnerError) as error:
         client.canonical(f"{path}/" if kind.endswith("slash") else str(path))
     assert str(path) in str(error.value)
     assert word in str(error.value)
@@ -53,7 +54,7 @@ def test_a_path_that_holds_no_tree_has_no_session(tmp_path: Path, kind: str, wor
 
 @pytest.mark.parametrize("path", ["/", "//", "/usr/.."])
 def test_the_hosts_root_directory_has_no_session(path: str) -> None:
-    with pytest.raises(client.SessionError):
+    with pytest.raises(RunnerError):
         client.canonical(path)
 
 
@@ -93,7 +94,7 @@ def test_a_session_that_ends_gives_no_answer(pair: Pair, when: str) -> None:
     ("answer", "granted", "words"),
     [
         pytest.param({"granted": True}, True, [], id="granted"),
-        pytest.param({"busy": "process 7, ansible"}, False, ["/srv/aa", "process 7, ansible"], id="another run has the tree"),
+        pytest.param({"busy": {"found": "process 7 has the tree", "remedy": "wait"}}, False, ["process 7 has the tree", "wait"], id="another run has the tree"),
         pytest.param({"ending": True}, False, [], id="an ending session is tried again"),
         pytest.param({}, False, [], id="a session that ended is tried again"),
     ],
@@ -108,8 +109,8 @@ def test_a_claim_of_a_session(monkeypatch: pytest.MonkeyPatch, pair: Pair, answe
     assert [word for word in words if word not in str(busy)] == []
 
 
-@pytest.mark.parametrize("busy", [None, "the tree is in use"])
-def test_without_a_session_one_is_started(monkeypatch: pytest.MonkeyPatch, busy: str | None) -> None:
+@pytest.mark.parametrize("busy", [None, Busy("the tree is in use")])
+def test_without_a_session_one_is_started(monkeypatch: pytest.MonkeyPatch, busy: Busy | None) -> None:
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr(client, "_connected", lambda tree: None)
     monkeypatch.setattr(client, "_start", lambda *arguments: started.append(arguments) or busy)
@@ -119,7 +120,7 @@ def test_without_a_session_one_is_started(monkeypatch: pytest.MonkeyPatch, busy:
 
 @pytest.mark.parametrize(
     ("only_idle", "answer", "waits"),
-    [(False, {"ending": True}, True), (True, {"ending": True}, True), (True, {"busy": "process 7"}, False), (False, {}, False)],
+    [(False, {"ending": True}, True), (True, {"ending": True}, True), (True, {"busy": {"found": "process 7"}}, False), (False, {}, False)],
 )
 def test_end_waits_for_a_session_that_ends(monkeypatch: pytest.MonkeyPatch, pair: Pair, only_idle: bool, answer: dict[str, Any], waits: bool) -> None:
     waited: list[socket.socket] = []
@@ -140,20 +141,21 @@ def test_end_without_a_session_does_nothing(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("answer", "words"),
     [
         pytest.param(None, ["process that ran this task", "killed"], id="the session lives: the agent was killed"),
-        pytest.param(b'{"said": "; it said: Killed"}', ["container", "ended", "; it said: Killed"], id="the container ended"),
+        pytest.param(b'{"last_line": "Killed"}', ["container", "ended", "Killed"], id="the container ended"),
+        pytest.param(b'{"last_line": ""}', ["container", "ended under this task"], id="the container ended without a word"),
         pytest.param(b"", ["process that keeps the container", "killed"], id="the session was killed"),
         pytest.param(b"not JSON", ["process that keeps the container"], id="an answer that is not JSON"),
     ],
 )
-def test_a_task_that_was_cut_short_has_a_reason(monkeypatch: pytest.MonkeyPatch, pair: Pair, said: bytes | None, words: list[str]) -> None:
+def test_a_task_that_was_cut_short_has_a_reason(monkeypatch: pytest.MonkeyPatch, pair: Pair, answer: bytes | None, words: list[str]) -> None:
     monkeypatch.setattr(client, "_GRACE", 0)
     ours, theirs = pair
-    if said:
-        theirs.send(said)
-    elif said == b"":
+    if answer:
+        theirs.send(answer)
+    elif answer == b"":
         theirs.close()
     message = client.what_died(client.Claim(-1, ours, ""), "/srv/aa", True)
     assert [word for word in [*words, "/srv/aa"] if word not in message] == []
@@ -175,7 +177,7 @@ def test_a_closed_claim_closes_both_descriptors(pair: Pair) -> None:
 def test_a_run_is_named_by_its_main_process() -> None:
     descriptor, message = client._main_process()
     os.close(descriptor)
-    assert message["who"].startswith(f"process {os.getpid()}, ")
+    assert message["name"].startswith(f"process {os.getpid()}, ")
     assert f" {os.getpid()} " in message["run"]
 
 
@@ -207,6 +209,6 @@ def test_a_directory_that_others_can_enter_is_refused(monkeypatch: pytest.Monkey
         (tmp_path / "run").symlink_to(tmp_path)
     else:
         (tmp_path / "run").mkdir(mode=0o755)
-    with pytest.raises(client.SessionError) as error, client._alone("/srv/aa"):
+    with pytest.raises(RunnerError) as error, client._alone("/srv/aa"):
         pass
     assert str(tmp_path / "run") in str(error.value)

@@ -20,7 +20,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client, server
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container
 
-TREE = [8, 256]
+# Device and inode of the tree.
+IDENTITY = [8, 256]
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,19 @@ def process() -> Iterator[array[int]]:
 
 def _server(*lines: str) -> server._Server:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return server._Server(listener, cast(Container, FakeContainer(*lines)), "key", TREE)
+    return server._Server(listener, cast(Container, FakeContainer(*lines)), "key", "/srv/aa", IDENTITY)
 
 
 def _claim(run: str = "run-1", **more: Any) -> dict[str, Any]:
-    return {"run": run, "who": f"process of {run}", "key": "key", "tree": TREE, "idle_time": 10, **more}
+    return {"run": run, "name": f"process of {run}", "key": "key", "tree": IDENTITY, "idle_time": 10, **more}
+
+
+def _assert_busy(answer: dict[str, Any]) -> None:
+    """The answer names the tree, and the run that has the session."""
+    problem = Busy(**answer["busy"])
+    assert "/srv/aa" in problem.found
+    assert "process of run-1" in problem.found
+    assert problem.remedy
 
 
 @pytest.fixture
@@ -121,7 +130,7 @@ def test_a_run_gets_the_session_for_all_its_workers(process: array[int], connect
 def test_another_run_is_told_the_name_of_the_first(process: array[int], connections: list[socket.socket]) -> None:
     session = _server()
     session._claim(_claim(), connections[0], process)
-    assert session._claim(_claim("run-2"), connections[1], process) == {"busy": "process of run-1"}
+    _assert_busy(session._claim(_claim("run-2"), connections[1], process))
     assert session.claims == {connections[0]}
     assert not session.ended
 
@@ -162,36 +171,40 @@ def test_a_later_task_cannot_change_the_idle_time(process: array[int], connectio
 
 
 @pytest.mark.parametrize(
-    ("how", "has_owner", "answer"),
+    ("how", "has_owner", "ends"),
     [
-        ("idle", True, {"busy": "process of run-1"}),
-        ("idle", False, {"ending": True}),
-        ("now", True, {"ending": True}),
-        ("now", False, {"ending": True}),
+        ("idle", True, False),
+        ("idle", False, True),
+        ("now", True, True),
+        ("now", False, True),
     ],
 )
-def test_an_end(process: array[int], connections: list[socket.socket], how: str, has_owner: bool, answer: dict[str, Any]) -> None:
+def test_an_end(process: array[int], connections: list[socket.socket], how: str, has_owner: bool, ends: bool) -> None:
     session = _server()
     if has_owner:
         session._claim(_claim(), connections[0], process)
-    assert session._end({"end": how}) == answer
-    assert session.ended == ("ending" in answer)
+    answer = session._end({"end": how})
+    assert session.ended == ends
+    if ends:
+        assert answer == {"ending": True}
+    else:
+        _assert_busy(answer)
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "last_line"),
     [
-        pytest.param([], "", id="no word"),
-        pytest.param(["Killed"], "; it said: Killed", id="a line"),
-        pytest.param(["Killed", "unshare: child exited"], "; it said: Killed", id="unshare's own line"),
+        pytest.param([], "", id="no line"),
+        pytest.param(["first", "Killed"], "Killed", id="two lines"),
+        pytest.param(["Killed", "unshare: child exited"], "Killed", id="unshare's own line"),
         pytest.param(["unshare: child exited"], "", id="unshare's line alone"),
     ],
 )
-def test_a_container_that_ends_has_last_words(lines: list[str], said: str) -> None:
+def test_a_container_that_ends_has_a_last_line(lines: list[str], last_line: str) -> None:
     session = _server(*lines)
     os.close(cast(FakeContainer, session.running).writer)
     session._read_output(session.running.output)
-    assert (session.ended, session.last_words) == (True, said)
+    assert (session.ended, session.last_line) == (True, last_line)
 
 
 def _serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *lines: str) -> tuple[server._Server, threading.Thread, socket.socket]:
@@ -212,12 +225,12 @@ def test_a_session_serves_its_clients_and_ends_when_it_is_idle(monkeypatch: pyte
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as run, connection:
         descriptor = os.pidfd_open(run.pid)
         assert client._asked(connection, _claim(idle_time=0), descriptor) == {"granted": True}
-        assert client._asked(connection, {"end": "idle"}) == {"busy": "process of run-1"}
+        _assert_busy(client._asked(connection, {"end": "idle"}))
         os.close(descriptor)
     # The run has ended.
     thread.join(60)
     assert not thread.is_alive()
-    assert session.last_words is None
+    assert session.last_line is None
 
 
 def test_the_claims_of_a_session_hear_of_its_containers_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, process: array[int]) -> None:
@@ -226,7 +239,7 @@ def test_the_claims_of_a_session_hear_of_its_containers_end(monkeypatch: pytest.
         assert client._asked(connection, _claim(), process[0]) == {"granted": True}
         os.close(cast(FakeContainer, session.running).writer)
         thread.join(60)
-        assert "; it said: Out of memory" in client.what_died(client.Claim(-1, connection, ""), "/srv/aa", True)
+        assert "Out of memory" in client.what_died(client.Claim(-1, connection, ""), "/srv/aa", True)
 
 
 def test_a_socket_of_a_killed_session_is_replaced(tmp_path: Path) -> None:
