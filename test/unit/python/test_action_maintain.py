@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="an action is a plugin of Ansible's")
 
@@ -35,7 +36,7 @@ def test_the_variables_that_lead_to_the_staged_tree_are_pinned(variables: dict[s
 def _check(monkeypatch: pytest.MonkeyPatch, image: Image = IMAGE, uid: int = 0, connections: tuple[str, ...] = ("local",), **variables: Any) -> dict[str, Any]:
     manager = SimpleNamespace(_inventory=SimpleNamespace(groups={"all": 1, "db": 1}))
     host = SimpleNamespace(name=image.name, get_vars=lambda: variables)
-    monkeypatch.setattr(maintain.os, "geteuid", lambda: uid)
+    replace_os(monkeypatch, maintain, geteuid=lambda: uid)
     monkeypatch.setattr(maintain.context, "CLIARGS", {})
     monkeypatch.setattr(maintain, "variables_without_facts", lambda manager, host: {"ansible_connection": "local", **variables})
     monkeypatch.setattr(maintain.connection_loader, "find_plugin_with_context", lambda name: SimpleNamespace(resolved=name in connections))

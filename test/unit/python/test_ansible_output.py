@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="lines are shown by Ansible's display")
 
@@ -53,7 +54,7 @@ def test_a_log_that_is_a_link_is_not_written_through(tmp_path: Path, shown: list
 def test_a_full_disk_ends_the_log_and_not_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str]) -> None:
     os.symlink("/dev/full", tmp_path / "full")
     real = os.open
-    monkeypatch.setattr(output.os, "open", lambda path, flags, mode: real("/dev/full", os.O_WRONLY))
+    replace_os(monkeypatch, output, open=lambda path, flags, mode: real("/dev/full", os.O_WRONLY))
     with output.log_of("aa", str(tmp_path)) as log:
         assert log("text") == "text"
     assert shown == ["aa | text"]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os, replace_os_path
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -108,12 +109,12 @@ def test_a_tool_that_is_asked_for_by_name_is_to_be_installed(programs: list[str]
 
 def _scripts(monkeypatch: pytest.MonkeyPatch, *suites: str) -> None:
     """The suites that debootstrap has a script for."""
-    exists = os.path.exists
-    monkeypatch.setattr(
-        bootstrap.os.path,
-        "exists",
-        lambda path: os.path.basename(path) in suites if str(path).startswith("/usr/share/debootstrap/scripts/") else exists(path),
-    )
+
+    def exists(path: str) -> bool:
+        directory, name = os.path.split(path)
+        return name in suites if directory == "/usr/share/debootstrap/scripts" else os.path.exists(path)
+
+    replace_os_path(monkeypatch, bootstrap, exists=exists)
 
 
 def test_the_second_tool_makes_the_suites_that_it_knows(monkeypatch: pytest.MonkeyPatch, programs: list[str]) -> None:
@@ -240,13 +241,13 @@ def test_a_full_disk_is_named_by_the_root_directory(tmp_path: Path) -> None:
     ],
 )
 def test_a_full_disk_is_the_reason_whatever_the_program_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, space: dict[str, int]) -> None:
-    monkeypatch.setattr(bootstrap.os, "statvfs", lambda path: SimpleNamespace(**space))
+    replace_os(monkeypatch, bootstrap, statvfs=lambda path: SimpleNamespace(**space))
     assert "disk is full" in _failure(tmp_path, "E: Could not connect to x")
 
 
 def test_a_file_system_without_inodes_is_not_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     space = SimpleNamespace(f_bavail=10**6, f_frsize=4096, f_files=0, f_favail=0)
-    monkeypatch.setattr(bootstrap.os, "statvfs", lambda path: space)
+    replace_os(monkeypatch, bootstrap, statvfs=lambda path: space)
     assert "disk is full" not in _failure(tmp_path, "E: x")
 
 

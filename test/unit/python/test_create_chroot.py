@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -77,7 +78,7 @@ def test_an_archive_is_checked_before_it_is_unpacked(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_tree_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], uid: int, word: str) -> None:
-    monkeypatch.setattr(chroot.os, "geteuid", lambda: uid)
+    replace_os(monkeypatch, chroot, geteuid=lambda: uid)
     with pytest.raises(RunnerError) as error:
         chroot._place(params)
     assert word in str(error.value)
@@ -88,7 +89,7 @@ def test_a_tree_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, params: dic
     [(None, Place("/var/lib/nspawn-runner", "aa")), ("/nonexistent/images/", Place("/nonexistent/images", "aa"))],
 )
 def test_place_of_a_tree(monkeypatch: pytest.MonkeyPatch, root: str | None, place: Place) -> None:
-    monkeypatch.setattr(chroot.os, "geteuid", lambda: 0)
+    replace_os(monkeypatch, chroot, geteuid=lambda: 0)
     monkeypatch.setattr(chroot, "check_root", lambda root: None)
     assert chroot._place({"name": "aa", "root": root}) == place
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import finish
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -85,7 +86,7 @@ def test_a_tree_that_is_a_trap_gets_no_container(monkeypatch: pytest.MonkeyPatch
 
 def test_files_of_the_host_are_taken_out_of_a_new_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(finish, "_remove_devices", lambda tree: None)
-    monkeypatch.setattr(finish.os, "chown", lambda *arguments, **options: None)
+    replace_os(monkeypatch, finish, chown=lambda *arguments, **options: None)
     removed = ["etc/hostname", "etc/resolv.conf", "var/cache/apt/pkgcache.bin", "var/cache/apt/archives/a.deb", "var/lib/apt/lists/a", "usr/sbin/policy-rc.d"]
     kept = ["etc/hosts", "var/cache/apt/archives/lock.txt", "usr/sbin/x"]
     for name in [*removed, *kept, "etc/machine-id"]:
@@ -131,6 +132,6 @@ def test_only_harmless_devices_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     monkeypatch.setattr(finish.beneath, "find", lambda tree, *tests: ["node"])
     monkeypatch.setattr(finish.beneath, "remove_file", lambda tree, path: names.append(path))
-    monkeypatch.setattr(finish.os, "fstat", shown)
+    replace_os(monkeypatch, finish, fstat=shown)
     finish._remove_devices(str(tmp_path))
     assert names == (["node"] if removed else [])

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os, replace_os_path
 
 pytest.importorskip("ansible", reason="the doctor looks at Ansible too")
 
@@ -35,7 +36,7 @@ def _subject(connection: str = NSPAWN, **settings: Any) -> Subject:
 
 @pytest.mark.parametrize(("uid", "result", "found"), [(0, OK, "root"), (65534, PROBLEM, "user 65534")])
 def test_user(monkeypatch: pytest.MonkeyPatch, uid: int, result: str, found: str) -> None:
-    monkeypatch.setattr(host.os, "geteuid", lambda: uid)
+    replace_os(monkeypatch, host, geteuid=lambda: uid)
     row = _row(host.user())
     assert row[:2] == (result, found)
     assert ("as root" in row[2]) == (result == PROBLEM)
@@ -202,7 +203,7 @@ def test_bootstrap_tools(monkeypatch: pytest.MonkeyPatch, programs: list[str], r
 def test_clock(monkeypatch: pytest.MonkeyPatch, ahead: float, result: str) -> None:
     now = 1795562071.0
     monkeypatch.setattr(host.time, "time", lambda: now)
-    monkeypatch.setattr(host.os, "stat", lambda path: SimpleNamespace(st_mtime=now + ahead))
+    replace_os(monkeypatch, host, stat=lambda path: SimpleNamespace(st_mtime=now + ahead))
     row = _row(host.clock())
     assert row[0] == result
     assert row[1].startswith("2026-11-24 23:14 UTC")
@@ -234,7 +235,7 @@ def test_container(monkeypatch: pytest.MonkeyPatch, output: list[str], result: s
     [(0, ["systemd-nspawn"], True), (1000, ["systemd-nspawn"], False), (0, [], False)],
 )
 def test_no_container_is_started_where_another_problem_comes_first(monkeypatch: pytest.MonkeyPatch, uid: int, programs: list[str], expected: bool) -> None:
-    monkeypatch.setattr(host.os, "geteuid", lambda: uid)
+    replace_os(monkeypatch, host, geteuid=lambda: uid)
     _programs(monkeypatch, *programs)
     monkeypatch.setattr(host, "_in_container", lambda *arguments: ["started"])
     assert [row[0] for row in host.container()] == ([OK] if expected else [])
@@ -244,7 +245,7 @@ def test_no_container_is_started_where_another_problem_comes_first(monkeypatch: 
 def test_the_doctors_container_cannot_change_the_host(monkeypatch: pytest.MonkeyPatch, resolv_conf: bool) -> None:
     commands = _run(monkeypatch, 0, "started")
     monkeypatch.setattr(host, "guarded", lambda argv: argv)
-    monkeypatch.setattr(host.os.path, "isfile", lambda path: resolv_conf)
+    replace_os_path(monkeypatch, host, isfile=lambda path: resolv_conf)
     assert host._in_container("script", "a", "b") == ["started"]
     argv = commands[0]
     assert {"--volatile=yes", "--directory=/", "--hostname=doctor"} <= {*argv}
@@ -372,7 +373,7 @@ def test_overlay(monkeypatch: pytest.MonkeyPatch, filesystems: str, programs: li
 
 @pytest.mark.parametrize(("exists", "result", "found"), [(True, OK, "version 2"), (False, WARNING, "version 1")])
 def test_cgroups(monkeypatch: pytest.MonkeyPatch, exists: bool, result: str, found: str) -> None:
-    monkeypatch.setattr(host.os.path, "exists", lambda path: exists)
+    replace_os_path(monkeypatch, host, exists=lambda path: exists)
     row = _row(host.cgroups())
     assert row[:2] == (result, found)
     assert ("systemd.unified_cgroup_hierarchy=1" in row[2]) == (result == WARNING)
@@ -390,7 +391,7 @@ def test_cgroups(monkeypatch: pytest.MonkeyPatch, exists: bool, result: str, fou
     ],
 )
 def test_forks(monkeypatch: pytest.MonkeyPatch, images: int, forks: int, processors: int, result: str, found: str) -> None:
-    monkeypatch.setattr(host.os, "sched_getaffinity", lambda pid: set(range(processors)))
+    replace_os(monkeypatch, host, sched_getaffinity=lambda pid: set(range(processors)))
     row = _row(host.forks(images, forks))
     assert row[:2] == (result, found)
     assert (f"--forks {2 * processors}" in row[2]) == (result == WARNING)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="the doctor looks at Ansible too")
 
@@ -72,7 +73,7 @@ def _file_system(
     monkeypatch.setattr(images, "has_subvolumes", lambda path: subvolumes)
     monkeypatch.setattr(images, "is_btrfs", lambda path: btrfs)
     monkeypatch.setattr(images.stage, "shares_extents", lambda path: shares)
-    monkeypatch.setattr(images.os, "statvfs", lambda path: space)
+    replace_os(monkeypatch, images, statvfs=lambda path: space)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import nspawn
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -91,7 +92,7 @@ def _own(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
         status[stat.ST_UID] = uid
         return os.stat_result(status)
 
-    monkeypatch.setattr(nspawn.os, "fstat", owned)
+    replace_os(monkeypatch, nspawn, fstat=owned)
 
 
 def test_without_a_container_file_there_are_no_options(tmp_path: Path) -> None:

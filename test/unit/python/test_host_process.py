@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import process
 
@@ -186,7 +187,7 @@ def _show_processes(monkeypatch: pytest.MonkeyPatch, processes: Processes) -> No
         return io.BytesIO(command_line if file == "cmdline" else b"%s (%s) S %d 1 1 0" % (pid.encode(), name, parent))
 
     monkeypatch.setattr(process, "open", fake_open, raising=False)
-    monkeypatch.setattr(process.os, "getppid", lambda: 50)
+    replace_os(monkeypatch, process, getppid=lambda: 50)
 
 
 MAIN = (b"python3\0/usr/bin/ansible-playbook\0site.yml\0", b"ansible-playboo", 20)

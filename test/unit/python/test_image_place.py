@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image import place
@@ -81,7 +82,7 @@ def _show(monkeypatch: pytest.MonkeyPatch, mode: int | None = None, uid: int = 0
             status[stat.ST_MODE] = mode
         return os.stat_result(status)
 
-    monkeypatch.setattr(place.os, "lstat", shown)
+    replace_os(monkeypatch, place, lstat=shown)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,6 @@ def test_a_state_directory_of_another_file_system_is_refused(monkeypatch: pytest
         status[stat.ST_DEV] += os.path.basename(path) == "sid"
         return os.stat_result(status)
 
-    monkeypatch.setattr(place.os, "lstat", mounted)
+    replace_os(monkeypatch, place, lstat=mounted)
     with pytest.raises(RunnerError, match="another file system"):
         place.make_state(str(tmp_path), "sid")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image import stage
@@ -133,7 +134,7 @@ def test_a_staged_tree_of_another_run_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def _file_system(monkeypatch: pytest.MonkeyPatch, **numbers: int) -> None:
     space = {"f_blocks": 100, "f_bfree": 60, "f_bavail": 60, "f_frsize": MIB, "f_files": 1000, "f_ffree": 600, "f_favail": 600, **numbers}
-    monkeypatch.setattr(stage.os, "statvfs", lambda path: SimpleNamespace(**space))
+    replace_os(monkeypatch, stage, statvfs=lambda path: SimpleNamespace(**space))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_a_tree_that_does_not_fit_is_refused(
 def test_a_snapshot_is_made_of_a_lone_subvolume(
     monkeypatch: pytest.MonkeyPatch, place: Place, inode: int, subvolumes: bool, nested: list[str], expected: bool
 ) -> None:
-    monkeypatch.setattr(stage.os, "lstat", lambda path: SimpleNamespace(st_ino=inode))
+    replace_os(monkeypatch, stage, lstat=lambda path: SimpleNamespace(st_ino=inode))
     monkeypatch.setattr(stage, "has_subvolumes", lambda path: subvolumes)
     monkeypatch.setattr(stage, "run", lambda *arguments, **options: (0, nested))
     assert stage._is_lone_subvolume(place) is expected

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="the options are those of ansible-playbook")
 
@@ -243,7 +244,7 @@ def test_a_run_that_did_not_do_all_of_its_playbook(
 
 
 def test_a_full_disk_explains_a_missing_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(inner_run.os, "statvfs", lambda path: SimpleNamespace(f_bavail=3))
+    replace_os(monkeypatch, inner_run, statvfs=lambda path: SimpleNamespace(f_bavail=3))
     with pytest.raises(inner_run.RunError) as error:
         _outcome(tmp_path, None, 1)
     assert f"{tmp_path} is full" in str(error.value)

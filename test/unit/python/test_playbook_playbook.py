@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="the playbook reader uses Ansible's YAML loader")
 
@@ -206,7 +207,7 @@ def test_a_playbook_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPa
             raise PermissionError(13, "Permission denied", path)
         return real(path, *arguments, **options)
 
-    monkeypatch.setattr(playbook.os, "open", refuse)
+    replace_os(monkeypatch, playbook, open=refuse)
     found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False)
     assert found is not None
     assert str(found.error) == f"{tmp_path / 'aa.yml'}: cannot be read: Permission denied"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client
@@ -189,7 +190,7 @@ def _owned_by_root(monkeypatch: pytest.MonkeyPatch) -> None:
         status[stat.ST_UID] = 0
         return os.stat_result(status)
 
-    monkeypatch.setattr(client.os, "lstat", shown)
+    replace_os(monkeypatch, client, lstat=shown)
 
 
 def test_the_sockets_are_in_a_private_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

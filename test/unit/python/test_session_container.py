@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from module_os import replace_os_path
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import container
@@ -71,7 +72,7 @@ def test_dollar_signs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, version:
     ],
 )
 def test_a_separate_unit_where_systemd_runs_the_host(monkeypatch: pytest.MonkeyPatch, booted: bool, comm: str, scoped: bool) -> None:
-    monkeypatch.setattr(container.os.path, "isdir", lambda path: booted)
+    replace_os_path(monkeypatch, container, isdir=lambda path: booted)
     monkeypatch.setattr(container, "open", lambda *arguments, **options: io.StringIO(comm), raising=False)
     monkeypatch.setattr(container, "_literal", list)
     argv = container._scope(["--bind=/dev/null"])

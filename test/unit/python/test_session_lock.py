@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import lock
@@ -72,7 +73,7 @@ def test_a_session_that_only_waits_gives_the_image_up(monkeypatch: pytest.Monkey
 def test_a_fork_does_not_hold_the_lock_of_its_parent(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
     monkeypatch.setattr(lock.client, "end", lambda tree, only_idle: None)
     with lock.image_lock(str(state), "creation"):
-        monkeypatch.setattr(lock.os, "getpid", lambda: 1)
+        replace_os(monkeypatch, lock, getpid=lambda: 1)
         with pytest.raises(Busy), lock.image_lock(str(state), "creation"):
             pass
         monkeypatch.undo()
