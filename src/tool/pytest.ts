@@ -35,8 +35,8 @@ export async function pytest(
   try {
     const [program, ...args] = [...under, python, "-m", "pytest", "-rs", `--counts=${report}`, ...files];
     const options = { stdin: "ignore", stdout: "inherit", stderr: "inherit", reject: false } as const;
-    // Python leaves no bytecode in the checkout.
-    const all = { PYTHONDONTWRITEBYTECODE: "1", ...env };
+    // No bytecode is left in the checkout, and no directory of Ansible's in the user's home.
+    const all = { PYTHONDONTWRITEBYTECODE: "1", ANSIBLE_HOME: directory, ...env };
     const { exitCode } = await execa(program as string, args, { env: all, ...options });
     const counts = JSON.parse(await readFile(report, "utf8").catch(() => "null")) as Counts | null;
     // A conftest.py that fails to load writes no report.
