@@ -101,17 +101,12 @@ describe("an image's variables", () => {
     expect(result.exitCode).toBe(0);
   });
 
-  test.each([
-    ["nspawn_runner_path=/etc", "nspawn_runner_path is set by the collection"],
-    ["nspawn_runner_tree=/etc", "nspawn_runner_tree is set by the collection"],
-    [
-      "nspawn_runner_mirorr=x",
-      "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror",
-    ],
-  ])("that cannot be set or do not exist are refused: -e %s", async (extra, message) => {
+  test("that do not exist are refused, also from -e", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
-    const result = await host.run(["site.yml", "-e", extra]);
-    expect(sentence(result, "aa")).toContain(message);
+    const result = await host.run(["site.yml", "-e", "nspawn_runner_mirorr=x"]);
+    expect(sentence(result, "aa")).toContain(
+      "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror",
+    );
     expect(result.exitCode).toBe(2);
   });
 });
@@ -137,19 +132,12 @@ describe("a run", () => {
     expect(summary(result, "bb")[0]).toBe("unchanged");
   });
 
-  test.each([
-    ["-K", "x\n", "--ask-become-pass cannot be passed on to the image's own run: use --become-password-file"],
-    ["-k", "x\n", "--ask-pass cannot be passed on to the image's own run: use --connection-password-file"],
-    [
-      "--ask-vault-pass",
-      "x\n",
-      "--ask-vault-pass cannot be passed on to the image's own run: use --vault-password-file",
-    ],
-    ["--vault-id=lab@prompt", "x\n", "--vault-id lab@prompt cannot be passed on"],
-  ])("that asks for a password is refused: %s", async (flag, input, message) => {
+  test("that asks for a password is refused", async () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
-    const result = await host.run(["site.yml", flag], { input });
-    expect(sentence(result, "aa")).toContain(message);
+    const result = await host.run(["site.yml", "-K"], { input: "x\n" });
+    expect(sentence(result, "aa")).toContain(
+      "--ask-become-pass cannot be passed on to the image's own run: use --become-password-file",
+    );
     expect(result.exitCode).toBe(2);
   });
 

@@ -64,9 +64,6 @@ test("a wrong checksum makes nothing, in check mode too", async () => {
     expect(result.exitCode).toBe(2);
   }
   expectNothing("sum");
-  expect((await chroot({ name: "sum", root, tarball: archive, checksum: "sha0:12" })).msg).toMatch(
-    /is not ALGORITHM:HEX/,
-  );
 });
 
 test("a file that is no archive, and an archive that is cut off", async () => {

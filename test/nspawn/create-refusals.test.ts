@@ -92,18 +92,13 @@ test("links in a tree are removed, not followed", async () => {
   expect(readdirSync(kept)).toEqual(["file"]);
 });
 
-test("bad names and bad root directories", async () => {
-  for (const name of ["../used", ".used", "a/b", "-x", "a b", ""]) {
-    expect((await chroot({ name, root, state: "absent" })).msg).toContain("cannot be an image");
-  }
-  await symlink(root, join(directory, "way"));
+test("a bad name, and bad root directories", async () => {
+  expect((await chroot({ name: "../used", root, state: "absent" })).msg).toContain("cannot be an image");
   await mkdir(join(directory, "open"));
   await execa("chmod", ["777", join(directory, "open")]);
   await mkdir(join(directory, "other"));
   await execa("chown", ["65534", join(directory, "other")]);
   const messages = {
-    way: "is a symbolic link",
-    "small.tar": "is not a directory",
     open: "chmod go-w",
     other: "chown root",
   };
@@ -156,11 +151,6 @@ test.each([
     "removes its directory",
     ["/bin/rmdir", "{tree}"],
     /^\S+\/command cannot be made: \S+\/staged: No such file or directory$/,
-  ],
-  [
-    "is not there",
-    ["no-such-program"],
-    /^the program 'no-such-program' of the create command is not installed: install it$/,
   ],
 ])("a command that %s", async (_what, command, message) => {
   const result = await chroot({ name: "command", root, command });

@@ -31,12 +31,6 @@ describe("prune", () => {
   const ages = [0.5, 2, 10, 30];
   test.each([
     [0, 0, []],
-    [1, 0, [0.5]],
-    [3, 0, [0.5, 2, 10]],
-    [9, 0, ages],
-    [0, 1, [0.5]],
-    [0, 9, [0.5, 2]],
-    [0, 11, [0.5, 2, 10]],
     [3, 1, [0.5, 2, 10]],
     [1, 40, ages],
   ])("keeps the newest %d, and those that were replaced less than %d days ago", async (keep, days, kept) => {
@@ -274,15 +268,9 @@ test("ids go up, also when the clock goes back", async () => {
 });
 
 describe("a record that cannot be used is not changed", () => {
-  const remedy = "restore it from a backup, or move it away, which loses the image's history";
   test.each([
     ["{", "is damaged: it is not valid JSON: restore it from a backup, or move it away"],
-    ["[]", `is not a file of nspawn.runner: ${remedy}`],
     ['{"format": 2}', "was written by a newer version of nspawn.runner: install that version or a later one"],
-    ['{"format": 1, "image": "x", "generations": []}', `is of the image 'x', not of img: ${remedy}`],
-    ['{"format": 1, "image": "img", "generations": {}}', `is damaged: ${remedy}`],
-    ['{"format": 1, "image": "img", "generations": [{"id": "../../x"}]}', `is damaged: ${remedy}`],
-    ['{"format": 1, "image": "img", "published": {"id": 1}, "generations": []}', `is damaged: ${remedy}`],
   ])("%s", async (text, problem) => {
     const host = new ImageHost(scratch());
     writeFileSync(join(host.state, "state.json"), text);

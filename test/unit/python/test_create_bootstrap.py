@@ -91,6 +91,44 @@ def test_a_plan_that_is_refused(programs: list[str], params: dict[str, Any], wor
     assert [word for word in words if word not in str(error.value)] == []
 
 
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"suite": "--mode=chrootless"}, "'--mode=chrootless' is not the name of a suite: give a name such as 'trixie'"),
+        ({**SUITE, "mirror": "--hook=x"}, "the mirror '--hook=x' is not a URL: give a URL such as https://mirror.example.org/debian"),
+        (
+            {**SUITE, "keyring": "/nowhere.gpg"},
+            "the keyring /nowhere.gpg does not exist: correct the path, or install the package that contains the keyring",
+        ),
+        ({**SUITE, "architecture": "--x"}, "'--x' in architecture is not one word: give words without spaces and commas"),
+        ({"command": ["no-such-program"]}, "the program 'no-such-program' of the create command is not installed: install it"),
+    ],
+)
+def test_the_message_about_a_value(programs: list[str], params: dict[str, Any], message: str) -> None:
+    with pytest.raises(RunnerError) as error:
+        bootstrap.plan(params)
+    assert str(error.value) == message
+
+
+def test_two_sources_are_named_first(programs: list[str]) -> None:
+    with pytest.raises(RunnerError, match=r"^both a command and a tarball are given"):
+        bootstrap.plan({"command": ["true"], "tarball": "/x.tar"})
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (None, "mmdebstrap or debootstrap is not installed: run apt install mmdebstrap"),
+        ("debootstrap", "debootstrap is not installed: run apt install debootstrap"),
+    ],
+)
+def test_the_message_about_a_missing_tool(programs: list[str], method: str | None, message: str) -> None:
+    programs.clear()
+    with pytest.raises(RunnerError) as error:
+        bootstrap.plan({**SUITE, "bootstrap": method})
+    assert str(error.value) == message
+
+
 def test_without_a_tool_the_first_one_is_to_be_installed(programs: list[str]) -> None:
     programs.clear()
     with pytest.raises(RunnerError) as error:

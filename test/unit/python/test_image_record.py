@@ -162,6 +162,26 @@ def test_a_record_that_is_refused(place: Place, content: Any) -> None:
     assert any(word in str(error.value) for word in ("restore it from a backup", "install that version"))
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ([], "is not a file of nspawn.runner: REMEDY"),
+        ({"format": 1, "image": "x", "generations": []}, "is of the image 'x', not of aa: REMEDY"),
+        ({**GOOD, "generations": {}}, "is damaged: REMEDY"),
+        ({**GOOD, "generations": [{"id": "../../x"}]}, "is damaged: REMEDY"),
+        ({**GOOD, "published": {"id": 1}}, "is damaged: REMEDY"),
+    ],
+)
+def test_the_message_about_a_record(place: Place, content: Any, problem: str) -> None:
+    path = _state(place, content)
+    before = path.read_bytes()
+    with pytest.raises(RunnerError) as error:
+        record.load(place)
+    remedy = "restore it from a backup, or move it away, which loses the image's history"
+    assert str(error.value) == f"{path} {problem.replace('REMEDY', remedy)}"
+    assert path.read_bytes() == before
+
+
 def test_a_record_that_cannot_be_read_says_why(place: Place) -> None:
     os.mkdir(os.path.join(place.state, "state.json"))
     with pytest.raises(RunnerError) as error:
