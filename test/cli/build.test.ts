@@ -5,16 +5,25 @@
 import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { cli } from "../support/cli.ts";
 import { modelCheckout } from "../support/model.ts";
 import { files, scratch } from "../support/scratch.ts";
 
 const artifact = "dist/acme-boxes-1.2.3.tar.gz";
 
-/** A checkout with a model, the generated files, and a hand-written part. */
+/** A checkout with a model and the generated files. */
+const generated = scratch("file");
+
+beforeAll(async () => {
+  await modelCheckout(generated);
+  await cli(generated, ["generate"]);
+});
+
+/** The same with a hand-written part. */
 async function checkout(extra: Record<string, string> = {}): Promise<string> {
-  const directory = await modelCheckout(scratch());
+  const directory = scratch();
+  await cp(generated, directory, { recursive: true });
   await files(directory, {
     LICENSE: "Free.\n",
     "collection/README.md": "# Boxes\n",
@@ -24,7 +33,6 @@ async function checkout(extra: Record<string, string> = {}): Promise<string> {
     ...extra,
   });
   await chmod(join(directory, "collection/playbooks/files/wrapper"), 0o755);
-  await cli(directory, ["generate"]);
   return directory;
 }
 
