@@ -16,6 +16,7 @@ import {
   onThisHost,
   sessions,
   succeeded,
+  where,
   whichContainer,
 } from "../support/connection-host.ts";
 import { container, processes, running, sleeper, until } from "../support/process.ts";
@@ -40,6 +41,15 @@ test("tasks share one container, which ends soon after the run and leaves nothin
   await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   const left = await execa("find", [tree, "-name", ".nspawn-chroot*", "-o", "-name", "policy-rc.d"]);
   expect(left.stdout).toBe("");
+});
+
+test("a module runs in a fork of the agent, with the agent's imports", async () => {
+  const { directory, run } = host;
+  await files(directory, { "library/where.py": where });
+  const result = await run(`
+- {where: , register: module}
+- ansible.builtin.assert: {that: module.code is search('^/proc/self/fd/')}`);
+  expect(result.stdout).toMatch(succeeded);
 });
 
 test("tasks wait for the disk in a published tree alone: a staged tree is synced once, before the publish", async () => {

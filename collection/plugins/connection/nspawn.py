@@ -38,8 +38,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client, exchange
 
-# Ansible's command for a module that Python reads from standard input.
-_MODULE = re.compile(r"/bin/sh -c '(/[A-Za-z0-9._/-]+) && sleep 0'")
+# Ansible's command for a module that Python reads from standard input. Before ansible-core 2.21 the command ends with `sleep 0`.
+_MODULE = re.compile(r"/bin/sh -c (')?(?P<python>/[A-Za-z0-9._/-]+)(?(1) && sleep 0')")
 # A command in a container of its own begins with this shell. After the line "started" the exit status is the command's, even if it is that of a
 # busy tree. Without the line no command has run, and the exit status is the wrapper's or systemd-nspawn's.
 _STARTED = b"started\n"
@@ -115,7 +115,7 @@ class Connection(ConnectionBase):
         request: dict[str, Any] = {"command": [self.get_option("executable"), "-c", cmd]}
         module = _MODULE.fullmatch(cmd) if in_data else None
         if module:
-            request["python"] = module[1]
+            request["python"] = module["python"]
         return self._run(request, io.BytesIO(in_data or b""))
 
     def put_file(self, in_path: str, out_path: str) -> None:
