@@ -20,6 +20,7 @@ export const testPackages: readonly string[] = [
   "btrfs-progs",
   "busybox-static",
   "debootstrap",
+  "e2fsprogs",
   "eatmydata",
   "iproute2",
   "libcap2-bin",

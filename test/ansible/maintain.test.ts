@@ -141,9 +141,9 @@ describe("maintenance", () => {
     const result = await host.run(["site.yml", ...options, ...extra], {
       env: { ANSIBLE_CONFIG: join(host.directory, "site.cfg") },
     });
-    expect(result.stdout).toContain(
-      "x=outer ansible_check_mode=True ansible_diff_mode=True ansible_verbosity=1 ansible_forks=7 secret=open fromfile=yes indeed",
-    );
+    const values = "x=outer ansible_check_mode=True ansible_diff_mode=True ansible_verbosity=1 ansible_forks=7";
+    // ansible-core 2.22 hides values that it has decrypted.
+    expect(result.stdout.replace("$REDACTED$", "open")).toContain(`${values} secret=open fromfile=yes indeed`);
     expect(result.exitCode).toBe(0);
     expect(await readFile(host.state("aa", "last.log"), "utf8")).toMatch(/aa (-> localhost )?\| (CHANGED|SUCCESS)/);
     expect(await readFile(host.state("aa", "last.log"), "utf8")).toContain("+new");
