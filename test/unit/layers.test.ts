@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The layers of src/ and of the collection's private Python, checked by the import lines of each file.
+// The layers of src/ and of the collection's private Python, and the levels of test/, checked by the import lines of each file.
 
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
@@ -33,12 +33,17 @@ const order = {
 };
 const others = { module_utils: [], plugin_utils: ["ansible", "yaml"] };
 
-/** The import lines of a file of src/ that its layer does not allow. */
+/** The import lines of a file of src/ or test/ that the file's layer does not allow. Tests may import from all of src/, and from test/support. */
 function typescriptProblems(path: string, text: string): string[] {
   const layer = (file: string): string => file.replace(/^src\//, "").replace(/(\/.*|\.ts)$/, "");
+  const level = (file: string): string => file.split("/")[1] ?? "";
+  const allowed = (file: string): boolean => {
+    if (path.startsWith("src/")) return folders[layer(path)]?.includes(layer(file)) ?? false;
+    return file.startsWith("src/") || [level(path), "support"].includes(level(file));
+  };
   const imports = [...text.matchAll(/\b(?:from|import) ?\(?"(\.[^"]+)"/g)].map(([, name = ""]) => name);
   return imports
-    .filter((name) => !folders[layer(path)]?.includes(layer(posix.join(posix.dirname(path), name))))
+    .filter((name) => !allowed(posix.join(posix.dirname(path), name)))
     .map((name) => `${path} imports ${name}`);
 }
 
@@ -73,6 +78,10 @@ test.each([
   ["src/cli.ts", 'const b = (await import("./artifact/b.ts")).b;', false],
   ["src/gate/a.ts", 'import {\n  b,\n} from "../bench/b.ts";', false],
   ["src/new/a.ts", 'import { b } from "./b.ts";', false],
+  ["test/nspawn/a.test.ts", 'import { b } from "../support/b.ts";', true],
+  ["test/nspawn/a.test.ts", 'import { b } from "../../src/tool/b.ts";', true],
+  ["test/nspawn/a.test.ts", 'import { b } from "../ansible/b.ts";', false],
+  ["test/support/a.ts", 'import { b } from "../nspawn/b.ts";', false],
 ])("%s: %j is allowed: %s", (path, text, isAllowed) => {
   expect(typescriptProblems(path, text).length).toBe(isAllowed ? 0 : 1);
 });
@@ -101,13 +110,14 @@ test.each([
   expect(pythonProblems(path, text, new Set(["os", "stat"])).length).toBe(isAllowed ? 0 : 1);
 });
 
-test("every file of src/ imports only what its layer allows", async () => {
-  const paths = await listFiles(".", "src");
+test("every file of src/ and test/ imports only what its layer allows", async () => {
+  const paths = [...(await listFiles(".", "src")), ...(await listFiles(".", "test"))];
   const problems = paths
-    .filter((path) => path.endsWith(".ts"))
+    // The rows above are no imports.
+    .filter((path) => path.endsWith(".ts") && !path.startsWith("test/case/") && path !== "test/unit/layers.test.ts")
     .map(async (path) => typescriptProblems(path, await readFile(path, "utf8")));
   expect((await Promise.all(problems)).flat()).toEqual([]);
-  expect(problems.length).toBeGreaterThan(100);
+  expect(problems.length).toBeGreaterThan(150);
 });
 
 test.each(["collection", "generated/collection"])(
