@@ -64,11 +64,11 @@ describe("a disk", () => {
       host.run(["nspawn.runner.rollback", "--limit", "aa"]),
       host.run(["nspawn.runner.generations"]),
     ]);
-    expectRefused(refused, "aa", /: .*\/aa.* Read-only file system$/);
+    expectRefused(refused, "aa", /: .*\/aa.* Read-only file system: remount the file system read-write$/);
     // The image has a tree, and no private state yet.
-    expectRefused(refused, "bb", /: .*\/bb.* Read-only file system$/);
+    expectRefused(refused, "bb", /: .*\/bb.* Read-only file system: remount the file system read-write$/);
     expect(back.exitCode).toBe(2);
-    expect(text(back)).toMatch(/"msg": "[^"]*\/aa[^"]* Read-only file system"/);
+    expect(text(back)).toMatch(/"msg": "[^"]*\/aa[^"]* Read-only file system: remount [^"]*"/);
     expectCalm(back);
     expect(listed.exitCode).toBe(0);
     expect([fingerprint(host.root), readFileSync(host.state("aa", "state.json"), "utf8")]).toEqual([before, record]);

@@ -38,6 +38,7 @@ def test_an_error_can_be_made_again_from_json(error: RunnerError) -> None:
 
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+IS_DIRECTORY = IsADirectoryError(errno.EISDIR, "Is a directory", 13)
 NO_RIGHT = PermissionError(errno.EACCES, "Permission denied", "/srv/a")
 
 
@@ -50,6 +51,7 @@ NO_RIGHT = PermissionError(errno.EACCES, "Permission denied", "/srv/a")
         pytest.param(NO_RIGHT, "aa cannot be kept", "", "aa cannot be kept: /srv/a: Permission denied", id="a failure"),
         pytest.param(NO_RIGHT, "/srv/a cannot be read", "", "/srv/a cannot be read: Permission denied", id="no file is named twice"),
         pytest.param(OSError("odd"), "", "", "odd", id="an error without a number"),
+        pytest.param(IS_DIRECTORY, "aa cannot be read", "", "aa cannot be read: Is a directory", id="a descriptor is not a file name"),
     ],
 )
 def test_a_failed_system_call_names_file_and_reason(problem: OSError, failure: str, path: str, found: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +49,8 @@ def system_error(problem: OSError, failure: str = "", path: str = "") -> RunnerE
 
     `failure`: a sentence such as "/a cannot be read". `path`: the file to name where the OSError names none.
     """
-    file = str(problem.filename or path)
+    # An open() of a descriptor has the descriptor's number as the file name.
+    file = path if problem.filename is None or isinstance(problem.filename, int) else os.fsdecode(problem.filename)
     # A file that the failure names is not named twice.
     parts = (failure, "" if file in failure.split() else file, problem.strerror or str(problem))
     return RunnerError(": ".join(part for part in parts if part), _REMEDIES.get(problem.errno or 0, ""))
