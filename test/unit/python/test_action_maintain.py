@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from module_os import replace_os
 
 pytest.importorskip("ansible", reason="an action is a plugin of Ansible's")
 
@@ -33,10 +32,9 @@ def test_the_variables_that_lead_to_the_staged_tree_are_pinned(variables: dict[s
     assert (pinned["nspawn_runner_root"], pinned["nspawn_runner_present"], pinned["nspawn_runner_playbook"]) == ("/srv", True, IMAGE.playbook)
 
 
-def _check(monkeypatch: pytest.MonkeyPatch, image: Image = IMAGE, uid: int = 0, connections: tuple[str, ...] = ("local",), **variables: Any) -> dict[str, Any]:
+def _check(monkeypatch: pytest.MonkeyPatch, image: Image = IMAGE, connections: tuple[str, ...] = ("local",), **variables: Any) -> dict[str, Any]:
     manager = SimpleNamespace(_inventory=SimpleNamespace(groups={"all": 1, "db": 1}))
     host = SimpleNamespace(name=image.name, get_vars=lambda: variables)
-    replace_os(monkeypatch, maintain, geteuid=lambda: uid)
     monkeypatch.setattr(maintain.context, "CLIARGS", {})
     monkeypatch.setattr(maintain, "variables_without_facts", lambda manager, host: {"ansible_connection": "local", **variables})
     monkeypatch.setattr(maintain.connection_loader, "find_plugin_with_context", lambda name: SimpleNamespace(resolved=name in connections))
@@ -50,7 +48,6 @@ def test_the_variables_of_an_image_are_those_without_facts(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        pytest.param({"uid": 1000}, ["root"], id="another user than root"),
         pytest.param({"nspawn_runner_error": "aa.yml:3: no play"}, ["aa.yml:3: no play"], id="a playbook with an error"),
         pytest.param({"image": IMAGE._replace(playbook="")}, ["aa", "aa.yml"], id="no playbook"),
         pytest.param({"image": IMAGE._replace(name="db")}, ["db", "group"], id="the name of a group"),

@@ -16,6 +16,7 @@ pytest.importorskip("ansible", reason="an action is a plugin of Ansible's")
 from ansible_collections.nspawn.runner.plugins.action import rollback
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible import hosts
 
 OLD, NEW = "20261123T231500Z", "20261124T231500Z"
 
@@ -24,7 +25,7 @@ OLD, NEW = "20261123T231500Z", "20261124T231500Z"
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     place = Place(str(tmp_path), "aa")
     os.makedirs(place.state)
-    replace_os(monkeypatch, rollback, geteuid=lambda: 0)
+    replace_os(monkeypatch, hosts, geteuid=lambda: 0)
     monkeypatch.setattr(rollback, "make_state", lambda root, image: None)
     monkeypatch.setattr(rollback.context, "CLIARGS", {"subset": "aa"})
     return place
@@ -51,7 +52,7 @@ def test_the_image_of_limit_is_rolled_back(place: Place) -> None:
 def test_a_rollback_that_is_refused(monkeypatch: pytest.MonkeyPatch, place: Place, change: str, words: list[str]) -> None:
     host = _host(place)
     if change == "user":
-        replace_os(monkeypatch, rollback, geteuid=lambda: 1000)
+        replace_os(monkeypatch, hosts, geteuid=lambda: 1000)
     elif change == "host":
         host = SimpleNamespace(name="aa", get_vars=dict)
     elif change == "subset":

@@ -50,7 +50,7 @@ def test_row(result: Any, check: bool, row: tuple[str, ...]) -> None:
     ],
 )
 def test_which_images_get_a_sentence(result: Any, expected: bool) -> None:
-    assert summary._needs_words(result) is expected
+    assert summary._needs_sentence(result) is expected
 
 
 @pytest.mark.parametrize(("result", "sentence"), [({"msg": "a\n  b"}, "a b"), ({}, "no message"), ({"msg": 5}, "5")])

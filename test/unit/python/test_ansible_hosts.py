@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 pytest.importorskip("ansible", reason="hosts are those of Ansible's inventory")
 
@@ -40,6 +41,37 @@ def test_a_worker_without_a_host_is_an_unknown_version(monkeypatch: pytest.Monke
     monkeypatch.setattr(hosts, "current_process", lambda: SimpleNamespace())
     with pytest.raises(RunnerError):
         hosts.current_host()
+
+
+@pytest.mark.parametrize(
+    ("uid", "variables", "words"),
+    [
+        pytest.param(1000, VARIABLES, ["root"], id="another user than root"),
+        pytest.param(0, {}, ["aa", "nspawn.runner.chroots", "-i"], id="a host that is no image"),
+    ],
+)
+def test_an_image_that_cannot_be_changed(monkeypatch: pytest.MonkeyPatch, uid: int, variables: dict[str, Any], words: list[str]) -> None:
+    replace_os(monkeypatch, hosts, geteuid=lambda: uid)
+    with pytest.raises(RunnerError) as error:
+        hosts.image_to_change(SimpleNamespace(name="aa", get_vars=lambda: variables))
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+def test_an_image_that_root_can_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_os(monkeypatch, hosts, geteuid=lambda: 0)
+    assert hosts.image_to_change(SimpleNamespace(name="aa", get_vars=lambda: VARIABLES)).path == "/srv/aa"
+
+
+@pytest.mark.parametrize(
+    ("groups", "images"),
+    [
+        ({"all": ["aa", "bb", "cc"], "nspawn_runner": ["aa", "cc"]}, ["cc", "aa"]),
+        ({"all": ["aa", "bb", "cc"], "nspawn_runner": []}, []),
+        ({"all": ["aa", "bb", "cc"]}, []),
+    ],
+)
+def test_images_of_a_play_are_in_the_order_of_the_play(groups: dict[str, list[str]], images: list[str]) -> None:
+    assert hosts.images_of_play({"ansible_play_hosts_all": ["cc", "bb", "aa"], "groups": groups}) == images
 
 
 class Manager:

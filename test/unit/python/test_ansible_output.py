@@ -24,14 +24,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_lines_are_shown_under_the_image_and_kept_whole(tmp_path: Path, shown: list[str]) -> None:
     with output.log_of("aa", str(tmp_path)) as log:
-        assert log("text") == "text"
-        assert log(b"\x1b[31mred\x1b[0m\n") == "red"
-        assert log(b"10%\r100%\n") == "100%"
-        assert log("") == ""
-        assert log(ValueError("no")) == "no"
-        assert log("\udcff") == "?"
-    assert shown == ["aa | text", "aa | red", "aa | 100%", "aa |", "aa | no", "aa | ?"]
-    assert (tmp_path / "last.log").read_bytes() == b"text\n\x1b[31mred\x1b[0m\n10%\r100%\n\nno\n?\n"
+        for line in ("text", b"\x1b[31mred\x1b[0m\n", b"10%\r100%\n", "", "\udcff"):
+            log(line)
+    assert shown == ["aa | text", "aa | red", "aa | 100%", "aa |", "aa | ?"]
+    assert (tmp_path / "last.log").read_bytes() == b"text\n\x1b[31mred\x1b[0m\n10%\r100%\n\n?\n"
     assert stat.S_IMODE((tmp_path / "last.log").stat().st_mode) == 0o600
 
 
@@ -56,7 +52,7 @@ def test_a_full_disk_ends_the_log_and_not_the_run(monkeypatch: pytest.MonkeyPatc
     real = os.open
     replace_os(monkeypatch, output, open=lambda path, flags, mode: real("/dev/full", os.O_WRONLY))
     with output.log_of("aa", str(tmp_path)) as log:
-        assert log("text") == "text"
+        log("text")
     assert shown == ["aa | text"]
 
 

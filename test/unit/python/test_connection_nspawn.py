@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 pytest.importorskip("ansible", reason="a connection is a plugin of Ansible's")
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.nspawn.runner.plugins.connection import nspawn
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import Claim
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,75 @@ def test_a_failed_copy_is_an_error_with_its_words(status: int, stderr: bytes, en
 
 def test_a_copy_that_worked_is_no_error() -> None:
     nspawn._check(0, b"a warning", "a cannot be copied to b")
+
+
+@pytest.fixture
+def claim() -> Iterator[Claim]:
+    """A claim on a tree without a session."""
+    descriptor = os.pidfd_open(os.getpid())
+    yield Claim(descriptor, None, "no Python")
+    os.close(descriptor)
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim, wrapper: str, command: str = "exit 3", patience: float = 0) -> tuple[int, bytes, bytes]:
+    """Runs a command by a script in place of the wrapper, whose first argument is the tree."""
+    script = tmp_path / "wrapper"
+    script.write_text(f"#!/bin/sh\n{wrapper}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(nspawn, "WRAPPER", str(script))
+    monkeypatch.setattr(nspawn, "_PAUSE", 0)
+    connection: Any = object.__new__(nspawn.Connection)
+    connection._tree = str(tmp_path)
+    connection.get_option = lambda name: patience
+    return connection._run_alone(claim, {"command": ["/bin/sh", "-c", command]}, io.BytesIO(b"input"), None)
+
+
+START = 'shift; exec "$@"'
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        pytest.param("cat; echo err >&2; exit 3", (3, b"input", b"err\n"), id="output, and an exit status"),
+        pytest.param("exit 75", (75, b"", b""), id="the exit status of a busy tree is the command's own"),
+        pytest.param("exit 125", (125, b"", b""), id="the exit status of a failed wrapper is the command's own"),
+        pytest.param(
+            "echo 'Directory tree x is currently busy.' >&2; exit 1", (1, b"", b"Directory tree x is currently busy.\n"), id="words of systemd-nspawn"
+        ),
+        pytest.param("echo started", (0, b"started\n", b""), id="the word that tells of the start"),
+    ],
+)
+def test_a_command_in_a_container_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim, command: str, result: tuple[int, bytes, bytes]
+) -> None:
+    assert _run(monkeypatch, tmp_path, claim, START, command) == result
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "message"),
+    [
+        pytest.param("echo 'in use: wait' >&2; exit 75", "in use: wait", id="a busy tree"),
+        pytest.param("echo 'Directory tree x is currently busy.' >&2; exit 1", "Directory tree x is currently busy.", id="a busy tree, by systemd-nspawn"),
+        pytest.param("echo 'no root' >&2; exit 125", "no root", id="a wrapper that failed"),
+    ],
+)
+def test_a_container_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim, wrapper: str, message: str) -> None:
+    with pytest.raises(AnsibleConnectionFailure) as error:
+        _run(monkeypatch, tmp_path, claim, wrapper)
+    assert str(error.value) == message
+
+
+def test_another_failure_before_the_start_is_the_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:
+    assert _run(monkeypatch, tmp_path, claim, "echo 'no namespaces' >&2; exit 1") == (1, b"", b"no namespaces\n")
+
+
+def test_a_busy_tree_is_waited_for_and_gets_the_whole_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:
+    wrapper = f"[ -e {tmp_path}/second ] || {{ touch {tmp_path}/second; exit 75; }}; {START}"
+    assert _run(monkeypatch, tmp_path, claim, wrapper, "cat", patience=60) == (0, b"input", b"")
+
+
+def test_async_needs_a_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:
+    with pytest.raises(AnsibleError) as error:
+        _run(monkeypatch, tmp_path, claim, START, "ANSIBLE_ASYNC_DIR=/root/.ansible_async true")
+    assert str(tmp_path) in str(error.value)
+    assert "no Python" in str(error.value)

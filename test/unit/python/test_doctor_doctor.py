@@ -69,7 +69,7 @@ def test_without_images_the_usual_root_directory_is_looked_at(host: pytest.Monke
     ("problem", "found", "remedy"),
     [
         pytest.param(RunnerError("no tar", "install tar"), "no tar", "install tar", id="found and remedy"),
-        pytest.param(PermissionError(13, "Permission denied", "/x"), "/x: Permission denied", "run as root", id="a missing right"),
+        pytest.param(PermissionError(13, "Permission denied", "/x"), "/x: Permission denied", "run Ansible as root", id="a missing right"),
         pytest.param(OSError(5, "Input/output error", "/x"), "/x: Input/output error", "", id="an error of the system"),
     ],
 )

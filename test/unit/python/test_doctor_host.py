@@ -120,7 +120,7 @@ def test_the_version_of_systemd(monkeypatch: pytest.MonkeyPatch, output: list[st
 
 def test_without_systemd_nspawn_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _programs(monkeypatch)
-    assert _row(host.nspawn()) == (PROBLEM, "not installed", "apt install systemd-container")
+    assert _row(host.nspawn()) == (PROBLEM, "not installed", "run apt install systemd-container")
 
 
 def _connections(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -135,8 +135,8 @@ def test_the_connection_plugins_of_all_images(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("example.none.chroot", "ansible-galaxy collection install example.none"),
-        (CHROOT, "apt install ansible, or ansible-galaxy collection install community.general"),
+        ("example.none.chroot", "run ansible-galaxy collection install example.none"),
+        (CHROOT, "run apt install ansible, or ansible-galaxy collection install community.general"),
     ],
 )
 def test_a_connection_plugin_that_is_missing(monkeypatch: pytest.MonkeyPatch, name: str, remedy: str) -> None:
@@ -183,7 +183,7 @@ def test_a_version_of_ansible_without_that_option_keeps_facts_apart(monkeypatch:
     [
         (["mmdebstrap", "debootstrap"], (OK, "mmdebstrap (any suite), debootstrap (3 suites, in /usr/share/debootstrap/scripts)", "")),
         (["debootstrap"], (OK, "debootstrap (3 suites, in /usr/share/debootstrap/scripts)", "")),
-        ([], (WARNING, "no tool is installed", "apt install mmdebstrap")),
+        ([], (WARNING, "no tool is installed", "run apt install mmdebstrap")),
     ],
 )
 def test_bootstrap_tools(monkeypatch: pytest.MonkeyPatch, programs: list[str], row: tuple[str, str, str]) -> None:
@@ -207,7 +207,7 @@ def test_clock(monkeypatch: pytest.MonkeyPatch, ahead: float, result: str) -> No
     row = _row(host.clock())
     assert row[0] == result
     assert row[1].startswith("2026-11-24 23:14 UTC")
-    assert row[2] == ("timedatectl set-ntp true" if result == PROBLEM else "")
+    assert row[2] == ("run timedatectl set-ntp true" if result == PROBLEM else "")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_servers_of_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text:
     ],
 )
 def test_archives_of_an_image(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], hosts: list[str]) -> None:
-    monkeypatch.setattr(host, "_own_archives", lambda: ["own.example.org"])
+    monkeypatch.setattr(host, "_apt_archives", lambda: ["own.example.org"])
     assert host._archives(_subject(**settings)) == hosts
 
 
@@ -310,11 +310,11 @@ def test_an_image_with_a_problem_has_no_archives() -> None:
     ],
 )
 def test_archives_of_the_host(monkeypatch: pytest.MonkeyPatch, programs: list[str], output: list[str], hosts: list[str]) -> None:
-    host._own_archives.cache_clear()
+    host._apt_archives.cache_clear()
     _programs(monkeypatch, *programs)
     _run(monkeypatch, 0, *output)
-    assert host._own_archives() == hosts
-    host._own_archives.cache_clear()
+    assert host._apt_archives() == hosts
+    host._apt_archives.cache_clear()
 
 
 @pytest.mark.parametrize(

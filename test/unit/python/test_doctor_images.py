@@ -30,7 +30,7 @@ def _rows(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, str, str]]:
     return [(result, found, remedy) for result, found, remedy in full]
 
 
-def _subject(root: str | Path, settings: dict[str, Any] | None = SETTINGS, playbook: bool = True, problem: str | None = None) -> Subject:
+def _subject(root: str | Path, settings: dict[str, Any] | None = SETTINGS, playbook: bool = True, problem: RunnerError | None = None) -> Subject:
     image = Image("aa", str(root), f"{root}/aa", f"{root}/aa.yml" if playbook else "")
     return Subject(image, "nspawn.runner.nspawn", settings if playbook and not problem else None, problem)
 
@@ -44,7 +44,7 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("mode", "result", "word"),
-    [(0o700, OK, ""), (0o750, OK, ""), (0o755, WARNING, "chmod 0700"), (0o711, WARNING, "chmod 0700")],
+    [(0o700, OK, ""), (0o750, OK, ""), (0o755, WARNING, "run chmod 0700"), (0o711, WARNING, "run chmod 0700")],
 )
 def test_a_root_directory_that_every_user_can_enter(root: Path, mode: int, result: str, word: str) -> None:
     root.chmod(mode)
@@ -56,7 +56,7 @@ def test_a_root_directory_that_every_user_can_enter(root: Path, mode: int, resul
 
 def test_a_root_directory_that_is_missing_is_made_by_a_run(root: Path) -> None:
     ((result, found, _remedy),) = _rows(images.root(f"{root}/no/where"))
-    assert (result, found) == (OK, f"{root}/no/where is made by the first run")
+    assert (result, found) == (OK, f"{root}/no/where is created by the first run")
 
 
 @pytest.mark.parametrize("path", ["images", "/"])
@@ -80,7 +80,7 @@ def _file_system(
     ("kind", "result", "found", "remedy"),
     [
         pytest.param({"subvolumes": True, "btrfs": True}, OK, "snapshots, on btrfs; 900 MiB are free", "", id="btrfs"),
-        pytest.param({"btrfs": True}, WARNING, "no snapshots", "apt install btrfs-progs", id="btrfs without its program"),
+        pytest.param({"btrfs": True}, WARNING, "no snapshots", "run apt install btrfs-progs", id="btrfs without its program"),
         pytest.param({"shares": True}, OK, "share their blocks; 900 MiB are free", "", id="xfs"),
         pytest.param({}, OK, "plain; 900 MiB are free", "", id="a file system that copies every block"),
     ],
@@ -141,9 +141,9 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("tree", "playbook", "found"),
     [
-        (True, True, "is there"),
-        (False, True, "is made by the next run"),
-        (True, False, "has no playbook, and is left alone"),
+        (True, True, "exists"),
+        (False, True, "is created by the next run"),
+        (True, False, "has no playbook, so no maintenance changes it"),
     ],
 )
 def test_an_image_where_all_is_well(planned: None, root: Path, tree: bool, playbook: bool, found: str) -> None:
@@ -159,9 +159,13 @@ def test_an_image_whose_last_run_was_fine_is_well(planned: None, root: Path) -> 
 
 
 def test_a_playbook_that_is_refused_is_named(root: Path) -> None:
-    ((result, found, remedy),) = _rows(images.image(_subject(root, problem="unknown variable nspawn_runner_x")))
+    ((result, found, remedy),) = _rows(images.image(_subject(root, problem=RunnerError("unknown variable nspawn_runner_x"))))
     assert (result, found) == (PROBLEM, "unknown variable nspawn_runner_x")
     assert f"{root}/aa.yml" in remedy
+
+
+def test_a_remedy_of_the_problem_itself_comes_first(root: Path) -> None:
+    assert _rows(images.image(_subject(root, problem=RunnerError("found", "remedy")))) == [(PROBLEM, "found", "remedy")]
 
 
 @pytest.mark.parametrize(("tree", "result"), [(True, WARNING), (False, PROBLEM)])

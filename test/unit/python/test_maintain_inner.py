@@ -18,8 +18,8 @@ RUN = Inner("aa", "/srv/aa", "/srv/staged", "/srv/result.json", {"ansible_host":
 def test_the_variable_is_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     # Otherwise an ansible-playbook that a task starts would take itself for the image's run.
     monkeypatch.setenv(VARIABLE, inner.encode(RUN))
-    assert inner._taken() == RUN
-    assert inner._taken() is None
+    assert inner._from_environment() == RUN
+    assert inner._from_environment() is None
 
 
 def test_a_run_is_encoded_as_one_line_of_json() -> None:
@@ -33,4 +33,4 @@ def test_any_other_run_has_none(monkeypatch: pytest.MonkeyPatch, value: str | No
     monkeypatch.delenv(VARIABLE, raising=False)
     if value is not None:
         monkeypatch.setenv(VARIABLE, value)
-    assert inner._taken() is None
+    assert inner._from_environment() is None

@@ -17,6 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import maintenance
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import variables
 
 SETTINGS = {
     "nspawn_runner_chroot_suite": "sid",
@@ -96,7 +97,7 @@ def test_a_tree_without_a_source_cannot_be_made(missing: bool) -> None:
     ],
 )
 def test_creation_options_come_from_the_images_variables(settings: dict[str, Any], options: dict[str, Any]) -> None:
-    assert maintenance._creation_options(settings) == options
+    assert variables.creation_options(settings) == options
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,147 @@ def test_check_mode_shows_a_creation(monkeypatch: pytest.MonkeyPatch, diff: bool
     assert "sid" in shown[0]
 
 
+PACKAGES = [{"name": "a", "to": "1"}, {"name": "b", "from": "1", "to": "2"}]
+PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "result", "msg"),
+    [
+        pytest.param(
+            {"published": PUBLISHED},
+            {"changed": True, "result": "published", "created": False, "generation": "20261124T231500Z", "packages": PACKAGES},
+            "2 tasks changed; 1 package added; 1 package upgraded; published as 20261124T231500Z",
+            id="a published tree",
+        ),
+        pytest.param({"changed": False}, {"changed": False, "result": "unchanged"}, "2 tasks changed", id="a tree that is the same"),
+        pytest.param({}, {"changed": True, "result": "published"}, "2 tasks changed", id="check mode: nothing is published"),
+        pytest.param(
+            {"existed": False, "creation": "aa was made by mmdebstrap", "published": PUBLISHED._replace(packages=None)},
+            {"created": True, "packages": None},
+            "aa was made by mmdebstrap; 2 tasks changed; published as 20261124T231500Z",
+            id="a new tree, without a list of packages before",
+        ),
+        pytest.param(
+            {"changed": False, "tasks_changed": 1, "stale": ["nspawn_runner_mirror", "nspawn_runner_packages"]},
+            {"creation_changed": ["nspawn_runner_mirror", "nspawn_runner_packages"]},
+            "1 task changed; nspawn_runner_mirror and nspawn_runner_packages changed since",
+            id="variables of the creation that changed",
+        ),
+        pytest.param(
+            {"published": PUBLISHED._replace(packages=[], notes=["the next run completes the record"])},
+            {"changed": True},
+            "2 tasks changed; published as 20261124T231500Z; the next run completes the record",
+            id="a record that is to be completed",
+        ),
+    ],
+)
+def test_the_facts_of_a_maintenance_become_a_result(facts: dict[str, Any], result: dict[str, Any], msg: str) -> None:
+    usual = maintenance._Facts(existed=True, creation="", tasks_changed=2, stale=[], changed=True, published=None)
+    described = maintenance._describe(usual._replace(**facts))
+    assert described.items() >= result.items()
+    assert described["msg"].startswith(msg)
+    assert ("generation" in described) == ("published" in facts)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """The results of the steps of a maintenance, which a test can change. The image exists."""
+    (tmp_path / "aa").mkdir()
+    (tmp_path / "aa.yml").write_text("- hosts: all\n")
+    steps: dict[str, Any] = {"tasks_changed": 2, "difference": "etc/x", "before": {"a": "1"}, "after": {"a": "2"}, "published": [], "removed": []}
+
+    def publish(place: Place, details: dict[str, Any], tell: Any) -> dict[str, Any]:
+        steps["published"].append(details)
+        return {"id": "20261124T231500Z"}
+
+    monkeypatch.setattr(maintenance, "stage_tree", lambda place, log: ("copy", maintenance.Moment(0, 0.0)))
+    monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
+    monkeypatch.setattr(maintenance, "_run_playbook", lambda job, log: steps["tasks_changed"])
+    monkeypatch.setattr(maintenance, "difference", lambda staged, path, copied: steps["difference"])
+    monkeypatch.setattr(maintenance, "remove_tree", lambda path, wait: steps["removed"].append(path))
+    monkeypatch.setattr(maintenance, "installed_packages", lambda tree: steps["after" if tree.endswith("staged") else "before"])
+    monkeypatch.setattr(maintenance, "publish", publish)
+    return steps
+
+
+def _facts(tmp_path: Path, content: dict[str, Any] | None = None, creation: dict[str, Any] | None = None, **job: Any) -> Any:
+    return maintenance._on_stage(_job(tmp_path, **job), creation, content or {}, lambda line: None)
+
+
+def test_a_tree_that_differs_is_published_with_its_details(tmp_path: Path, steps: dict[str, Any]) -> None:
+    facts = _facts(tmp_path, {"published": {"creation": {"suite": "sid"}}})
+    assert (facts.changed, facts.tasks_changed, facts.stale, facts.published.id) == (True, 2, [], "20261124T231500Z")
+    details = steps["published"][0]
+    assert details["packages"] == [{"name": "a", "from": "1", "to": "2"}]
+    assert details["creation"] == {"suite": "sid"}
+    assert (details["playbook"], details["tasks_changed"]) == (f"{tmp_path}/aa.yml", 2)
+    assert steps["removed"] == []
+
+
+def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps["difference"] = None
+    facts = _facts(tmp_path)
+    assert (facts.changed, facts.published, steps["published"]) == (False, None, [])
+    assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+
+
+@pytest.mark.parametrize(("tasks_changed", "changed"), [(0, False), (1, True)])
+def test_check_mode_publishes_no_tree(tmp_path: Path, steps: dict[str, Any], tasks_changed: int, changed: bool) -> None:
+    steps["tasks_changed"] = tasks_changed
+    facts = _facts(tmp_path, check=True)
+    assert (facts.changed, facts.published, steps["published"]) == (changed, None, [])
+
+
+def test_a_created_tree_is_published_without_a_comparison(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps.update(difference=None, before=None, tasks_changed=0)
+    facts = _facts(tmp_path, creation={"suite": "sid"})
+    assert (facts.changed, facts.creation, facts.published.packages) == (True, "created", None)
+    assert "packages" not in steps["published"][0]
+    assert steps["published"][0]["creation"] == {"suite": "sid"}
+
+
+@pytest.mark.parametrize(
+    ("created_by", "stale"),
+    [
+        pytest.param({"suite": "sid"}, [], id="the same options"),
+        pytest.param({"suite": "trixie"}, ["nspawn_runner_chroot_suite"], id="another suite"),
+        pytest.param({"suite": "sid", "mirror": "http://x"}, ["nspawn_runner_mirror"], id="an option that is not set any more"),
+        pytest.param({"command": ["x"]}, ["nspawn_runner_chroot_suite", "nspawn_runner_create_command"], id="another source"),
+        pytest.param(None, [], id="a tree of unknown origin"),
+    ],
+)
+def test_options_that_changed_since_the_creation_are_named(tmp_path: Path, steps: dict[str, Any], created_by: dict[str, Any] | None, stale: list[str]) -> None:
+    assert _facts(tmp_path, {"published": {"creation": created_by}}).stale == stale
+
+
+@pytest.mark.parametrize(
+    ("output", "errors"),
+    [
+        pytest.param([b"ERROR! 'taks' is not a valid attribute\n", b"more\n"], ["ERROR! 'taks' is not a valid attribute"], id="before 2.19"),
+        pytest.param([b"\x1b[31m[ERROR]: no\x1b[0m\n", b"ERROR! b\n"], ["[ERROR]: no", "ERROR! b"], id="2.19 and later, in colour"),
+        pytest.param([b"TASK [ERROR!]\n", b"fatal: [aa]: ERROR! x\n"], [], id="words in another line"),
+    ],
+)
+def test_errors_of_ansible_are_found_in_the_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, output: list[bytes], errors: list[str]) -> None:
+    found: list[list[str]] = []
+    lines: list[bytes] = []
+
+    def run(argv: list[str], environment: dict[str, str], log: Any) -> int:
+        for line in output:
+            log(line)
+        return 0
+
+    monkeypatch.setattr(maintenance, "write_container_file", lambda state, settings: None)
+    monkeypatch.setattr(maintenance, "refuse_traps", lambda tree: None)
+    monkeypatch.setattr(maintenance.inner_run, "inner_argv", lambda image, options: [])
+    monkeypatch.setattr(maintenance.inner_run, "run", run)
+    monkeypatch.setattr(maintenance.inner_run, "outcome", lambda image, status, result, log, errors: found.append(errors) or 7)
+    assert maintenance._run_playbook(_job(tmp_path), lines.append) == 7
+    assert found == [errors]
+    assert lines == output
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 tasks changed"), (1, "1 task changed"), (2, "2 tasks changed")],
@@ -147,7 +289,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     os.makedirs(place.state)
     record.save(place, {"format": 1, "image": "aa", "generations": [], "published": {"id": "20261123T231500Z"}})
     result = {"result": "published", "msg": "done", "log": "/last.log", "tasks_changed": 2, "packages": packages}
-    maintenance._remember(place, "2026-11-24T08:00:00Z", 1.5, result)
+    maintenance._record_run(place, "2026-11-24T08:00:00Z", 1.5, result)
     content = record.load(place)
     assert content["published"] == {"id": "20261123T231500Z"}
     run = content["last_run"]
@@ -160,7 +302,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
     place = Place(str(tmp_path / "none"), "aa")
-    maintenance._remember(place, "x", 1.0, {"result": "failed", "msg": "no space", "log": "/last.log"})
+    maintenance._record_run(place, "x", 1.0, {"result": "failed", "msg": "no space", "log": "/last.log"})
     assert not (tmp_path / "none").exists()
 
 

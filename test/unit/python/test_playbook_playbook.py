@@ -109,7 +109,7 @@ def test_a_file_that_has_nothing_to_do_with_images_is_no_reason_to_complain(tmp_
     assert _read(tmp_path, content) is None
 
 
-EMPTY = "is empty; an image's playbook is a list of plays"
+EMPTY = "is empty"
 
 
 @pytest.mark.parametrize(
