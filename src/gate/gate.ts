@@ -8,9 +8,9 @@ import type { RunResult } from "../tool/run.ts";
 
 export interface Gate {
   readonly name: string;
-  /** The Debian host whose Python runs it; this machine's without one. */
+  /** Debian host whose Python runs the gate. Absent: this machine's Python. */
   readonly host?: Suite | undefined;
-  /** What pip installs. */
+  /** Requirements for pip. */
   readonly requirements: readonly string[];
   readonly check: (at: Places, command: Command) => Promise<RunResult>;
 }
@@ -31,7 +31,7 @@ export interface Places {
   readonly scratch: string;
 }
 
-/** What is the same for all gates. */
+/** Places that all gates share. */
 export type CommonPlaces = Omit<Places, "python" | "programs" | "scratch">;
 
 /** Runs a program of the gate's environment to its end, whatever its exit code. */

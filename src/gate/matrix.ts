@@ -47,7 +47,7 @@ export async function matrix(filters: readonly string[], print: Print): Promise<
   const names = filters.filter((filter) => !filter.includes("/"));
   const chosen = ansibleVersions.filter((version) => names.some((name) => version.startsWith(name)));
   const gates = filters.length === 0 || names.length > 0 ? await runGates(names, print) : new Map<string, boolean>();
-  // Without PyPI there are no other versions either.
+  // Other versions come from PyPI too.
   if (gates === null) return { ...none, skipped: 1 };
   const elsewhere = paths.filter((path) => !path.startsWith(onlyOnHosts));
   const versions = chosen.length > 0 ? chosen : names.length === 0 || paths.length > 0 ? ansibleVersions : [];
@@ -96,7 +96,7 @@ function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<T
   return failing(() => vitestOnLab(suite, tests), print);
 }
 
-/** What cannot even begin is a failure that is counted. */
+/** Counts a run that cannot begin as one failure. */
 async function failing(run: () => Promise<TestRun>, print: Print): Promise<TestRun> {
   try {
     return await run();

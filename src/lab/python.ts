@@ -21,7 +21,7 @@ const pipFiles = (): readonly string[] => [
 /** Variables that pip and its downloads read. */
 const pipVariable = /^(PIP_.*|https?_proxy|no_proxy)$/i;
 
-/** The cache, and what pip needs: for the lab at the same paths as on this machine. */
+/** Directories of the cache and of pip's configuration, which a lab has at the same paths as this machine. */
 export async function pythonBinds(): Promise<readonly string[]> {
   await mkdir(cacheDirectory(), { recursive: true, mode: 0o700 });
   return [cacheDirectory(), ...pipFiles().filter((path) => existsSync(path))];

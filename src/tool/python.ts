@@ -47,7 +47,7 @@ export async function virtualEnvironment(
   return join(directory, "bin");
 }
 
-/** Such as 3.11: what a virtual environment has. */
+/** Version of the Python of virtual environments, such as 3.11. */
 export async function pythonVersion(python: Python = thisPython): Promise<string> {
   const program = 'import sys; print("%d.%d" % sys.version_info[:2])';
   return (await python.run("python3", ["-c", program], { from: "Debian's package python3" })).output;

@@ -72,7 +72,7 @@ export const isAnswer = (exitCode: number, answers: RunOptions["answers"] = [0])
 export const failure = (command: string, exitCode: number | null, how: string, output: string): ToolError =>
   new ToolError(command, exitCode, [how, tail(output)].filter(Boolean).join("\n"));
 
-/** The last lines, where programs say what went wrong. */
+/** The last lines, where programs report errors. */
 const tail = (text: string): string => text.trimEnd().split("\n").slice(-20).join("\n");
 
 /** Runs a program whose output goes to the terminal. Throws a ToolError when the program is missing or fails. */

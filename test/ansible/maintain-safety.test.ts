@@ -69,7 +69,7 @@ describe("a tree whose Python returns false facts", () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", task) }, ["aa"]);
     const result = await host.run(["site.yml"], { env: { ANSIBLE_STDOUT_CALLBACK: "minimal" } });
     expect(result.exitCode).toBe(2);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
     expect(result.stdout).not.toMatch(/[\u0007\u001b]/);
   });
 });

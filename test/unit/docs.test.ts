@@ -50,7 +50,7 @@ const ofFiles = pages
     return path === undefined ? [] : [{ ...snippet, file: basename(path) }];
   });
 
-/** Whether a file's snippet says nothing but what the file says. A playbook's snippet can leave out variables and whole tasks. */
+/** Whether each part of a snippet is a part of the file. A playbook's snippet can leave out variables and whole tasks. */
 function isPart(file: string, snippet: string, whole: string): boolean {
   if (!file.endsWith(".yml")) return isOrderedPart(settings(snippet), settings(whole));
   const [part, all] = [parse(snippet), parse(whole)];
