@@ -49,7 +49,11 @@ def test_octal_escapes_of_the_kernel(field: str, text: str) -> None:
         pytest.param("30 29 0:5 / /proc rw - proc proc rw", ("0:5", "/", "/proc", "rw"), id="without optional fields"),
         pytest.param("31 29 8:1 /srv /mnt rw shared:2 master:1 - ext4 /dev/sda1 rw,discard", ("8:1", "/srv", "/mnt", "rw,discard"), id="a bind mount"),
         pytest.param(r"32 29 8:1 /a\040- /b\040c rw - ext4 /dev/x rw", ("8:1", "/a -", "/b c", "rw"), id="blanks in paths"),
-        pytest.param(r"33 29 0:40 / /m rw - overlay overlay rw,lowerdir=/a\040b:/c", ("0:40", "/", "/m", "rw,lowerdir=/a b:/c"), id="blanks in options"),
+        pytest.param(
+            r"33 29 0:40 / /m rw - overlay overlay rw,lowerdir=/a\040b:/c",
+            ("0:40", "/", "/m", r"rw,lowerdir=/a\040b:/c"),
+            id="escaped options",
+        ),
     ],
 )
 def test_a_line_of_mountinfo(monkeypatch: pytest.MonkeyPatch, line: str, mount: tuple[str, ...]) -> None:
@@ -71,6 +75,7 @@ def test_the_mount_table_of_this_process_can_be_read() -> None:
         pytest.param("rw,lowerdir=/a::/data", ["/a", "", "/data"], id="layers for data only"),
         pytest.param("rw,datadir+=/d", ["/d"], id="a data layer of newer kernels"),
         pytest.param(r"rw,lowerdir=/a\:b:/c", ["/a:b", "/c"], id="an escaped colon"),
+        pytest.param(r"rw,lowerdir=/a\134\054b:/e\054f,upperdir=/c\040d", ["/a,b", "/e,f", "/c d"], id="commas and a blank"),
         pytest.param("rw,lowerdir=/x/../a", ["/a"], id="a path that is not plain"),
         pytest.param("rw,xino=lowerdir", [], id="an option whose value is that word"),
     ],

@@ -29,6 +29,7 @@ class Mount(NamedTuple):
     source: str
     # Directory on which it is mounted.
     point: str
+    # With the kernel's octal escapes: a comma of a path is \054, a comma between two options is not escaped.
     options: str
 
 
@@ -85,7 +86,7 @@ def overlay_mounts(tree: str) -> list[str]:
 
 def _identity(mount: Mount) -> str:
     # The kernel reuses a device number at once, so consecutive jobs have the same one. Their upper directories differ.
-    return f"{mount.device} {mount.options}"
+    return f"{mount.device} {_plain(mount.options)}"
 
 
 def lock_file(status: os.stat_result) -> str:
@@ -228,7 +229,7 @@ def _layers(options: str) -> Iterator[str]:
     for option in options.split(","):
         key, _equals, value = option.partition("=")
         if key.rstrip("+") in ("lowerdir", "upperdir", "workdir", "datadir"):
-            for layer in re.split(r"(?<!\\):", value):
+            for layer in re.split(r"(?<!\\):", _plain(value)):
                 yield os.path.realpath(re.sub(r"\\(.)", r"\1", layer)) if layer else ""
 
 
@@ -237,7 +238,7 @@ def _mounts(pid: str) -> Iterator[Mount]:
         for line in file:
             before, _dash, after = line.rstrip("\n").partition(" - ")
             fields = before.split(" ")
-            yield Mount(fields[2], _plain(fields[3]), _plain(fields[4]), _plain(after.split(" ")[-1]))
+            yield Mount(fields[2], _plain(fields[3]), _plain(fields[4]), after.split(" ")[-1])
 
 
 def _plain(field: str) -> str:
