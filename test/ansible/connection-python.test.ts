@@ -167,7 +167,7 @@ test("a Python that is too old for the agent runs modules with the same results,
 - ansible.builtin.assert:
     that:
     - joe.stdout == 'joe' and kept.content | b64decode == 'kept' and late is failed
-    - background.msg is search('async needs a container that outlives the task, and .* has none. SyntaxError')`);
+    - background.msg is search('async needs a container that outlives the task, and .* has none, since SyntaxError')`);
   expect(result.stdout).toMatch(succeeded);
   expect(containers(tree)).toEqual([]);
   expect(processes(/^sleep 4715$/)).toEqual([]);
