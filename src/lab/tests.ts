@@ -40,7 +40,7 @@ export async function vitestOnLab(
   { ansible, print = () => {} }: { ansible?: string; print?: Print } = {},
 ): Promise<LabTests> {
   let versions: Versions = { ansible: "", python: "", systemd: "" };
-  const counts = await counted(filters, async (argv, directory) => {
+  const start = async (argv: readonly string[], directory: string): Promise<number> => {
     const lab = await startLab({ suite, binds: [`${resolve()}:${checkout}`, ...(await pythonBinds()), directory] });
     try {
       const bin = ansible && (await virtualEnvironment([`ansible-core==${ansible}`], print, pythonOn(lab)));
@@ -56,7 +56,8 @@ export async function vitestOnLab(
     } finally {
       await lab.stop();
     }
-  });
+  };
+  const counts = await counted(filters, start, checkout);
   return { versions, counts };
 }
 

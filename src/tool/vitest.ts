@@ -66,10 +66,12 @@ export function vitest(
  * Runs vitest and counts the tests in the report.
  *
  * @param start Starts vitest with these arguments and returns the exit status. The report is written in `directory`.
+ * @param checkout Directory of the checkout, as vitest sees it.
  */
 export async function counted(
   filters: readonly string[],
   start: (argv: readonly string[], directory: string) => Promise<number | undefined>,
+  checkout: string = process.cwd(),
 ): Promise<Counts> {
   const directory = await mkdtemp(join(tmpdir(), "nspawn-runner-"));
   const report = join(directory, "report.json");
@@ -94,16 +96,16 @@ export async function counted(
       passed: counts.numPassedTests,
       failed,
       skipped: counts.numPendingTests + counts.numTodoTests,
-      failures: failures(counts),
+      failures: failures(counts, checkout),
     };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function failures({ testResults }: JsonTestResults): string[] {
+function failures({ testResults }: JsonTestResults, checkout: string): string[] {
   return testResults.flatMap(({ name, status, message, assertionResults }) => {
-    const file = relative(process.cwd(), name);
+    const file = relative(checkout, name);
     const tests = assertionResults
       .filter((test) => test.status === "failed")
       .map(({ fullName, failureMessages }) => {
