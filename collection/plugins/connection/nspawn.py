@@ -24,7 +24,6 @@ all:
 import io
 import os
 import re
-import select
 import time
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -182,17 +181,20 @@ class Connection(ConnectionBase):
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)
+            stdout, keep = exchange.kept(_LIMIT)
+            take, has_started = exchange.after_marker(_STARTED, sink or keep)
             with exchange.in_own_container([WRAPPER, self._tree, *_START, *request["command"]]) as running:
-                started = _has_started(running, claim.run)
-                status, output, stderr = exchange.exchange(running, claim.run, source, sink, _LIMIT)
-            message = "" if started else stderr.decode(errors="replace").strip()
-            busy = not started and (status == BUSY or (status == 1 and BUSY_MESSAGE in message))
+                status, _stdout, stderr = exchange.exchange(running, claim.run, source, take, _LIMIT)
+            if has_started():
+                return status, stdout.getvalue(), stderr
+            message = stderr.decode(errors="replace").strip()
+            busy = status == BUSY or (status == 1 and BUSY_MESSAGE in message)
             if busy and time.monotonic() < deadline:
                 time.sleep(_PAUSE)
-            elif busy or (not started and status == FAILED):
-                raise AnsibleConnectionFailure(message)
+            elif busy or status == FAILED:
+                raise AnsibleConnectionFailure(message or f"no container starts on {self._tree}: exit status {status}")
             else:
-                return status, output, stderr
+                return status, stdout.getvalue(), stderr
 
     def _end_session(self) -> None:
         self.close()
@@ -212,13 +214,6 @@ class Connection(ConnectionBase):
             self._early.close()
         self._claim = self._early = None
         self._connected = False
-
-
-def _has_started(running: exchange.Running, run: int) -> bool:
-    """Waits until the shell in the container has begun, or until nothing can begin any more."""
-    ready = select.select([running.stdout, run], [], [])[0]
-    # A write of so few bytes to a pipe is never split.
-    return running.stdout in ready and os.read(running.stdout, len(_STARTED)) == _STARTED
 
 
 def _check(status: int, stderr: bytes, failure: str) -> None:

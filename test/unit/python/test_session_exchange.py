@@ -87,7 +87,7 @@ def test_status(status: int, expected: int) -> None:
 
 @pytest.mark.parametrize(("blocks", "kept"), [([b"abc"], True), ([b"ab", b"c"], True), ([b""], True), ([b"abcd"], False), ([b"abc", b"d"], False)])
 def test_a_buffer_keeps_at_most_its_limit(blocks: list[bytes], kept: bool) -> None:
-    buffer, keep = exchange._kept(3)
+    buffer, keep = exchange.kept(3)
     if not kept:
         with pytest.raises(exchange.TooMuch):
             for block in blocks:
@@ -192,3 +192,24 @@ def test_a_session_leaves_no_descriptor_open(run: int) -> None:
 
 def test_an_agent_that_is_not_there_is_not_reached(tmp_path: object) -> None:
     assert exchange.reach(f"{tmp_path}/agent") is None
+
+
+@pytest.mark.parametrize(
+    ("blocks", "rest", "found"),
+    [
+        pytest.param([b"ready\n"], b"", True, id="the marker alone"),
+        pytest.param([b"ready\nready\n"], b"ready\n", True, id="the marker twice"),
+        pytest.param([b"re", b"ady", b"\nout", b"put"], b"output", True, id="the marker in pieces"),
+        pytest.param([b"reading"], b"reading", False, id="another beginning"),
+        pytest.param([b"rea", b"ding"], b"reading", False, id="another beginning in pieces"),
+        pytest.param([b"rea"], b"rea", False, id="a part of the marker alone"),
+        pytest.param([b"output ready\n"], b"output ready\n", False, id="the marker later"),
+        pytest.param([], b"", False, id="no output"),
+    ],
+)
+def test_a_marker_is_dropped_and_a_stream_without_it_is_whole(blocks: list[bytes], rest: bytes, found: bool) -> None:
+    stdout, keep = exchange.kept(100)
+    take, has_marker = exchange.after_marker(b"ready\n", keep)
+    for block in blocks:
+        take(block)
+    assert (has_marker(), stdout.getvalue()) == (found, rest)

@@ -148,8 +148,8 @@ def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, li
     kept; more raise TooMuch. `run`: a descriptor of Ansible's main process (pidfd), whose end raises RunEnded. Processes that the command
     leaves in the background can hold the streams, and are not waited for.
     """
-    stdout, keep_stdout = _kept(limit)
-    stderr, keep_stderr = _kept(limit)
+    stdout, keep_stdout = kept(limit)
+    stderr, keep_stderr = kept(limit)
     outputs = ((running.stdout, sink or keep_stdout), (running.stderr, keep_stderr))
     with selectors.DefaultSelector() as selector:
         for descriptor in (running.stdin, running.stdout, running.stderr):
@@ -219,7 +219,7 @@ def _take_rest(descriptor: int, take: Sink) -> None:
         take(os.read(descriptor, struct.unpack("i", rest)[0]))
 
 
-def _kept(limit: int) -> tuple[io.BytesIO, Sink]:
+def kept(limit: int) -> tuple[io.BytesIO, Sink]:
     """A buffer of at most `limit` bytes, and the sink that fills the buffer."""
     buffer = io.BytesIO()
 
@@ -229,3 +229,32 @@ def _kept(limit: int) -> tuple[io.BytesIO, Sink]:
         buffer.write(block)
 
     return buffer, keep
+
+
+def after_marker(marker: bytes, take: Sink) -> tuple[Sink, Callable[[], bool]]:
+    """A sink that drops `marker` from the beginning of a stream, and a function for the end of the stream: whether the marker was found.
+
+    `take` gets a stream without the marker as a whole.
+    """
+    head = b""
+    found: bool | None = None
+
+    def pass_on(block: bytes) -> None:
+        nonlocal head, found
+        if found is None:
+            head += block
+            if len(head) < len(marker) and marker.startswith(head):
+                return
+            found = head.startswith(marker)
+            block = head[len(marker) :] if found else head
+        if block:
+            take(block)
+
+    def end() -> bool:
+        nonlocal found
+        if found is None:
+            found = False
+            take(head)
+        return found
+
+    return pass_on, end
