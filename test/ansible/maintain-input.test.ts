@@ -50,7 +50,7 @@ describe("an image's variables", () => {
     ["newline", 'nspawn_runner_binds: ["/srv:/srv\\n--bind=/"]', "holds a control character"],
     ["env-name", "nspawn_runner_environment: {'A B': c}", "'A B' is not a name for an environment variable"],
     ["env-value", 'nspawn_runner_environment: {A: "b\\n--bind=/"}', "the value of A holds a line break"],
-    ["env-bool", "nspawn_runner_environment: {A: yes}", "the value of A must be a string: write it in quotes"],
+    ["env-bool", "nspawn_runner_environment: {A: yes}", "the value of A must be a string in quotes"],
     ["cap", "nspawn_runner_capabilities: [all]", "'all' is not a capability such as CAP_NET_ADMIN"],
     ["mknod", "nspawn_runner_capabilities: [CAP_MKNOD]", "CAP_MKNOD is never given"],
     [
@@ -164,7 +164,7 @@ describe("a run", () => {
       under: ["setsid", "--wait", ...asNobody],
       env: { HOME: home, ANSIBLE_HOME: home },
     });
-    expect(result.stdout + result.stderr).toContain("maintaining images requires root: run ansible-playbook as root");
+    expect(result.stdout + result.stderr).toContain("changing images requires root: run ansible-playbook as root");
     expect(result.exitCode).toBe(2);
   });
 

@@ -269,7 +269,7 @@ test("ids go up, also when the clock goes back", async () => {
 
 describe("a record that cannot be used is not changed", () => {
   test.each([
-    ["{", "is damaged: it is not valid JSON: restore it from a backup, or move it away"],
+    ["{", "is not valid JSON: restore it from a backup, or move it away"],
     ['{"format": 2}', "was written by a newer version of nspawn.runner: install that version or a later one"],
   ])("%s", async (text, problem) => {
     const host = new ImageHost(scratch());

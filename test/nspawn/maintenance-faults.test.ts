@@ -147,17 +147,17 @@ test("each problem of an image's records or paths gives one sentence, and no fil
   const damages: [string, RegExp, (host: RunnerHost, image: string) => unknown][] = [
     [
       "torn",
-      /is damaged: it is not valid JSON: restore/,
+      /is not valid JSON: restore/,
       (host, image) => writeFileSync(host.state(image, "state.json"), '{"format": 1, "ima'),
     ],
     [
       "empty",
-      /is damaged: it is not valid JSON: restore/,
+      /is not valid JSON: restore/,
       (host, image) => writeFileSync(host.state(image, "state.json"), ""),
     ],
     [
       "binary",
-      /is damaged: it is not valid JSON/,
+      /is not valid JSON/,
       (host, image) => writeFileSync(host.state(image, "state.json"), Buffer.from([0xff, 0, 0xfe])),
     ],
     ["newer", /was written by a newer version of nspawn.runner: install/, json({ ...plain, format: 2 })],

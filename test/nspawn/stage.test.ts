@@ -88,7 +88,7 @@ describe("a tree that cannot be staged is refused, and nothing is left", () => {
     mkdirSync(host.tree);
     await execa("mount", ["-t", "tmpfs", "tmpfs", host.state]);
     await expectRefused(
-      `${host.state} is on another file system than ${host.tree}: put both on one file system: trees are renamed from the former to the latter`,
+      `${host.state} is on another file system than ${host.tree}, and trees cannot be renamed from one to the other: put both on one file system`,
     );
   });
 

@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
             try:
                 result = self._change(place, arguments)
             except OSError as problem:
-                raise system_error(problem, place.state) from problem
+                raise system_error(problem, path=place.state) from problem
         except RunnerError as problem:
             return {"failed": True, "changed": False, "msg": str(problem)}
         # Ansible shows `msg` of a failure only.

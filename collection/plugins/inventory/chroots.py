@@ -125,7 +125,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         except ImportError:
             found = None
         if not found or not connection_loader.has_plugin(connection):
-            remedy = install_remedy(connection) or "choose another one by the option 'connection'"
+            remedy = ("" if found else install_remedy(connection)) or "choose another one by the option 'connection'"
             self.display.warning(str(RunnerError(f"Images cannot be entered, since the connection plugin {connection} is not installed", remedy)))
 
     def _skip_others(self, root: str, others: Mapping[str, str], playbooks: dict[str, Playbook]) -> None:

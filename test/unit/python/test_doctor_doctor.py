@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,11 +70,14 @@ def test_without_images_the_usual_root_directory_is_looked_at(host: pytest.Monke
     ("problem", "found", "remedy"),
     [
         pytest.param(RunnerError("no tar", "install tar"), "no tar", "install tar", id="found and remedy"),
+        pytest.param(RunnerError("du failed", output=["du: /x: Permission denied"]), "du failed; du: /x: Permission denied", "", id="output of a program"),
         pytest.param(PermissionError(13, "Permission denied", "/x"), "/x: Permission denied", "run Ansible as root", id="a missing right"),
         pytest.param(OSError(5, "Input/output error", "/x"), "/x: Input/output error", "", id="an error of the system"),
     ],
 )
 def test_an_error_of_a_check_is_a_line_and_ends_no_other(host: pytest.MonkeyPatch, problem: Exception, found: str, remedy: str) -> None:
+    host.setattr(os, "geteuid", lambda: 1000)
+
     def fail() -> Iterator[tuple[str, ...]]:
         yield WARNING, "first"
         raise problem

@@ -213,7 +213,7 @@ def test_an_image_that_is_held_and_whose_last_run_failed(planned: None, root: Pa
 def test_a_record_that_is_damaged_is_an_error(planned: None, root: Path) -> None:
     _state(root)
     (root / ".nspawn-runner/aa/state.json").write_text("{")
-    with pytest.raises(RunnerError, match="is damaged"):
+    with pytest.raises(RunnerError, match="is not valid JSON"):
         list(images.image(_subject(root)))
 
 

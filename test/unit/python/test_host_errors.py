@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import pickle
 
 import pytest
@@ -60,12 +61,29 @@ def test_a_failed_system_call_names_file_and_reason(problem: OSError, failure: s
 
 @pytest.mark.parametrize(
     ("number", "has_remedy"),
-    [(errno.EACCES, True), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, True), (errno.EIO, False), (errno.EISDIR, False)],
+    [(errno.EACCES, False), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, True), (errno.EIO, False), (errno.EISDIR, False)],
 )
-def test_a_failed_system_call_has_an_order_as_remedy_or_none(number: int, has_remedy: bool) -> None:
+def test_a_failed_system_call_has_an_order_as_remedy_or_none(monkeypatch: pytest.MonkeyPatch, number: int, has_remedy: bool) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     error = system_error(OSError(number, "reason of the system"), "it failed")
     assert bool(error.remedy) == has_remedy
     assert "reason of the system" not in error.remedy
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_another_user_than_root_is_told_to_be_root(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert system_error(OSError(number, "no")).remedy == "run Ansible as root"
+
+
+def test_a_file_with_a_blank_in_the_name_is_named_once() -> None:
+    error = system_error(OSError(errno.EIO, "Input/output error", "/a b/c"), "/a b/c cannot be read")
+    assert error.found == "/a b/c cannot be read: Input/output error"
+
+
+def test_a_file_whose_name_begins_the_named_one_is_named_too() -> None:
+    error = system_error(OSError(errno.EIO, "Input/output error", "/a"), "/a/b cannot be read")
+    assert error.found == "/a/b cannot be read: /a: Input/output error"
 
 
 def test_a_remedy_is_never_taken_out_of_the_sentence() -> None:

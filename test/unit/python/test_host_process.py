@@ -128,6 +128,17 @@ def test_find_program_knows_the_system_directories(monkeypatch: pytest.MonkeyPat
     assert process.find_program("debootstrap") == program
 
 
+@pytest.mark.parametrize("path", ["", None])
+def test_find_program_without_path_does_not_search_the_current_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str | None) -> None:
+    _program(tmp_path / "debootstrap")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PATH")
+    if path is not None:
+        monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(process, "SYSTEM_PATH", "/nonexistent")
+    assert process.find_program("debootstrap") is None
+
+
 def test_find_program_ignores_a_file_that_cannot_be_executed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "program").write_text("")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -221,7 +221,7 @@ def check_sum(file: io.FileIO, archive: str, checksum: str | None) -> None:
     algorithm, _colon, expected = checksum.partition(":")
     known = sorted(name for name in hashlib.algorithms_guaranteed if not name.startswith("shake"))
     if algorithm not in known or len(expected) != 2 * hashlib.new(algorithm).digest_size or not re.fullmatch("[0-9a-fA-F]+", expected):
-        raise RunnerError(f"the checksum '{checksum}' is not ALGORITHM:HEX", f"use one of these algorithms, with all digits: {', '.join(known)}")
+        raise RunnerError(f"the checksum '{checksum}' is not ALGORITHM:HEX", f"give all digits of the sum, and one of the algorithms {', '.join(known)}")
     computed = hashlib.new(algorithm)
     while block := file.read(1 << 20):
         computed.update(block)

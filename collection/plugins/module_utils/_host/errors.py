@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 _REMEDIES = {
-    errno.EACCES: "run Ansible as root",
     errno.EDQUOT: "raise the quota, or free some space there",
     errno.ENOSPC: "free some space there",
     errno.EROFS: "remount the file system read-write",
@@ -52,5 +51,12 @@ def system_error(problem: OSError, failure: str = "", path: str = "") -> RunnerE
     # An open() of a descriptor has the descriptor's number as the file name.
     file = path if problem.filename is None or isinstance(problem.filename, int) else os.fsdecode(problem.filename)
     # A file that the failure names is not named twice.
-    parts = (failure, "" if file in failure.split() else file, problem.strerror or str(problem))
-    return RunnerError(": ".join(part for part in parts if part), _REMEDIES.get(problem.errno or 0, ""))
+    parts = (failure, "" if f" {file} " in f" {failure} " else file, problem.strerror or str(problem))
+    return RunnerError(": ".join(part for part in parts if part), _remedy(problem))
+
+
+def _remedy(problem: OSError) -> str:
+    # Root gets these errors as well, for example from NFS.
+    if isinstance(problem, PermissionError) and os.geteuid() != 0:
+        return "run Ansible as root"
+    return _REMEDIES.get(problem.errno or 0, "")

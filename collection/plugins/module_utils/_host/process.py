@@ -43,7 +43,8 @@ def guarded(argv: list[str]) -> list[str]:
 
 def find_program(name: str) -> str | None:
     """The path of a program of the host, searched in PATH and in SYSTEM_PATH; None if the program is not installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
+    # Without lstrip(), an empty PATH would mean the current directory.
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"))
 
 
 def ignore(line: str) -> None:

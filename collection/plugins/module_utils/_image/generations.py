@@ -101,7 +101,7 @@ def _chosen(place: Place, generations: list[dict[str, Any]], wanted: str | None,
     if wanted is None:
         earlier = [entry for entry in known if not old or entry["id"] < old["id"]]
         if not earlier:
-            raise RunnerError(f"image {place.image} has no generation older than the published one", remedy)
+            raise RunnerError(f"image {place.image} has no {'generation older than the published one' if old else 'earlier generation'}", remedy)
         # The newest id can be of a tree that was rolled back. The tree that was retired last is the one before the published tree.
         return max(earlier, key=lambda entry: (entry.get("retired", ""), entry["id"]))
     for entry in known:

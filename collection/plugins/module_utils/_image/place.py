@@ -83,7 +83,8 @@ def make_state(root: str, image: str) -> str:
     except OSError as exc:
         raise system_error(exc, f"{path} cannot be made") from exc
     if os.lstat(path).st_dev != os.lstat(root).st_dev:
-        raise RunnerError(f"{path} is on another file system than {root}", "put both on one file system: trees are renamed from the former to the latter")
+        found = f"{path} is on another file system than {root}, and trees cannot be renamed from one to the other"
+        raise RunnerError(found, "put both on one file system")
     return path
 
 

@@ -84,7 +84,7 @@ def read_json(path: str) -> Any:
     except OSError as exc:
         raise system_error(exc, f"{path} cannot be read") from exc
     except (ValueError, RecursionError) as exc:
-        raise RunnerError(f"{path} is damaged: it is not valid JSON", _RESTORE) from exc
+        raise RunnerError(f"{path} is not valid JSON", _RESTORE) from exc
 
 
 def save(place: Place, content: dict[str, Any]) -> None:

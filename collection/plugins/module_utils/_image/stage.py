@@ -81,8 +81,8 @@ def _check(place: Place) -> None:
     if os.path.realpath(place.path) == holder:
         raise RunnerError(f"{place.path} is a mount point, and cannot be exchanged for a copy", "move the tree into the root directory's own file system")
     if holder != in_use.mount_point(place.state):
-        remedy = "put both on one file system: trees are renamed from the former to the latter"
-        raise RunnerError(f"{place.state} is on another file system than {place.path}", remedy)
+        found = f"{place.state} is on another file system than {place.path}, and trees cannot be renamed from one to the other"
+        raise RunnerError(found, "put both on one file system")
     if os.path.lexists(place.staged):
         raise RunnerError(f"{place.staged} exists, left by another run", "remove it")
 

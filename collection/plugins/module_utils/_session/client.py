@@ -24,6 +24,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 
 RUN_DIRECTORY = "/run/nspawn-runner"
+# Counts the changes of the messages: a version of the collection never meets a session that another version has started.
+_PROTOCOL = b"1 "
 # Seconds; longer than a session takes to kill its container.
 _TIMEOUT = 90
 _PAUSE = 0.1
@@ -59,7 +61,8 @@ def canonical(tree: str) -> str:
     try:
         status = os.lstat(tree)
     except OSError as problem:
-        raise RunnerError(f"the tree {tree} cannot be entered: {problem.strerror}", "create the image first") from problem
+        remedy = "create the image first" if isinstance(problem, FileNotFoundError) else ""
+        raise RunnerError(f"the tree {tree} cannot be entered: {problem.strerror}", remedy) from problem
     if stat.S_ISLNK(status.st_mode):
         raise RunnerError(f"the tree {tree} is a symbolic link", "give the directory itself")
     if not stat.S_ISDIR(status.st_mode):
@@ -75,7 +78,7 @@ def directory(tree: str) -> str:
     # Not at the top: the session's program, which imports this file too, keeps less in memory.
     import hashlib
 
-    return os.path.join(RUN_DIRECTORY, hashlib.sha256(os.fsencode(tree)).hexdigest()[:32])
+    return os.path.join(RUN_DIRECTORY, hashlib.sha256(_PROTOCOL + os.fsencode(tree)).hexdigest()[:32])
 
 
 def claim(tree: str, module_utils: str, key: str, idle_time: int, busy_timeout: int) -> Claim:

@@ -195,11 +195,12 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
 def _wait(running: Container, tree: str) -> None:
     """Waits until the agent listens. Raises Busy, NoAgent or RunnerError if the container ends or takes longer than _START."""
     deadline = time.monotonic() + _START
-    started = False
+    started = ended = False
     # Programs of the tree could print without end, so the deadline holds also while there is output.
     while (left := deadline - time.monotonic()) > 0 and select.select([running.output], [], [], left)[0]:
         lines = running.lines()
         if lines is None:
+            ended = True
             break
         started = started or "started" in lines
         if "ready" in lines:
@@ -210,4 +211,6 @@ def _wait(running: Container, tree: str) -> None:
         raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job", "wait until it ends")
     if started:
         raise NoAgent("; ".join(lines) or f"{_PYTHON} is missing")
-    raise RunnerError(f"no container starts on {tree}" if lines else f"no container was ready on {tree} after {_START} s", output=lines)
+    if ended:
+        raise RunnerError(f"no container starts on {tree}{'' if lines else ', and systemd-nspawn prints no reason'}", output=lines)
+    raise RunnerError(f"no container was ready on {tree} after {_START} s", output=lines)

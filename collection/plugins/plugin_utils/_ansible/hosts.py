@@ -41,7 +41,7 @@ def image_of(host: Any) -> Image | None:
 def image_to_change(host: Any) -> Image:
     """The image of a host, for an action that changes the image. Refuses a user other than root, and a host that is no image."""
     if os.geteuid() != 0:
-        raise RunnerError("maintaining images requires root", "run ansible-playbook as root, for example under sudo")
+        raise RunnerError("changing images requires root", "run ansible-playbook as root, for example under sudo")
     image = image_of(host)
     if image is None:
         raise RunnerError(f"{host.name} is not listed by the inventory plugin nspawn.runner.chroots", "give the plugin's file with -i")
@@ -58,7 +58,7 @@ def variables_without_facts(manager: Any, host: Any) -> dict[str, Any]:
 
     Facts outrank all of these except extra vars, a tree can return any fact, and a fact cache keeps facts for the next run. So the caches of
     the manager are emptied first. Only for Ansible's worker processes, each of which has a copy of the manager.
-    Tried with ansible-core 2.14.18 and 2.19.11. The names of the caches are private to ansible-core, so a version without them is refused.
+    Tried with ansible-core 2.14 to 2.22. The names of the caches are private to ansible-core, so a version without them is refused.
     """
     for cache in ("_fact_cache", "_nonpersistent_fact_cache"):
         if not hasattr(manager, cache):

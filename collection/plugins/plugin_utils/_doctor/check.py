@@ -39,4 +39,4 @@ class Subject(NamedTuple):
 
 def error_row(result: str, problem: RunnerError, remedy: str = "") -> Row:
     """The line for an error. `remedy`: for an error without one."""
-    return result, problem.found, problem.remedy or remedy
+    return result, "; ".join([problem.found, *problem.output]), problem.remedy or remedy

@@ -110,4 +110,4 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
     kept = settings["nspawn_runner_keep_generations"]
     old = [entry["id"] for entry in existing[kept:] if (record.seconds(entry.get("retired")) or 0) < due]
     if old:
-        yield WARNING, f"{', '.join(old)} could not be removed", f"end the process or mount that uses them: see {log}"
+        yield WARNING, f"{', '.join(old)} could not be removed", f"end the processes, and unmount the mounts, that are named in {log}"

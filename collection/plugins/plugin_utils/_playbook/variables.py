@@ -73,9 +73,10 @@ def creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _play_vars(playbook: str, loader: Any) -> dict[str, Any]:
     """Variables of the first play, without this collection's: the host has these already."""
     try:
-        plays = loader.load_from_file(playbook, trusted_as_template=True)
-    except TypeError:  # before ansible-core 2.19
-        plays = loader.load_from_file(playbook)
+        try:
+            plays = loader.load_from_file(playbook, trusted_as_template=True)
+        except TypeError:  # before ansible-core 2.19
+            plays = loader.load_from_file(playbook)
     except AnsibleError:
         return {}  # The image's own run reports the error.
     play = plays[0] if isinstance(plays, list) and plays else None
@@ -133,7 +134,7 @@ def _environment_problem(environment: Mapping[str, Any]) -> str | None:
         if not isinstance(name, str) or not _ENVIRONMENT_NAME.fullmatch(name):
             return f"'{name}' is not a name for an environment variable"
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            return f"the value of {name} must be a string: write it in quotes"
+            return f"the value of {name} must be a string in quotes"
         if _breaks_line(str(value)):
             return f"the value of {name} holds a line break or another control character"
     return None
