@@ -310,7 +310,12 @@ describe("an image with a problem", () => {
     ]);
     await state(host, "{");
     expect(await wrong(host)).toEqual([
-      ["image aa", "problem", expect.stringContaining("state.json is damaged"), expect.stringContaining("backup")],
+      [
+        "image aa",
+        "problem",
+        expect.stringContaining("state.json is not valid JSON"),
+        expect.stringContaining("backup"),
+      ],
     ]);
   });
 });

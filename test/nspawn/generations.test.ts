@@ -83,7 +83,7 @@ describe("prune", () => {
     writeFileSync(join(host.state, "state.json"), "{");
     const { value, log } = await prune(host, 0, 0);
     expect(value).toEqual([]);
-    expect(log.join()).toMatch(/^old generations of image img were not pruned: \S+state.json is damaged/);
+    expect(log.join()).toMatch(/^old generations of image img were not pruned: \S+state.json is not valid JSON/);
   });
 });
 
