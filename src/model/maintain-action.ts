@@ -8,7 +8,7 @@
  *
  * The action works on the host `inventory_hostname`, an image of the inventory plugin `nspawn.runner.chroots`, and runs on the controller, as root.
  *
- * The staged tree is a new tree when the image is missing or `nspawn_runner_maint_recreate` is set. Else it is a copy of the published tree:
+ * The staged tree is a new tree when the image is missing or `nspawn_runner_maint_recreate` is set. Otherwise it is a copy of the published tree:
  * a snapshot on btrfs, a copy with shared blocks where the file system supports reflinks, else a plain copy.
  *
  * The playbook runs in an `ansible-playbook` of its own, limited to this image, with the inventory, configuration and flags of this run.

@@ -56,7 +56,7 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
   {
     flag: "--resolv-conf=off",
-    why: "The wrapper provides DNS itself, without leaving a file in the tree.",
+    why: "The collection provides DNS, without leaving a file in the tree.",
     systemd: 239,
   },
   {

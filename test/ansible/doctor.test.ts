@@ -305,7 +305,12 @@ describe("an image with a problem", () => {
     const hold = { since: "2026-11-24T08:00:00Z", generation: "20261123T231500Z" };
     await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no" } });
     expect(await wrong(host)).toEqual([
-      ["image aa", "warning", `held since ${hold.since}`, "run ansible-playbook nspawn.runner.release --limit aa"],
+      [
+        "image aa",
+        "warning",
+        `held since ${hold.since}`,
+        "run ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit aa",
+      ],
       ["image aa", "warning", "the run of 2026-11-23T23:15:00Z failed", `see ${host.state("aa", "last.log")}`],
     ]);
     await state(host, "{");

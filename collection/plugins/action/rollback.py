@@ -71,7 +71,7 @@ def _roll_back(place: Place, generation: str | None, check: bool) -> dict[str, A
     since = f" of {after['published']}" if "published" in after else ""
     would = "would be " if check else ""
     msg = f"{place.path} {would}rolled back from {before.get('id', 'no tree')} to {after['id']}{since}"
-    msg += f"; no maintenance changes it until its release: ansible-playbook nspawn.runner.release --limit {place.image}"
+    msg += f"; no maintenance changes it until its release: ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {place.image}"
     return {"changed": True, "msg": "; ".join([msg, *notes]), "generation": after["id"], "previous": before.get("id")}
 
 

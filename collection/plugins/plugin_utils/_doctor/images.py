@@ -95,7 +95,7 @@ def _creation(image: Image, settings: Mapping[str, Any]) -> Rows:
 
 def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Rows:
     if "hold" in content:
-        yield WARNING, f"held since {content['hold']['since']}", f"run ansible-playbook nspawn.runner.release --limit {place.image}"
+        yield WARNING, f"held since {content['hold']['since']}", f"run ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {place.image}"
     last = content.get("last_run")
     if not isinstance(last, Mapping):
         return

@@ -157,9 +157,8 @@ def _suite(creation: Creation, plan: Mapping[str, Any]) -> str:
 
 def _held(image: Image, content: Mapping[str, Any]) -> Result:
     hold = content["hold"]
-    msg = (
-        f"rolled back to {hold['generation']} on {hold['since']}, and held there until its release: ansible-playbook nspawn.runner.release --limit {image.name}"
-    )
+    release = f"ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {image.name}"
+    msg = f"rolled back to {hold['generation']} on {hold['since']}, and held there until its release: {release}"
     return {"changed": False, "result": "held", "msg": msg}
 
 

@@ -18,9 +18,9 @@ description:
   - "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published."
   - The action works on the host C(inventory_hostname), an image of the inventory plugin C(nspawn.runner.chroots), and
     runs on the controller, as root.
-  - "The staged tree is a new tree when the image is missing or C(nspawn_runner_maint_recreate) is set. Else it is a
-    copy of the published tree: a snapshot on btrfs, a copy with shared blocks where the file system supports reflinks,
-    else a plain copy."
+  - "The staged tree is a new tree when the image is missing or C(nspawn_runner_maint_recreate) is set. Otherwise it is
+    a copy of the published tree: a snapshot on btrfs, a copy with shared blocks where the file system supports
+    reflinks, else a plain copy."
   - The playbook runs in an C(ansible-playbook) of its own, limited to this image, with the inventory, configuration and
     flags of this run. The output of that run is shown line by line behind the image's name, and kept in the file that
     C(log) names.
