@@ -246,7 +246,8 @@ def after_marker(marker: bytes, take: Sink) -> tuple[Sink, Callable[[], bool]]:
             if len(head) < len(marker) and marker.startswith(head):
                 return
             found = head.startswith(marker)
-            block = head[len(marker) :] if found else head
+            start = len(marker) if found else 0
+            block = head[start:]
         if block:
             take(block)
 
