@@ -19,8 +19,19 @@ type Row = [check: string, result: string, found: string, remedy: string];
 /** Paths of the host, each with the file that covers it. */
 type Covers = Record<string, string>;
 
-/** This machine may have control groups of version 1. */
-const controlGroups = "mount -t cgroup2 cgroup /sys/fs/cgroup";
+/**
+ * Runs a command where only version 2 of control groups is mounted: this machine may have version 1 too. The command has a group of its own,
+ * since systemd-nspawn makes groups below: in the root group, every later container would miss the same groups of version 1, and end.
+ */
+const withControlGroups = `mount -t cgroup2 cgroup /sys/fs/cgroup || exit
+  [ ! -d /run/systemd/system ] || exec "$@"
+  group=/sys/fs/cgroup/doctor-$$
+  mkdir "$group" && echo $$ >"$group/cgroup.procs" || exit
+  "$@"
+  status=$?
+  echo $$ >/sys/fs/cgroup/cgroup.procs
+  find "$group" -depth -type d -exec rmdir {} +
+  exit "$status"`;
 
 interface Doctor {
   exitCode: number;
@@ -54,9 +65,9 @@ async function doctor(
     ...covers,
   };
   const binds = Object.entries(all).map(([path, source]) => `mount --bind '${source}' '${path}'`);
-  const mounts = [...binds, controlGroups].map((mount) => `${mount} && `);
+  const script = `${binds.map((bind) => `${bind} || exit\n`).join("")}${withControlGroups}`;
   const { exitCode, stdout, stderr } = await host.run(["nspawn.runner.doctor", ...args], {
-    under: ["unshare", "--mount", "/bin/sh", "-c", `${mounts.join("")}exec "$@"`, "sh", ...under],
+    under: ["unshare", "--mount", "/bin/sh", "-c", script, "sh", ...under],
     ...(env && { env }),
   });
   return read(exitCode, stdout, stderr);
