@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { projects } from "./src/tool/vitest.ts";
 
@@ -9,7 +10,8 @@ const timeout = { artifact: 900_000, source: 300_000 };
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Tests wait for containers a third of their time: one worker more than processors keeps all processors busy.
+    maxWorkers: availableParallelism() + 1,
     projects: projects
       .filter(({ name }) => name !== "lab" || process.env["NSPAWN_RUNNER_LAB"])
       .map(({ name, artifact }) => ({
