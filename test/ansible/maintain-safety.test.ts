@@ -74,6 +74,21 @@ describe("a tree whose Python returns false facts", () => {
   });
 });
 
+test("device nodes of a published tree leave the image, and the next run changes nothing", async () => {
+  const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: 'true'\n  changed_when: false") }, ["aa"]);
+  const tree = join(host.root, "aa");
+  for (const node of ["dev/null c 1 3", "dev/disk b 8 0", "run/kmsg c 1 11"]) {
+    const [path, ...device] = node.split(" ");
+    await execa("mknod", [join(tree, path as string), ...device]);
+  }
+  expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("published");
+  expect([readdirSync(join(tree, "dev")), readdirSync(join(tree, "run"))]).toEqual([["null"], []]);
+  const log = await readFile(host.state("aa", "last.log"), "utf8");
+  expect(log).toContain("removed the device node dev/disk (block device 8:0)\n");
+  expect(log).toContain("removed the device node run/kmsg (character device 1:11)\n");
+  expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("unchanged");
+});
+
 describe("SIGKILL", () => {
   const marker = `sleep 41${process.pid}`;
   const sleeper = () => processes(marker).some(({ command }) => /^(\S*busybox )?sleep /.test(command));

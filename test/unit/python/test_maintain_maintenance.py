@@ -178,6 +178,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "aa").mkdir()
     (tmp_path / "aa.yml").write_text("- hosts: all\n")
     steps: dict[str, Any] = {"tasks_changed": 2, "difference": "etc/x", "before": {"a": "1"}, "after": {"a": "2"}, "published": [], "removed": []}
+    steps["devices"] = False
 
     def publish(place: Place, details: dict[str, Any], tell: Any) -> dict[str, Any]:
         steps["published"].append(details)
@@ -185,6 +186,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
     monkeypatch.setattr(maintenance, "stage_tree", lambda place, log: ("copy", maintenance.Moment(0, 0.0)))
     monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
+    monkeypatch.setattr(maintenance, "remove_devices", lambda tree, log: steps["devices"] and tree.endswith("staged"))
     monkeypatch.setattr(maintenance, "_run_playbook", lambda job, log: steps["tasks_changed"])
     monkeypatch.setattr(maintenance, "difference", lambda staged, path, copied: steps["difference"])
     monkeypatch.setattr(maintenance, "remove_tree", lambda path, wait: steps["removed"].append(path))
@@ -212,6 +214,11 @@ def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any
     facts = _facts(tmp_path)
     assert (facts.changed, facts.published, steps["published"]) == (False, None, [])
     assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+
+
+def test_a_tree_that_lost_device_nodes_is_published_wherever_they_were(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps.update(difference=None, devices=True)
+    assert _facts(tmp_path).published.id == "20261124T231500Z"
 
 
 @pytest.mark.parametrize(("tasks_changed", "changed"), [(0, False), (1, True)])

@@ -179,7 +179,7 @@ def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Lo
     """
     stage.make_directory(place.staged)
     leftovers = bootstrap.fill(place.staged, place.state, params, planned, log)
-    finish_tree(place.staged, leftovers)
+    finish_tree(place.staged, leftovers, log)
     check_usable(place.staged, place.image)
 
 

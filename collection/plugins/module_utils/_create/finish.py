@@ -11,9 +11,10 @@ import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
 # Files with data of the host that made the tree, and caches.
@@ -26,11 +27,9 @@ _REMOVED = (
     "var/lib/apt/lists/partial/*",
     "var/lib/dbus/machine-id",
 )
-# null zero full random urandom, tty console ptmx
-_DEVICES = {*((1, minor) for minor in (3, 5, 7, 8, 9)), *((5, minor) for minor in (0, 1, 2))}
 
 
-def finish_tree(tree: str, leftovers: tuple[str, ...]) -> None:
+def finish_tree(tree: str, leftovers: tuple[str, ...], log: Log) -> None:
     """Removes the host's data, caches and the tool's `leftovers` (patterns) from a new tree, and device nodes except the harmless ones.
 
     Raises OSError or RunnerError.
@@ -43,17 +42,7 @@ def finish_tree(tree: str, leftovers: tuple[str, ...]) -> None:
     for pattern in (*_REMOVED, *leftovers):
         beneath.remove_files(tree, pattern)
     beneath.empty_file(tree, "etc/machine-id")
-    _remove_devices(tree)
-
-
-def _remove_devices(tree: str) -> None:
-    for relpath in beneath.find(tree, "(", "-type", "b", "-o", "-type", "c", ")"):
-        handle = beneath.open_beneath(tree, relpath, os.O_PATH)
-        status = os.fstat(handle)
-        os.close(handle)
-        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-        if stat.S_ISBLK(status.st_mode) or device not in _DEVICES:
-            beneath.remove_file(tree, relpath)
+    remove_devices(tree, log)
 
 
 def check_usable(tree: str, name: str) -> None:

@@ -29,6 +29,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import LOG_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import Moment, difference
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
@@ -194,11 +195,13 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
     existed = os.path.lexists(place.path)
     before = installed_packages(place.path) if existed else None
     sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
+    # A creation has done this already.
+    cleaned = copied is not None and remove_devices(place.staged, log)
     tasks_changed = _run_playbook(job, log)
     options = creation_options(job.settings)
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
-    changed = tasks_changed > 0 if job.check else copied is None or _differs(place, copied, log)
+    changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)
     published = _publish(job, before, tasks_changed, created_by) if changed and not job.check else None
     return _Facts(existed, sentence, tasks_changed, stale, changed, published)
 
