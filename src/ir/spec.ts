@@ -9,6 +9,7 @@ import type {
   Collection,
   ExitStatus,
   IgnoredPath,
+  Kept,
   Name,
   NspawnFlag,
   Playbook,
@@ -24,6 +25,8 @@ export interface Spec {
   readonly exit_statuses: Table<ExitStatus>;
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;
+  readonly kept_variables: Table<Kept>;
+  readonly kept_capabilities: Table<Kept>;
   readonly playbooks: Table<Playbook>;
   readonly ignored_paths: Table<IgnoredPath>;
 }

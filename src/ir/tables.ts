@@ -60,6 +60,12 @@ export interface BootstrapTool {
   readonly leftovers: readonly string[];
 }
 
+/** Something of the host that the programs of a creation keep. */
+export interface Kept {
+  readonly names: readonly string[];
+  readonly why: string;
+}
+
 export interface Playbook {
   readonly name: string;
   readonly does: string;

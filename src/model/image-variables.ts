@@ -31,7 +31,8 @@ export interface ImageVariables {
   nspawn_runner_bootstrap?: "mmdebstrap" | "debootstrap" | "command" | "tarball";
   /**
    * Program and arguments that fill a directory. `{{ nspawn_runner_tree }}` in an argument is that directory, which exists and is empty.
-   * This is how distributions other than Debian are made.
+   * This is how distributions other than Debian are made. The command runs as root on the host, with few variables of the environment
+   * and without the capabilities that no creation needs.
    *
    * @example ["dnf", "--assumeyes", "--installroot={{ nspawn_runner_tree }}", "--releasever=42", "install", "bash", "python3", "systemd"]
    * @option command
@@ -51,7 +52,8 @@ export interface ImageVariables {
    */
   nspawn_runner_tarball_checksum?: string;
   /**
-   * Package archive that the tree is made from. Without this value, the bootstrap tool chooses one.
+   * Package archive that the tree is made from. Without this value, the bootstrap tool chooses one. A login in the URL, such as
+   * `https://user:password@mirror.example.org/debian`, is hidden from the host's users, and kept in the tree for apt, for root alone.
    *
    * @option mirror
    */

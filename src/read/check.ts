@@ -77,9 +77,15 @@ function statusProblems(row: ExitStatus, rows: readonly ExitStatus[]): readonly 
 }
 
 const TOOL_PLACEHOLDERS = ["suite", "tree", "mirror", "components", "architecture", "variant", "packages", "keyring"];
+const LOGIN_PLACEHOLDERS = ["user", "password", "login"];
 
-const toolProblems = (tool: BootstrapTool): readonly string[] =>
-  [...tool.arguments, ...tool.suite_files].flatMap((text) => placeholderProblems(text, TOOL_PLACEHOLDERS));
+// Each user of the host sees the arguments of a program, so they must not have the login.
+const toolProblems = (tool: BootstrapTool): readonly string[] => [
+  ...[...tool.arguments, ...tool.suite_files].flatMap((text) =>
+    placeholderProblems(text, [...TOOL_PLACEHOLDERS, "config"]),
+  ),
+  ...tool.config_lines.flatMap((text) => placeholderProblems(text, [...TOOL_PLACEHOLDERS, ...LOGIN_PLACEHOLDERS])),
+];
 
 const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
   name.startsWith(namespace) ? [] : [`${name}: the name of a playbook must begin with ${namespace}`];

@@ -17,6 +17,7 @@ import {
   readExitStatuses,
   readFlags,
   readIgnoredPaths,
+  readKept,
   readLayout,
   readPlaybooks,
   readTexts,
@@ -61,6 +62,8 @@ export function readModel(root: string): Spec {
     exit_statuses: readExitStatuses(tables.exitStatuses, report),
     bootstrap_tools: readTools(tables.bootstrapTools, report),
     base_packages: readTexts(tables.basePackages, report),
+    kept_variables: readKept(tables.keptVariables, report),
+    kept_capabilities: readKept(tables.keptCapabilities, report),
     playbooks: readPlaybooks(tables.playbooks, report),
     ignored_paths: readIgnoredPaths(tables.ignoredPaths, report),
   };

@@ -8,6 +8,7 @@ import type {
   Collection,
   ExitStatus,
   IgnoredPath,
+  Kept,
   Name,
   NspawnFlag,
   Playbook,
@@ -27,6 +28,8 @@ export const TABLES = [
   "exitStatuses",
   "bootstrapTools",
   "basePackages",
+  "keptVariables",
+  "keptCapabilities",
   "playbooks",
   "ignoredPaths",
 ] as const;
@@ -66,6 +69,13 @@ export function readTools(declaration: VariableDeclaration, report: Report): Tab
     config_variable: fields.optionalText("config_variable"),
     config_lines: fields.optionalTexts("config_lines"),
     leftovers: fields.optionalTexts("leftovers"),
+  }));
+}
+
+export function readKept(declaration: VariableDeclaration, report: Report): Table<Kept> {
+  return readRows(declaration, "A row of kept names", report, (fields) => ({
+    names: fields.texts("names"),
+    why: fields.sentence("why"),
   }));
 }
 

@@ -6,7 +6,8 @@ import type { Spec } from "../ir/spec.ts";
 import { assignment, tuple } from "./literal/python.ts";
 import { pythonModule } from "./python-module.ts";
 
-export function bootstrapToolsFile({ bootstrap_tools, base_packages }: Spec): string {
+export function bootstrapToolsFile(spec: Spec): string {
+  const { bootstrap_tools, base_packages, kept_variables, kept_capabilities } = spec;
   const rows = bootstrap_tools.rows.map((tool) => ({
     name: tool.name,
     program: tool.program,
@@ -19,13 +20,16 @@ export function bootstrapToolsFile({ bootstrap_tools, base_packages }: Spec): st
     leftovers: tuple(tool.leftovers),
   }));
   return pythonModule(
-    [...new Set([bootstrap_tools.source, base_packages.source])],
+    [...new Set([bootstrap_tools, base_packages, kept_variables, kept_capabilities].map(({ source }) => source))],
     "The programs that make a tree, in order of preference.",
     [
-      "# {suite}, {tree}, {mirror} and so on are replaced in arguments; an argument whose value is not set is left out.\n",
+      "# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one whose value is not set is left out.\n",
       assignment("BOOTSTRAP_TOOLS", "tuple[dict[str, Any], ...]", tuple(rows)),
       "\n# Packages of every image.\n",
       assignment("BASE_PACKAGES", "tuple[str, ...]", tuple(base_packages.rows)),
+      "\n# Variables of the environment and capabilities that the programs of a creation keep.\n",
+      assignment("KEPT_VARIABLES", "tuple[str, ...]", tuple(kept_variables.rows.flatMap(({ names }) => names))),
+      assignment("KEPT_CAPABILITIES", "tuple[str, ...]", tuple(kept_capabilities.rows.flatMap(({ names }) => names))),
     ].join(""),
   );
 }

@@ -1,13 +1,15 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { chroot, type ModuleResult, mountsAnywhere, startCreation, stateOf } from "../support/create-host.ts";
-import { processesAt, until } from "../support/process.ts";
+import { processes, processesAt, until } from "../support/process.ts";
 import { scratch } from "../support/scratch.ts";
 
 const root = join(scratch("file"), "root");
@@ -146,6 +148,72 @@ test("a daemon that a package script starts ends with the creation, also in a ch
   // The script ran.
   expect(readFileSync(join(root, "starter/started"), "utf8")).toMatch(/^\d+/);
   expect(processesAt(marker)).toEqual([]);
+});
+
+test("a create command gets little of root's environment and power, and namespaces of its own", async () => {
+  const directory = scratch();
+  const show =
+    "env; grep CapEff /proc/self/status; for ns in mnt pid ipc uts user; do readlink /proc/self/ns/$ns; done";
+  const command = [
+    "/bin/sh",
+    "-c",
+    `{ ${show}; } >${directory}/shown; mkdir -p $0/usr/bin; cp /bin/busybox $0/usr/bin/sh; ln -s usr/bin $0/bin`,
+    "{tree}",
+  ];
+  const env = { SECRET_TOKEN: "1", http_proxy: "http://proxy.example.org", SSH_AUTH_SOCK: "/x" };
+  expect((await chroot({ name: "shown", root, command }, { env })).exitCode).toBe(0);
+  const shown = readFileSync(join(directory, "shown"), "utf8");
+  const names = [...shown.matchAll(/^(\w+)=/gm)].map(([, name]) => name).sort();
+  expect(names).toEqual(expect.arrayContaining(["HOME", "LC_ALL", "PATH", "http_proxy"]));
+  // The shell itself adds PWD, and the test's own environment can have the others.
+  expect(
+    names.filter((name) => !/^(HOME|LC_ALL|OLDPWD|PATH|PWD|SHLVL|TMPDIR|_|\w+_proxy|[A-Z]+_PROXY)$/.test(name ?? "")),
+  ).toEqual([]);
+  const capabilities = BigInt(`0x${/CapEff:\s+(\w+)/.exec(shown)?.[1]}`);
+  const has = (number: bigint) => ((capabilities >> number) & 1n) === 1n;
+  // CAP_SYS_ADMIN and CAP_MKNOD; CAP_NET_ADMIN, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT and CAP_SYS_TIME.
+  expect([21n, 27n, 12n, 16n, 17n, 22n, 25n].map(has)).toEqual([true, true, false, false, false, false, false]);
+  const own = shown.match(/^\w+:\[\d+\]$/gm)?.map((namespace) => {
+    const [kind] = namespace.split(":");
+    return readlinkSync(`/proc/self/ns/${kind}`) !== namespace;
+  });
+  expect(own).toEqual([true, true, true, true, false]);
+});
+
+describe("a mirror with a login", () => {
+  test.each(["mmdebstrap", "debootstrap"])("%s logs in", async (bootstrap) => {
+    const logins: string[] = [];
+    const mirror = createHttpServer(({ headers }, response) => {
+      if (headers.authorization) logins.push(headers.authorization);
+      response.writeHead(headers.authorization ? 404 : 401, { "WWW-Authenticate": "Basic realm=x" }).end();
+    });
+    await new Promise<void>((listening) => mirror.listen(0, "127.0.0.1", listening));
+    onTestFinished(() => void mirror.close());
+    const url = `http://me:s3%2Fcret@127.0.0.1:${(mirror.address() as AddressInfo).port}/debian`;
+    const env = { no_proxy: "127.0.0.1" };
+    const result = await chroot({ name: "login", root, suite: "bookworm", bootstrap, mirror: url }, { env });
+    expect(result.msg).toMatch(/failed: the mirror has no suite 'bookworm'/);
+    expect(logins).toContain(`Basic ${Buffer.from("me:s3/cret").toString("base64")}`);
+    expect(JSON.stringify(result)).not.toMatch(/s3.+cret/);
+    expect(stateOf(root, "login")).toEqual(["lock"]);
+  });
+
+  test("no process shows the password while the tool runs", async () => {
+    const bin = scratch();
+    const tool = `#!/bin/sh\necho "$*" >${bin}/started.new\nmv ${bin}/started.new ${bin}/started\nexec sleep 600\n`;
+    await writeFile(join(bin, "mmdebstrap"), tool, { mode: 0o755 });
+    const params = { name: "hidden", root, suite: "bookworm", mirror: "http://me:s3cret@mirror.example.org/debian" };
+    const run = startCreation(params, { PATH: `${bin}:${process.env["PATH"]}` });
+    onTestFinished(async () => {
+      run.kill("SIGKILL");
+      await run;
+      await until(() => processesAt(join(root, ".nspawn-runner/hidden")).length === 0);
+    });
+    await until(() => existsSync(join(bin, "started")));
+    expect(readFileSync(join(bin, "started"), "utf8")).toContain("http://mirror.example.org/debian");
+    expect(processes("mirror.example.org").length).toBeGreaterThan(0);
+    expect(processes("s3cret")).toEqual([]);
+  });
 });
 
 test("both tools give up on a mirror that does not answer", async () => {

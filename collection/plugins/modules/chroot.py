@@ -67,6 +67,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import mirror_of
 from ansible_collections.nspawn.runner.plugins.module_utils._create.chroot import absent, present
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_ansible, ignore
@@ -75,6 +76,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs
 
 def main() -> None:
     module = AnsibleModule(argument_spec=CHROOT, supports_check_mode=True)
+    # With -vvv, Ansible shows the options.
+    if password := mirror_of(module.params).password:
+        module.no_log_values.update({password, module.params["mirror"]})
     die_with_ansible()
     act = absent if module.params["state"] == "absent" else present
     try:

@@ -3,7 +3,7 @@
 // The reference pages of the tables: playbooks, systemd-nspawn's command line, bootstrap tools, ignored paths.
 
 import type { Spec } from "../../ir/spec.ts";
-import type { NspawnFlag } from "../../ir/tables.ts";
+import type { Kept, NspawnFlag } from "../../ir/tables.ts";
 import { htmlHeader } from "../header.ts";
 import { mdBlock, mdCode, mdTable, mdText } from "../literal/markdown.ts";
 import { minimumSystemd } from "../nspawn-flags.ts";
@@ -55,7 +55,8 @@ function condition({ variable, when, pattern }: NspawnFlag): string {
   return `${mdCode(variable ?? "")}${value}${pattern === null ? "" : `, each value that matches ${mdCode(pattern)}`}`;
 }
 
-export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string {
+export function bootstrapPage(spec: Spec): string {
+  const { bootstrap_tools, base_packages, kept_variables, kept_capabilities } = spec;
   const rows = bootstrap_tools.rows.map((tool) => [
     mdCode(tool.name),
     mdCode(tool.package),
@@ -63,13 +64,27 @@ export function bootstrapPage({ bootstrap_tools, base_packages }: Spec): string 
     [tool.program, ...tool.arguments].map(mdCode).join(" "),
   ]);
   return [
-    htmlHeader([...new Set([bootstrap_tools.source, base_packages.source])]),
+    htmlHeader([
+      ...new Set([bootstrap_tools, base_packages, kept_variables, kept_capabilities].map(({ source }) => source)),
+    ]),
     "# Bootstrap tools\n",
     "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
     mdTable(["Tool", "Debian package", "Description", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
+    "## What the programs of a creation keep of the host\n",
+    "A bootstrap tool, a create command and tar run as root on the host, in mount, PID, IPC and UTS namespaces of their own.\n",
+    "`PATH` is that of the caller with the system's directories, `LC_ALL` is `C`, and of all other variables they get these.\n",
+    keptTable("Variables", kept_variables.rows),
+    "They have these capabilities and no other.\n",
+    keptTable("Capabilities", kept_capabilities.rows),
   ].join("\n");
 }
+
+const keptTable = (heading: string, rows: readonly Kept[]): string =>
+  mdTable(
+    [heading, "Why"],
+    rows.map(({ names, why }) => [names.map(mdCode).join(", "), mdText(why)]),
+  );
 
 export function ignoredPage({ ignored_paths }: Spec): string {
   const rows = ignored_paths.rows.map(({ path, why, anywhere, files }) => [

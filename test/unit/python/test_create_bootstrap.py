@@ -40,6 +40,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         pytest.param({**SUITE, "components": ["main", "contrib"]}, {"components": ["main", "contrib"]}, id="components"),
         pytest.param({**SUITE, "components": []}, {"components": ["main"]}, id="an empty list of components"),
         pytest.param({**SUITE, "mirror": "http://mirror.example.org/debian"}, {"mirror": "http://mirror.example.org/debian"}, id="a mirror"),
+        pytest.param({**SUITE, "mirror": "http://me:key@mirror.example.org"}, {"mirror": "http://mirror.example.org"}, id="a mirror with a login"),
         pytest.param({**SUITE, "mirror": "copy:///srv/mirror"}, {"mirror": "copy:///srv/mirror"}, id="a mirror on the disk"),
         pytest.param({**SUITE, "architecture": "i386", "variant": "buildd"}, {"architecture": "i386", "variant": "buildd"}, id="architecture and variant"),
         pytest.param({**SUITE, "keyring": "/dev/null"}, {"keyring": "/dev/null"}, id="a keyring"),
@@ -72,6 +73,7 @@ def test_plan(programs: list[str], params: dict[str, Any], planned: dict[str, An
         pytest.param({"suite": "a b"}, ["'a b'"], id="a suite with a blank"),
         pytest.param({"suite": "../x"}, ["'../x'"], id="a suite that is a path"),
         pytest.param({"suite": "sid\n"}, ["suite"], id="a suite with a line feed"),
+        pytest.param({**SUITE, "mirror": "http://me:a%20b@mirror.example.org"}, ["http://mirror.example.org ", "space"], id="a login that apt cannot read"),
         pytest.param({**SUITE, "mirror": "mirror.example.org"}, ["'mirror.example.org'", "URL"], id="a mirror without a scheme"),
         pytest.param({**SUITE, "mirror": "http://a b"}, ["URL"], id="a mirror with a blank"),
         pytest.param({**SUITE, "mirror": "--hook=x"}, ["URL"], id="a mirror that is an option"),
@@ -180,20 +182,19 @@ def test_the_second_tool_makes_the_suites_that_it_knows(monkeypatch: pytest.Monk
     ],
 )
 def test_arguments(arguments: tuple[str, ...], values: dict[str, Any], argv: list[str]) -> None:
-    assert bootstrap._arguments(arguments, values) == argv
+    assert bootstrap._filled(arguments, values) == argv
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch, programs: list[str]) -> list[tuple[list[str], dict[str, Any]]]:
-    """The programs that were run, each with the options of the call."""
-    commands: list[tuple[list[str], dict[str, Any]]] = []
+def commands(monkeypatch: pytest.MonkeyPatch, programs: list[str]) -> list[tuple[list[str], dict[str, str]]]:
+    """The programs that were run, each with the variables that it gets beside those of the caller."""
+    commands: list[tuple[list[str], dict[str, str]]] = []
 
-    def run(argv: list[str], *arguments: Any, **options: Any) -> tuple[int, list[str]]:
-        commands.append((argv, options))
+    def run(argv: list[str], log: Any, environment: dict[str, str], stdin: Any = None) -> tuple[int, list[str]]:
+        commands.append((argv, environment))
         return 0, []
 
-    monkeypatch.setattr(bootstrap, "guarded", lambda argv: argv)
-    monkeypatch.setattr(bootstrap, "run", run)
+    monkeypatch.setattr(bootstrap, "_run", run)
     return commands
 
 
@@ -201,34 +202,91 @@ def _fill(tmp_path: Path, params: dict[str, Any]) -> tuple[str, ...]:
     return bootstrap.fill("/tree", str(tmp_path), params, bootstrap.plan(params), lambda line: None)
 
 
-def test_a_tool_gets_its_arguments_in_order(tmp_path: Path, commands: list[tuple[list[str], dict[str, Any]]]) -> None:
+def test_a_tool_gets_its_arguments_in_order(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
     leftovers = _fill(tmp_path, {**SUITE, "mirror": "http://mirror.example.org", "packages": ["vim"], "components": ["main", "contrib"]})
-    argv, options = commands[0]
+    argv, environment = commands[0]
     assert argv[0] == "/usr/bin/mmdebstrap"
     assert argv[-3:] == ["trixie", "/tree", "http://mirror.example.org"]
     assert f"--include={','.join([*BASE, 'vim'])}" in argv
     assert "--components=main,contrib" in argv
     assert not [argument for argument in argv if argument.startswith(("--keyring", "--architectures"))]
-    assert options["environment"]["DEBIAN_FRONTEND"] == "noninteractive"
+    assert environment["DEBIAN_FRONTEND"] == "noninteractive"
     assert "usr/sbin/policy-rc.d" in leftovers
+
+
+@pytest.mark.parametrize(
+    ("url", "mirror"),
+    [
+        pytest.param(None, ("", "", ""), id="no mirror"),
+        pytest.param("https://mirror.example.org/debian", ("https://mirror.example.org/debian", "", ""), id="no login"),
+        pytest.param("https://me:key@mirror.example.org/debian", ("https://mirror.example.org/debian", "me", "key"), id="a login"),
+        pytest.param("https://me:k%2Fe%40y@mirror.example.org:81", ("https://mirror.example.org:81", "me", "k/e@y"), id="an escaped password, and a port"),
+        pytest.param("https://me:k@y@mirror.example.org", ("https://mirror.example.org", "me", "k@y"), id="a password that should be escaped"),
+        pytest.param("HTTP://me:key@mirror.example.org", ("HTTP://mirror.example.org", "me", "key"), id="capitals"),
+        pytest.param("https://me@mirror.example.org", ("https://me@mirror.example.org", "", ""), id="a user alone"),
+        pytest.param("https://mirror.example.org/a:b@c", ("https://mirror.example.org/a:b@c", "", ""), id="a path"),
+        pytest.param("copy:///srv/a:b@c", ("copy:///srv/a:b@c", "", ""), id="a directory"),
+    ],
+)
+def test_the_login_of_a_mirror(url: str | None, mirror: tuple[str, str, str]) -> None:
+    assert bootstrap.mirror_of({"mirror": url}) == mirror
+    assert bootstrap.without_login({"suite": "sid", "mirror": url}) == {"suite": "sid", "mirror": mirror[0] or url}
+
+
+@pytest.mark.parametrize(
+    ("tool", "lines"),
+    [
+        ("mmdebstrap", ["machine https://mirror.example.org/debian login me password k%y"]),
+        ("debootstrap", ["timeout = 10", "tries = 2", "user = me", "password = k%y"]),
+    ],
+)
+def test_a_password_is_in_no_argument_but_in_files_of_root(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], tool: str, lines: list[str]
+) -> None:
+    replace_os_path(monkeypatch, bootstrap, exists=lambda path: True)
+    (tmp_path / "tree/etc/apt/auth.conf.d").mkdir(parents=True)
+    params = {**SUITE, "bootstrap": tool, "mirror": "https://me:k%25y@mirror.example.org/debian"}
+    bootstrap.fill(str(tmp_path / "tree"), str(tmp_path), params, bootstrap.plan(params), print)
+    argv, environment = commands[0]
+    assert argv[-1] == "https://mirror.example.org/debian"
+    assert not [text for text in [*argv, *environment.values()] if "k%" in text]
+    config, login = tmp_path / "config", tmp_path / "tree/etc/apt/auth.conf.d/nspawn-runner.conf"
+    assert str(config) in " ".join([*argv, *environment.values()])
+    assert config.read_text().splitlines() == lines
+    assert login.read_text() == "machine https://mirror.example.org/debian login me password k%y\n"
+    assert [path.stat().st_mode & 0o777 for path in (config, login)] == [0o600, 0o600]
+
+
+def test_programs_of_a_creation_are_confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[list[str], dict[str, Any]]] = []
+    monkeypatch.setattr(bootstrap, "run", lambda argv, **options: calls.append((argv, options)) or (0, []))
+    bootstrap._run(["tar", "--file=-"], print, {"A": "1"}, 7)
+    argv, options = calls[0]
+    assert argv[: argv.index("unshare")] == bootstrap.guarded([])[: argv.index("unshare")]
+    assert argv[-2:] == ["tar", "--file=-"]
+    bounding = next(argument for argument in argv if argument.startswith("--bounding-set="))
+    assert bounding.startswith("--bounding-set=-all,+")
+    assert not {"sys_module", "sys_boot", "sys_time", "sys_rawio", "net_admin", "bpf"} & {*bootstrap.KEPT_CAPABILITIES}
+    assert (options["stdin"], options["environment"]) == (7, {"A": "1"})
+    assert "http_proxy" in options["inherited"]
 
 
 @pytest.mark.parametrize("eatmydata", [True, False])
 def test_a_tool_runs_under_another_program_where_that_is_installed(
-    tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, Any]]], eatmydata: bool
+    tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, str]]], eatmydata: bool
 ) -> None:
     if not eatmydata:
         programs.remove("eatmydata")
     params = {**SUITE, "bootstrap": "debootstrap"}
     bootstrap.fill("/tree", str(tmp_path), params, {"bootstrap": "debootstrap", "packages": [], "components": ["main"]}, lambda line: None)
-    argv, options = commands[0]
+    argv, environment = commands[0]
     assert argv[: 1 + eatmydata] == [*(["/usr/bin/eatmydata"] if eatmydata else []), "/usr/bin/debootstrap"]
     # The tool's configuration is a file that the next run removes.
-    assert options["environment"]["WGETRC"] == str(tmp_path / "config")
+    assert environment["WGETRC"] == str(tmp_path / "config")
     assert "timeout" in (tmp_path / "config").read_text()
 
 
-def test_a_command_gets_the_tree(tmp_path: Path, commands: list[tuple[list[str], dict[str, Any]]]) -> None:
+def test_a_command_gets_the_tree(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
     assert _fill(tmp_path, {"command": ["dnf", "--installroot={tree}", "{tree}{tree}", "{suite}"]}) == ()
     assert commands[0][0] == ["dnf", "--installroot=/tree", "/tree/tree", "{suite}"]
 
@@ -369,7 +427,7 @@ def test_an_archive_that_is_no_file(tmp_path: Path, kind: str, word: str) -> Non
     ],
 )
 def test_a_compression_is_known_by_the_first_bytes(
-    tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, Any]]], start: bytes, option: str | None
+    tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, str]]], start: bytes, option: str | None
 ) -> None:
     programs.append("zstd")
     (tmp_path / "archive").write_bytes(start)
@@ -379,7 +437,7 @@ def test_a_compression_is_known_by_the_first_bytes(
     assert "--directory=/tree" in argv
 
 
-def test_a_compression_without_its_program_is_refused(tmp_path: Path, commands: list[tuple[list[str], dict[str, Any]]]) -> None:
+def test_a_compression_without_its_program_is_refused(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
     (tmp_path / "archive").write_bytes(b"(\xb5/\xfd")
     with pytest.raises(RunnerError) as error:
         _fill(tmp_path, {"tarball": str(tmp_path / "archive")})
@@ -397,12 +455,12 @@ def test_a_compression_without_its_program_is_refused(tmp_path: Path, commands: 
     ],
 )
 def test_an_archive_that_cannot_be_unpacked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, Any]]], line: str, word: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], line: str, word: str
 ) -> None:
     (tmp_path / "archive").write_bytes(b"etc/")
     tree = tmp_path / ".nspawn-runner/aa/staged"
     tree.mkdir(parents=True)
-    monkeypatch.setattr(bootstrap, "run", lambda *arguments, **options: (2, [line]))
+    monkeypatch.setattr(bootstrap, "_run", lambda *arguments: (2, [line]))
     params = {"tarball": str(tmp_path / "archive")}
     with pytest.raises(RunnerError) as error:
         bootstrap.fill(str(tree), str(tmp_path), params, bootstrap.plan(params), lambda text: None)

@@ -94,6 +94,13 @@ def test_run_gives_each_program_the_same_surroundings(monkeypatch: pytest.Monkey
     assert tail == ["/", "0022", "C 1", f"/usr/bin:{process.SYSTEM_PATH}"]
 
 
+def test_run_takes_variables_that_are_not_inherited_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "1")
+    monkeypatch.setenv("http_proxy", "http://proxy.example.org")
+    _status, tail = process.run(["/usr/bin/env"], environment={"EXTRA": "1"}, inherited=("http_proxy", "no_proxy"))
+    assert sorted(line.split("=")[0] for line in tail) == ["EXTRA", "LC_ALL", "PATH", "http_proxy"]
+
+
 def test_run_without_path_searches_the_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     # A leading colon would mean the current directory.
     monkeypatch.delenv("PATH")

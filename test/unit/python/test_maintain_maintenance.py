@@ -236,6 +236,11 @@ def test_a_created_tree_is_published_without_a_comparison(tmp_path: Path, steps:
     assert steps["published"][0]["creation"] == {"suite": "sid"}
 
 
+def test_the_login_of_a_mirror_is_not_recorded(tmp_path: Path, steps: dict[str, Any]) -> None:
+    facts = _facts(tmp_path, creation={"suite": "sid"}, nspawn_runner_mirror="http://me:key@mirror.example.org")
+    assert (facts.stale, steps["published"][0]["creation"]["mirror"]) == ([], "http://mirror.example.org")
+
+
 @pytest.mark.parametrize(
     ("created_by", "stale"),
     [

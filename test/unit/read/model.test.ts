@@ -329,6 +329,10 @@ const literals: Record<string, Row> = {
     given: tables('"{suite}"', '"{suit}"'),
     want: ["tables.ts:60:3 - error: {suit}: unknown placeholder {suit}. Known names: "],
   },
+  "a password among the arguments, which each user of a host can read": {
+    given: tables('"{suite}"', '"{password}"'),
+    want: ["tables.ts:60:3 - error: {password}: unknown placeholder {password}. Known names: "],
+  },
   "a pattern that is none": {
     given: tables('"^(.+)$"', '"^(.+$"'),
     want: ["tables.ts:45:3 - error: ^(.+$ is not a valid regular expression."],

@@ -9,13 +9,22 @@ import hashlib
 import io
 import os
 import re
+import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BASE_PACKAGES, BOOTSTRAP_TOOLS
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import (
+    BASE_PACKAGES,
+    BOOTSTRAP_TOOLS,
+    KEPT_CAPABILITIES,
+    KEPT_VARIABLES,
+)
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 # First bytes of an archive, tar's option, the program that decompresses, the Debian package of this program.
 _COMPRESSIONS = (
@@ -47,6 +56,28 @@ _REASONS = (
     (r"Unable to locate package|Couldn't find these debs|has no installation candidate", "the suite lacks one of the packages", "check their names"),
 )
 _BY_OPTION = ("command", "tarball")
+# The login of a mirror, for apt in the new tree (apt_auth.conf(5)).
+_LOGIN_FILE = "etc/apt/auth.conf.d/nspawn-runner.conf"
+
+
+class Mirror(NamedTuple):
+    """A mirror's URL, and the login that stands in the URL that the user gave."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+
+def mirror_of(params: Mapping[str, Any]) -> Mirror:
+    """The mirror among the options of nspawn.runner.chroot. A user's name without a password stays in the URL."""
+    url = params.get("mirror") or ""
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/:]*):([^/]+)@([^/@]*(?:/.*)?)", url)
+    return Mirror(match[1] + match[4], unquote(match[2]), unquote(match[3])) if match else Mirror(url)
+
+
+def without_login(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of nspawn.runner.chroot, with a mirror that may be shown and recorded."""
+    return {**params, "mirror": mirror_of(params).url} if params.get("mirror") else dict(params)
 
 
 def plan(params: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +95,7 @@ def plan(params: dict[str, Any]) -> dict[str, Any]:
             raise RunnerError("the bootstrap method 'tarball' has no archive", "give the path of one")
         return {"bootstrap": method, "tarball": params["tarball"]}
     _check_options(params)
-    shown = {key: params[key] for key in ("mirror", "architecture", "variant", "keyring") if params.get(key)}
+    shown = {key: value for key, value in without_login(params).items() if key in ("mirror", "architecture", "variant", "keyring") and value}
     return {"bootstrap": method, "suite": params["suite"], **shown, "packages": _packages(params), "components": _components(params)}
 
 
@@ -102,9 +133,12 @@ def _check_suite(suite: str) -> None:
 
 
 def _check_options(params: dict[str, Any]) -> None:
-    mirror = params.get("mirror")
+    mirror, user, password = mirror_of(params)
     if mirror and not re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", mirror):
         raise RunnerError(f"the mirror '{mirror}' is not a URL", "give a URL such as https://mirror.example.org/debian")
+    if re.search(r"\s|^#", user) or re.search(r"\s|^#", password):
+        found = f"the login in the URL of the mirror {mirror} has a space, or begins with #"
+        raise RunnerError(found, "use another login: apt cannot read this one from its auth.conf")
     if params.get("keyring") and not os.path.exists(params["keyring"]):
         raise RunnerError(f"the keyring {params['keyring']} does not exist", "correct the path, or install the package that contains the keyring")
     for option in ("architecture", "components", "packages"):
@@ -136,31 +170,53 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         _succeed(argv, argv[0], tree, params, log)
         return ()
     tool = next(tool for tool in BOOTSTRAP_TOOLS if tool["name"] == method)
+    mirror, user, password = mirror_of(params)
+    login = f"machine {mirror} login {user} password {password}" if password else ""
     values = {
-        **{key: params.get(key) for key in ("suite", "mirror", "architecture", "variant", "keyring")},
+        **{key: params.get(key) for key in ("suite", "architecture", "variant", "keyring")},
         "tree": tree,
+        "mirror": mirror,
+        "user": user,
+        "password": password,
+        "login": login,
         "components": ",".join(planned["components"]),
         "packages": ",".join(planned["packages"]),
     }
-    under = find_program(tool["under"]) if tool["under"] else None
-    argv = [*([under] if under else []), find_program(tool["program"]) or tool["program"], *_arguments(tool["arguments"], values)]
     environment = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
-    if tool["config_variable"]:
-        environment[tool["config_variable"]] = config = config_path(state)
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in tool["config_lines"]))
+    lines = _filled(tool["config_lines"], values)
+    config = config_path(state) if lines else ""
+    if config:
+        files.write_text(config, "".join(f"{line}\n" for line in lines))
+        if tool["config_variable"]:
+            environment[tool["config_variable"]] = config
+    under = find_program(tool["under"]) if tool["under"] else None
+    argv = [*([under] if under else []), find_program(tool["program"]) or tool["program"], *_filled(tool["arguments"], {**values, "config": config})]
     _succeed(argv, tool["program"], tree, params, log, environment)
+    if login:
+        descriptor = beneath.open_beneath(tree, _LOGIN_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{login}\n")
     return tool["leftovers"]
 
 
-def _arguments(arguments: tuple[str, ...], values: dict[str, Any]) -> list[str]:
-    """The arguments with their placeholders filled, without the arguments whose value is not set."""
-    wanted = [argument for argument in arguments if all(values[name] for name in re.findall(r"{(\w+)}", argument))]
-    return [re.sub(r"{(\w+)}", lambda match: values[match[1]], argument) for argument in wanted]
+def _filled(texts: tuple[str, ...], values: dict[str, Any]) -> list[str]:
+    """The texts with their placeholders filled, without the texts whose value is not set."""
+    wanted = [text for text in texts if all(values[name] for name in re.findall(r"{(\w+)}", text))]
+    return [re.sub(r"{(\w+)}", lambda match: values[match[1]], text) for text in wanted]
+
+
+def _run(argv: list[str], log: Log, environment: Mapping[str, str], stdin: Any = subprocess.DEVNULL) -> tuple[int, list[str]]:
+    """As run(), for a program that runs code from outside or unpacks it: with little of this process's environment and of root's power.
+
+    The program has host names, IPC objects, mounts and process ids of its own, but no user namespace: it makes files of all owners, and device nodes.
+    """
+    capabilities = ",".join(["-all", *(f"+{name}" for name in KEPT_CAPABILITIES)])
+    confined = ["unshare", "--ipc", "--uts", "--", "setpriv", "--inh-caps=-all", f"--bounding-set={capabilities}", "--", *argv]
+    return run(guarded(confined), log=log, stdin=stdin, environment=environment, inherited=KEPT_VARIABLES)
 
 
 def _succeed(argv: list[str], name: str, tree: str, params: dict[str, Any], log: Log, environment: Mapping[str, str] | None = None) -> None:
-    status, tail = run(guarded(argv), log=log, environment=environment)
+    status, tail = _run(argv, log, environment or {})
     if status != 0:
         found, remedy = _failure(name, status, tail, tree, params)
         raise RunnerError(found, remedy, tail)
@@ -195,7 +251,7 @@ def _unpack(tree: str, params: dict[str, Any], log: Log) -> None:
         argv = ["tar", "--extract", "--file=-", *(option[1:2] if option else ()), f"--directory={tree}", "--numeric-owner"]
         # The extended attributes that have an effect in a container, not those of overlays and security modules.
         argv += ["--acls", "--xattrs", "--xattrs-include=security.capability", "--xattrs-include=user.*", "--warning=no-timestamp"]
-        status, tail = run(guarded(argv), log=log, stdin=file.fileno(), environment={"TAR_OPTIONS": ""})
+        status, tail = _run(argv, log, {}, file.fileno())
     if status == 0:
         return
     if re.search("does not look like a tar archive|not in gzip format|Unexpected EOF|format not recognized", "\n".join(tail)):

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any, cast
 
 # Takes a line of output.
@@ -51,11 +51,20 @@ def ignore(line: str) -> None:
     """A log that keeps nothing."""
 
 
-def run(argv: list[str], *, log: Log = ignore, stdin: Any = subprocess.DEVNULL, environment: Mapping[str, str] | None = None) -> tuple[int, list[str]]:
+def run(
+    argv: list[str],
+    *,
+    log: Log = ignore,
+    stdin: Any = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+    inherited: Collection[str] | None = None,
+) -> tuple[int, list[str]]:
     """Runs a program from /, without a terminal; returns the exit status, negative for a signal, and the last TAIL_LINES lines of output.
 
-    `log` gets each line as it comes, from standard output and standard error. `environment` is added to the variables of this process.
+    `log` gets each line as it comes, from standard output and standard error. `environment` is added to the variables of this process,
+    or to those of them that are named in `inherited`. LC_ALL and PATH are always set.
     """
+    kept = {name: value for name, value in os.environ.items() if inherited is None or name in inherited}
     # Only a module has run_command. pylint: disable-next=ansible-bad-function
     with subprocess.Popen(
         argv,
@@ -65,7 +74,7 @@ def run(argv: list[str], *, log: Log = ignore, stdin: Any = subprocess.DEVNULL, 
         cwd="/",
         umask=0o022,
         start_new_session=True,
-        env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), **(environment or {})},
+        env={**kept, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), **(environment or {})},
     ) as process:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         try:

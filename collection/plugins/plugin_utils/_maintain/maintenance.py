@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ansible import context
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
+from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import without_login
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
@@ -198,7 +199,7 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
     # A creation has done this already.
     cleaned = copied is not None and remove_devices(place.staged, log)
     tasks_changed = _run_playbook(job, log)
-    options = creation_options(job.settings)
+    options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
     changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)

@@ -78,6 +78,8 @@ options:
       - Program and arguments that fill a directory.
       - C({tree}) in an argument is that directory, which exists and is empty.
       - This is how distributions other than Debian are made.
+      - The command runs as root on the host, with few variables of the environment and without the capabilities that no
+        creation needs.
     type: list
     elements: str
   tarball:
@@ -92,6 +94,8 @@ options:
     description:
       - Package archive that the tree is made from.
       - Without this value, the bootstrap tool chooses one.
+      - A login in the URL, such as C(https://user:password@mirror.example.org/debian), is hidden from the host's users,
+        and kept in the tree for apt, for root alone.
     type: str
   components:
     description:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# {suite}, {tree}, {mirror} and so on are replaced in arguments; an argument whose value is not set is left out.
+# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one whose value is not set is left out.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "mmdebstrap",
@@ -29,13 +29,14 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
             "--aptopt=Acquire::http::Timeout \"10\"",
             "--aptopt=Acquire::https::Timeout \"10\"",
             "--aptopt=Acquire::Retries \"2\"",
+            "--aptopt=Dir::Etc::netrc \"{config}\"",
             "{suite}",
             "{tree}",
             "{mirror}",
         ),
         "suite_files": (),
         "config_variable": None,
-        "config_lines": (),
+        "config_lines": ("{login}",),
         "leftovers": ("etc/apt/apt.conf.d/99mmdebstrap", "usr/sbin/policy-rc.d"),
     },
     {
@@ -55,10 +56,47 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
         ),
         "suite_files": ("/usr/share/debootstrap/scripts/{suite}",),
         "config_variable": "WGETRC",
-        "config_lines": ("timeout = 10", "tries = 2"),
+        "config_lines": ("timeout = 10", "tries = 2", "user = {user}", "password = {password}"),
         "leftovers": ("var/log/bootstrap.log", "usr/sbin/policy-rc.d"),
     },
 )
 
 # Packages of every image.
 BASE_PACKAGES: tuple[str, ...] = ("dbus", "git", "python3", "python3-apt", "systemd")
+
+# Variables of the environment and capabilities that the programs of a creation keep.
+KEPT_VARIABLES: tuple[str, ...] = (
+    "HOME",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+KEPT_CAPABILITIES: tuple[str, ...] = (
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "linux_immutable",
+    "setfcap",
+    "mknod",
+    "sys_chroot",
+    "sys_admin",
+    "setgid",
+    "setpcap",
+    "setuid",
+    "kill",
+    "sys_ptrace",
+    "audit_write",
+    "net_bind_service",
+    "sys_nice",
+    "sys_resource",
+)

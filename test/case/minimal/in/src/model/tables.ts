@@ -95,3 +95,11 @@ export const exitStatuses: readonly ExitStatus[] = [
   { name: "full", status: 75, when: "The box is full." },
   { name: "broken", status: 125, when: "The box is broken." },
 ];
+
+interface Kept {
+  readonly names: readonly string[];
+  readonly why: string;
+}
+
+export const keptVariables: readonly Kept[] = [{ names: ["HOME", "TMPDIR"], why: "Boxes have a home." }];
+export const keptCapabilities: readonly Kept[] = [{ names: ["chown"], why: "Boxes have owners." }];

@@ -46,6 +46,9 @@ export const bootstrapTools = [
 
 export const basePackages: readonly string[] = [];
 
+export const keptVariables = [{ names: ["A|B", "`C`"], why: "A pipe | in a table, <b>html</b> and *stars*." }] as const;
+export const keptCapabilities = [] as const;
+
 export const playbooks = [
   { name: "acme.nasty.p", does: "A `back|tick` and 100 % <sure>.", hosts: "a`b``c", example: "echo '```'" },
 ] as const;

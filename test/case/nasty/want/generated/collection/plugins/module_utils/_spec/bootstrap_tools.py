@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# {suite}, {tree}, {mirror} and so on are replaced in arguments; an argument whose value is not set is left out.
+# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one whose value is not set is left out.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "b",
@@ -28,3 +28,7 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
 
 # Packages of every image.
 BASE_PACKAGES: tuple[str, ...] = ()
+
+# Variables of the environment and capabilities that the programs of a creation keep.
+KEPT_VARIABLES: tuple[str, ...] = ("A|B", "`C`")
+KEPT_CAPABILITIES: tuple[str, ...] = ()
