@@ -10,6 +10,7 @@ import { compare } from "../output/compare.ts";
 import { listFiles } from "../output/directory.ts";
 import { type Plan, type PlannedFile, planFiles } from "../output/plan.ts";
 import { buildArtifact } from "../tool/galaxy.ts";
+import { trackedFiles } from "../tool/git.ts";
 import type { Print } from "../tool/print.ts";
 import { generatedDifferences } from "./drift.ts";
 
@@ -26,7 +27,12 @@ export async function build(print: Print, { root = "." } = {}): Promise<number> 
     print('generated/ is out of date: run "npm run generate".');
     return 1;
   }
-  const sources = await collectionSources(root);
+  const tracked = await trackedFiles(root);
+  const found = await collectionSources(root);
+  const sources = found.filter(({ from }) => tracked?.has(from) ?? true);
+  for (const { from } of found) {
+    if (!sources.some((source) => source.from === from)) print(`${from} is left out: git does not know it.`);
+  }
   const problems = sourceProblems(sources);
   for (const problem of problems) print(problem);
   if (problems.length > 0) return 1;

@@ -6,8 +6,8 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CHANGELOG, FRAGMENTS, fragments, releaseChangelog } from "../tool/changelog.ts";
+import { git } from "../tool/git.ts";
 import type { Print } from "../tool/print.ts";
-import { run } from "../tool/run.ts";
 import { BUILD, build } from "./build.ts";
 
 /**
@@ -31,7 +31,8 @@ export async function release(
     if (dryRun) await git(root, "clone", "--quiet", ".", checkout);
     if ((await build(print, { root: checkout })) !== 0) return 1;
     print(`\ncollection/${CHANGELOG}\n\n${await writeChangelog(checkout, join(scratch, "collections"), print)}`);
-    // Again, now with the changelog.
+    // Again, now with the changelog, which must be known to git.
+    await git(checkout, "add", "--all", "collection");
     if ((await build(print, { root: checkout })) !== 0) return 1;
     if (!dryRun) await commit(root, version);
   } finally {
@@ -73,10 +74,6 @@ async function writeChangelog(checkout: string, collections: string, print: Prin
 }
 
 async function commit(root: string, version: string): Promise<void> {
-  await git(root, "add", "--all", "collection");
   await git(root, "commit", "--quiet", "--message", `Release ${version}`);
   await git(root, "tag", version);
 }
-
-const git = async (root: string, ...args: string[]): Promise<string> =>
-  (await run("git", args, { cwd: root, from: "Debian's package git" })).output;

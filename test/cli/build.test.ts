@@ -64,6 +64,34 @@ test("the generated and the hand-written half and the licence are put together, 
   expect(await checksums(join(second, artifact))).toEqual(sums);
 });
 
+test("two builds of one commit are the same bytes, and hold no file that git does not know", async () => {
+  const first = await checkout();
+  const commands = [
+    ["init", "--quiet"],
+    ["add", "--all"],
+    ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message=a"],
+  ];
+  for (const args of commands) await execa("git", args, { cwd: first });
+  const second = join(scratch(), "clone");
+  await execa("git", ["clone", "--quiet", first, second]);
+  await files(first, {
+    "collection/.env": "TOKEN=1\n",
+    "collection/plugins/modules/.box.py.swp": "x",
+  });
+  // Files of another time and mode, made in another order.
+  await execa("touch", ["--date=2001-01-01", join(second, "collection/README.md")]);
+  await chmod(join(second, "LICENSE"), 0o600);
+  const [one, other] = [await cli(first, ["build"]), await cli(second, ["build"])];
+  expect(one.stdout.split("\n")).toEqual([
+    "collection/.env is left out: git does not know it.",
+    "collection/plugins/modules/.box.py.swp is left out: git does not know it.",
+    artifact,
+  ]);
+  expect(other).toEqual({ exitCode: 0, stdout: artifact, stderr: "" });
+  expect(Object.keys(await checksums(join(first, artifact))).filter((name) => /env|swp/.test(name))).toEqual([]);
+  expect((await readFile(join(second, artifact))).equals(await readFile(join(first, artifact)))).toBe(true);
+});
+
 test("run bits survive installation", async () => {
   const directory = await checkout();
   await cli(directory, ["build"]);
