@@ -30,7 +30,8 @@ export interface ChrootModule {
    */
   root?: Path;
   /**
-   * Whether the tree shall exist. `absent` also removes the generations and the record, and is refused while one of the trees is in use.
+   * Whether the tree shall exist. `absent` also removes the generations, the record, the logs and all else of the image's private
+   * directory, and is refused while one of the trees is in use.
    *
    * @default present
    */

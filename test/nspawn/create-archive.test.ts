@@ -51,6 +51,7 @@ test("a second run changes nothing, recreate makes the tree again, absent remove
   expect(existsSync(join(root, "again"))).toBe(true);
   expect(await chroot({ name: "again", root, state: "absent" })).toMatchObject({ exitCode: 0, changed: true });
   expectNothing("again");
+  expect(readdirSync(join(root, ".nspawn-runner"))).not.toContain("again");
   expect(await chroot({ name: "again", root, state: "absent" })).toMatchObject({ exitCode: 0, changed: false });
 });
 

@@ -155,6 +155,21 @@ def test_all_trees_of_an_image_are_removed_with_it(place: Place) -> None:
     ]
 
 
+def test_the_private_directory_goes_with_the_image(place: Place) -> None:
+    os.makedirs(place.state)
+    for name in ("lock", "last.log", "last.log.1", "container", "state.json", "unknown"):
+        Path(place.state, name).touch()
+    chroot._remove_state(place.state)
+    assert not os.path.exists(place.state)
+
+
+def test_a_lock_that_another_run_made_meanwhile_stays(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    os.makedirs(place.state)
+    replace_os(monkeypatch, chroot, unlink=lambda path: Path(path).write_text("theirs"))
+    chroot._remove_state(place.state)
+    assert os.listdir(place.state) == ["lock"]
+
+
 @pytest.mark.parametrize(
     ("content", "left"),
     [

@@ -79,6 +79,28 @@ def test_a_fork_does_not_hold_the_lock_of_its_parent(monkeypatch: pytest.MonkeyP
         monkeypatch.undo()
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_lock_that_was_removed_while_a_run_waited_is_not_taken(monkeypatch: pytest.MonkeyPatch, state: Path, again: bool) -> None:
+    descriptor = _held_elsewhere(state)
+
+    def remove(tree: str, only_idle: bool) -> None:
+        (state / "lock").unlink()
+        if again:
+            (state / "lock").touch()
+        os.close(descriptor)
+
+    monkeypatch.setattr(lock.client, "end", remove)
+    with pytest.raises(Busy, match="image aa has just been removed"), lock.image_lock(str(state), "maintenance"):
+        pass
+    assert lock._held == set()
+
+
+def test_a_private_directory_that_was_removed_has_no_lock(state: Path) -> None:
+    state.rmdir()
+    with pytest.raises(Busy, match="image aa has just been removed"), lock.image_lock(str(state), "maintenance"):
+        pass
+
+
 @pytest.mark.parametrize("kind", ["a directory", "a link", "a FIFO"])
 def test_a_lock_that_is_no_file_is_refused(state: Path, kind: str) -> None:
     path = state / "lock"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
@@ -16,13 +16,12 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
-from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import has_leftovers, trash_path
+from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import has_leftovers, remove_entry, trash_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root, make_state, name_problem
 from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import recover
-from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import LOCK_FILE, image_lock
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT, STATE_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
-from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
@@ -77,14 +76,13 @@ def _by(planned: dict[str, Any]) -> str:
 
 
 def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
-    """Removes the tree, the earlier generations and temporary entries, and returns the module's result. Raises Busy or RunnerError.
+    """Removes the trees of the image and its private directory, and returns the module's result. Raises Busy or RunnerError.
 
     `params`, `check`: as for `present`.
     """
     place = _place(params)
     path = place.path
-    if not _trees(place):
-        _clean_idle(place, check)
+    if not _trees(place) and not files.exists(place.state):
         return {"changed": False, "path": path, "msg": f"{path} does not exist"}
     if check:
         with _all_unused(place):
@@ -100,11 +98,20 @@ def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
                     files.clear_flags(tree)
                     files.rename(tree, os.path.join(trash, f"{len(os.listdir(trash))}"), files.NOREPLACE)
                 files.remove_file(os.path.join(state, STATE_FILE))
-            if files.exists(place.generations):
-                os.rmdir(place.generations)
-            remove_tree(trash)
+            _remove_state(state)
     msg = f"{path} {'would be' if check else 'was'} removed"
     return {"changed": True, "path": path, "msg": msg, "diff": _diff(path, {"state": "present"}, {"state": "absent"})}
+
+
+def _remove_state(state: str) -> None:
+    """Removes an image's private directory with all that is in it, such as logs. The caller holds the lock, which is removed last."""
+    for name in os.listdir(state):
+        if name != LOCK_FILE:
+            remove_entry(os.path.join(state, name))
+    os.unlink(os.path.join(state, LOCK_FILE))
+    # Another run, which finds no lock, can have made a new one.
+    with suppress(OSError):
+        os.rmdir(state)
 
 
 def _trees(place: Place) -> list[str]:

@@ -59,12 +59,16 @@ def remove_leftovers(state: str) -> None:
     The caller holds the image's lock. Raises RunnerError.
     """
     for name in _leftovers(state):
-        path = os.path.join(state, name)
-        try:
-            os.unlink(path)
-        except OSError:
-            # A directory, or an immutable file.
-            remove_tree(path)
+        remove_entry(os.path.join(state, name))
+
+
+def remove_entry(path: str) -> None:
+    """Removes a file or a tree of a state directory. Raises RunnerError."""
+    try:
+        os.unlink(path)
+    except OSError:
+        # A directory, or an immutable file.
+        remove_tree(path)
 
 
 def _leftovers(state: str) -> list[str]:

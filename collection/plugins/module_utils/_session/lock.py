@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._session import client
 
+LOCK_FILE = "lock"
 # Lock files of this process: (path, process id). A fork does not hold the locks of its parent.
 _held: set[tuple[str, int]] = set()
 
@@ -24,7 +25,7 @@ def image_lock(state: str, purpose: str) -> Iterator[None]:
 
     `purpose`: a word for the message that another run gets, such as 'creation'. Raises Busy or RunnerError.
     """
-    path = os.path.join(state, "lock")
+    path = os.path.join(state, LOCK_FILE)
     key = (path, os.getpid())
     if key in _held:
         yield
@@ -41,6 +42,8 @@ def image_lock(state: str, purpose: str) -> Iterator[None]:
 def _take(path: str, purpose: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise _removed(path) from None
     except OSError as exc:
         raise system_error(exc, f"the lock {path} cannot be opened") from exc
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -54,11 +57,19 @@ def _take(path: str, purpose: str) -> int:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise Busy(f"image {image} is locked by another run (process {holder})", "wait until it ends")
+    # The removal of an image removes the lock too.
+    if not os.path.exists(path) or not os.path.samestat(os.lstat(path), os.fstat(descriptor)):
+        os.close(descriptor)
+        raise _removed(path)
     # The text is for the message that another run gets. A full disk, where it cannot be written, is no reason to stop.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}, {purpose}\n".encode())
     return descriptor
+
+
+def _removed(path: str) -> Busy:
+    return Busy(f"image {os.path.basename(os.path.dirname(path))} has just been removed by another run", "run the same again to make it anew")
 
 
 def _locked(descriptor: int) -> bool:

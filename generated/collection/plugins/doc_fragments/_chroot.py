@@ -43,7 +43,8 @@ options:
   state:
     description:
       - Whether the tree shall exist.
-      - C(absent) also removes the generations and the record, and is refused while one of the trees is in use.
+      - C(absent) also removes the generations, the record, the logs and all else of the image's private directory, and
+        is refused while one of the trees is in use.
     type: str
     choices:
       - present
