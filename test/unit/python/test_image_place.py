@@ -67,22 +67,23 @@ def test_a_root_directory_is_a_plain_absolute_path(root: str) -> None:
     assert f"'{root}'" in error.value.found
 
 
-def test_a_root_directory_that_is_missing_can_be_made(tmp_path: Path) -> None:
-    place.check_root(str(tmp_path / "none/where"))
-
-
-def _show(monkeypatch: pytest.MonkeyPatch, mode: int | None = None, uid: int = 0) -> None:
-    """Shows each path as one of this user, and with this mode."""
+def _show(monkeypatch: pytest.MonkeyPatch, path: Path | None = None, mode: int | None = None, uid: int = 0) -> None:
+    """Shows all paths as root's, and this path as one with this mode and of this user."""
     lstat = os.lstat
 
-    def shown(path: Any) -> os.stat_result:
-        status = list(lstat(path))
-        status[stat.ST_UID] = uid
-        if mode is not None:
+    def shown(name: Any) -> os.stat_result:
+        status = list(lstat(name))
+        status[stat.ST_UID] = uid if str(name) == str(path) else 0
+        if mode is not None and str(name) == str(path):
             status[stat.ST_MODE] = mode
         return os.stat_result(status)
 
     replace_os(monkeypatch, place, lstat=shown)
+
+
+def test_a_root_directory_that_is_missing_can_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _show(monkeypatch)
+    place.check_root(str(tmp_path / "none/where"))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def _show(monkeypatch: pytest.MonkeyPatch, mode: int | None = None, uid: int = 0
     ],
 )
 def test_a_root_directory_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int, uid: int, word: str) -> None:
-    _show(monkeypatch, mode, uid)
+    _show(monkeypatch, tmp_path, mode, uid)
     with pytest.raises(RunnerError) as error:
         place.check_root(str(tmp_path))
     assert str(tmp_path) in error.value.found
@@ -105,8 +106,50 @@ def test_a_root_directory_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o711])
 def test_a_root_directory_that_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int) -> None:
-    _show(monkeypatch, stat.S_IFDIR | mode)
+    _show(monkeypatch, tmp_path, stat.S_IFDIR | mode)
     place.check_root(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("above", "mode", "uid", "words"),
+    [
+        pytest.param("a", stat.S_IFDIR | 0o755, 1000, ["owned by user 1000", "run chown root"], id="by its owner"),
+        pytest.param("a/b", stat.S_IFDIR | 0o775, 0, ["users other than root can write", "run chmod go-w"], id="by a group"),
+        pytest.param("a", stat.S_IFDIR | 0o777, 0, ["users other than root can write"], id="by every user"),
+        pytest.param("a/b/link", None, 1000, ["owned by user 1000"], id="by the owner of a link"),
+        pytest.param("target", stat.S_IFDIR | 0o755, 1000, ["owned by user 1000"], id="by the owner of a directory above a link's target"),
+    ],
+)
+def test_a_root_directory_that_another_user_can_replace_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, above: str, mode: int | None, uid: int, words: list[str]
+) -> None:
+    (tmp_path / "target/c").mkdir(parents=True)
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/link").symlink_to("../../target/./c")
+    root = str(tmp_path / "a/b/link/images")
+    path = tmp_path / above
+    _show(monkeypatch, path, mode, uid)
+    for act in (place.check_root, lambda root: place.make_state(root, "sid")):
+        with pytest.raises(RunnerError) as error:
+            act(root)
+        assert f"{root} is below {path}" in error.value.found
+        assert [word for word in words if word not in str(error.value)] == []
+    assert not os.path.exists(root)
+
+
+def test_a_directory_that_another_user_made_meanwhile_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _show(monkeypatch, tmp_path / "a", None, 1000)
+    with pytest.raises(RunnerError, match="owned by user 1000"):
+        place.make_state(str(tmp_path / "a/images"), "sid")
+
+
+@pytest.mark.parametrize("kind", ["sticky", "links in a circle", "a file"])
+def test_what_does_not_let_another_user_replace_the_root_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").touch()
+    _show(monkeypatch, tmp_path / "a", stat.S_IFDIR | 0o1777)
+    place.check_root(str(tmp_path / {"sticky": "a", "links in a circle": "circle", "a file": "file"}[kind] / "b/images"))
 
 
 def _mode(path: str) -> int:
