@@ -38,7 +38,10 @@ test("tasks share one container, which ends soon after the run and leaves nothin
 - ansible.builtin.assert: {that: name.stdout == 'tree'}`);
   expect(result.stdout + result.stderr).toMatch(succeeded);
   expect(result.exitCode).toBe(0);
+  const directory = sessions(tree)[0]?.command.match(/\/run\/nspawn-runner\/\w+/)?.[0] as string;
+  expect(existsSync(directory)).toBe(true);
   await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
+  await until(() => !existsSync(directory));
   const left = await execa("find", [tree, "-name", ".nspawn-chroot*", "-o", "-name", "policy-rc.d"]);
   expect(left.stdout).toBe("");
 });

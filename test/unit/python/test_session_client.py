@@ -198,8 +198,46 @@ def test_the_sockets_are_in_a_private_directory(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(client, "RUN_DIRECTORY", str(tmp_path / "run"))
     with client._alone("/srv/aa"):
         assert os.listdir(client.directory("/srv/aa")) == ["lock"]
-    with client._alone("/srv/aa"):
         assert stat.S_IMODE(os.stat(client.directory("/srv/aa")).st_mode) == 0o700
+
+
+@pytest.fixture
+def run_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    _owned_by_root(monkeypatch)
+    monkeypatch.setattr(client, "RUN_DIRECTORY", str(tmp_path / "run"))
+    return tmp_path / "run"
+
+
+def test_the_directory_stays_while_a_session_listens(run_directory: Path) -> None:
+    with client._alone("/srv/aa"):
+        control = Path(client.directory("/srv/aa"), "control")
+        control.touch()
+    assert sorted(os.listdir(control.parent)) == ["control", "lock"]
+    control.unlink()
+    with client._alone("/srv/aa"):
+        pass
+    assert os.listdir(run_directory) == []
+
+
+def test_without_a_session_no_directory_stays(run_directory: Path) -> None:
+    with pytest.raises(ZeroDivisionError), client._alone("/srv/aa"):
+        raise ZeroDivisionError
+    assert os.listdir(run_directory) == []
+
+
+def test_a_lock_that_was_removed_while_a_client_waited_is_not_taken(monkeypatch: pytest.MonkeyPatch, run_directory: Path) -> None:
+    operations: list[int] = []
+
+    def flock(file: Any, operation: int) -> None:
+        operations.append(operation)
+        if len(operations) == 1:
+            # As the end of a session that another client waited for.
+            client.remove_unused(client.directory("/srv/aa"))
+
+    monkeypatch.setattr(client.fcntl, "flock", flock)
+    with client._alone("/srv/aa"):
+        assert os.listdir(client.directory("/srv/aa")) == ["lock"]
+    assert len(operations) == 2
 
 
 @pytest.mark.parametrize("kind", ["readable", "a link"])

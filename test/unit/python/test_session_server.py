@@ -76,6 +76,22 @@ def test_the_image_is_locked_where_there_are_images(monkeypatch: pytest.MonkeyPa
         assert locked == ([(f"{tmp_path}/state/aa", server.PURPOSE)] if images else [])
 
 
+def test_the_end_of_a_session_removes_what_ended_and_killed_sessions_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(server, "RUN_DIRECTORY", str(tmp_path))
+    for name in ("ended", "killed", "alive", "starting"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lock").touch()
+    (tmp_path / "killed/agent").touch()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as killed:
+        killed.bind(str(tmp_path / "killed/control"))
+    starting = os.open(tmp_path / "starting/lock", os.O_RDWR)
+    fcntl.flock(starting, fcntl.LOCK_EX)
+    with server._listener(str(tmp_path / "alive/control")):
+        server._clean()
+    os.close(starting)
+    assert sorted(os.listdir(tmp_path)) == ["alive", "starting"]
+
+
 class FakeContainer:
     """A container that prints the lines that it is given, and then ends."""
 

@@ -17,7 +17,7 @@ import sys
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, NamedTuple, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
@@ -148,15 +148,47 @@ def _main_process() -> tuple[int, dict[str, Any]]:
 @contextmanager
 def _alone(tree: str) -> Iterator[None]:
     """Holds the lock of the tree's directory: workers that need a session at the same time start only one."""
-    for path in (RUN_DIRECTORY, directory(tree)):
+    path = directory(tree)
+    with ExitStack() as stack:
+        held = False
+        while not held:
+            # The directory can be removed at each moment until the lock is held.
+            with suppress(FileNotFoundError):
+                _make_directories(path)
+                stack.enter_context(locked(path, fcntl.LOCK_EX))
+                held = True
+        try:
+            yield
+        finally:
+            remove_unused(path)
+
+
+def _make_directories(path: str) -> None:
+    for directory in (RUN_DIRECTORY, path):
         with suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        status = os.lstat(path)
+            os.makedirs(directory, 0o700)
+        status = os.lstat(directory)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o077:
-            raise RunnerError(f"{path} is not a directory that only root can enter", "remove it")
-    with open(os.path.join(directory(tree), "lock"), "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+            raise RunnerError(f"{directory} is not a directory that only root can enter", "remove it")
+
+
+@contextmanager
+def locked(path: str, operation: int) -> Iterator[None]:
+    """Holds the lock of the directory. Raises FileNotFoundError if directory or lock was removed meanwhile, BlockingIOError as flock(2) does."""
+    lock = os.path.join(path, "lock")
+    with open(lock, "ab") as file:
+        fcntl.flock(file, operation)
+        if not os.path.samestat(os.stat(lock), os.fstat(file.fileno())):
+            raise FileNotFoundError(lock)
         yield
+
+
+def remove_unused(path: str) -> None:
+    """Removes the directory if no session listens in it. The caller holds its lock."""
+    if not os.path.exists(os.path.join(path, "control")):
+        with suppress(OSError):
+            os.unlink(os.path.join(path, "lock"))
+            os.rmdir(path)
 
 
 def _claimed(tree: str, module_utils: str, message: dict[str, Any], process: int) -> tuple[socket.socket | None, Busy | None]:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import json
 import os
@@ -26,7 +27,7 @@ from typing import Any, NoReturn
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import make_state, state_path
-from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import RUN_DIRECTORY, NoAgent, locked, remove_unused
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, container
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
@@ -74,6 +75,7 @@ def _run(options: dict[str, Any]) -> None:
     name, state, in_place = _find_image(tree)
     # Clients wait at the socket for the end of a session: the socket is removed last, when container, tree and image are free.
     with ExitStack() as last, ExitStack() as stack:
+        last.callback(_clean)
         if in_place:
             stack.enter_context(_published(tree, name))
         stack.enter_context(_alone(tree))
@@ -147,6 +149,23 @@ def _listener(path: str) -> Iterator[socket.socket]:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def _clean() -> None:
+    """Removes the directories of sessions that have ended or were killed, except of trees for which a client is about to start a session."""
+    for path in (os.path.join(RUN_DIRECTORY, name) for name in os.listdir(RUN_DIRECTORY)):
+        with suppress(OSError), locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not _listens(os.path.join(path, "control")):
+                for name in ("agent", "control"):
+                    with suppress(FileNotFoundError):
+                        os.unlink(os.path.join(path, name))
+                remove_unused(path)
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) not in (errno.ENOENT, errno.ECONNREFUSED)
 
 
 class _Server:
