@@ -157,6 +157,13 @@ describe("a root directory", () => {
     expect(hosts.sid).toMatchObject({ nspawn_runner_path: join(directory, "elsewhere/sid") });
   });
 
+  test("is not the current directory when the variable of the environment is empty", async () => {
+    const directory = await inventoryHost(scratch(), { "nspawn_runner.yml": "plugin: nspawn.runner.chroots\n" });
+    const { hosts, stderr } = await list(directory, { env: { NSPAWN_RUNNER_ROOT: "" } });
+    expect(hosts).toEqual({});
+    expect(countOf("NSPAWN_RUNNER_ROOT in the environment is empty: unset it, or give it", stderr)).toBeGreaterThan(0);
+  });
+
   test("is relative to the inventory file, not to the current directory, and ~ is expanded", async () => {
     const directory = await inventoryHost(scratch(), { "images/sid/": "", "home/images/trixie/": "" });
     const { hosts } = await list("/", { inventory: join(directory, "nspawn_runner.yml") });
@@ -304,6 +311,7 @@ describe("a bad nspawn_runner.yml", () => {
     ],
     ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is not a string"],
     ["a wrong type", "playbook_dirs: {a: b}\n", "playbook_dirs"],
+    ["an empty root directory", "root: ''\n", "nspawn_runner.yml: option 'root' is empty: give the path"],
   ])("with %s gives an error that names the mistake, and lists no image", async (_what, options, message) => {
     const directory = await inventoryHost(scratch(), {
       "nspawn_runner.yml": inventoryFile + options,

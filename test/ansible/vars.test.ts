@@ -64,6 +64,12 @@ describe("nspawn.runner.playbook_vars", () => {
     expect(shown(run, "outside")).toBe("-,-,outside");
   });
 
+  test("takes no empty variable of the environment for the current directory", async () => {
+    const run = await play([], behind, { NSPAWN_RUNNER_ROOT: "" });
+    expect(run.exitCode).not.toBe(0);
+    expect(run.stdout + run.stderr).toContain("NSPAWN_RUNNER_ROOT in the environment is empty");
+  });
+
   test("gives nothing to hosts whose names are paths", async () => {
     const run = await play();
     expect(shown(run, "../inventory/sid")).toBe("-,-,../inventory/sid");

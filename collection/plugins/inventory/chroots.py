@@ -45,7 +45,14 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import CONFIG_SUFFIXES, SUBGROUPS, find_playbooks, find_trees, playbook_directories
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import (
+    CONFIG_SUFFIXES,
+    SUBGROUPS,
+    find_playbooks,
+    find_trees,
+    playbook_directories,
+    refuse_empty_root,
+)
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts import os_release
 
@@ -101,6 +108,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             if option not in known:
                 near = difflib.get_close_matches(str(option), known, 1)
                 raise _error(f"{path}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
+        if config.get("root") == "":
+            raise _error(f"{path}: option 'root' is empty", "give the path of the root directory, or leave the option out")
+        if "root" not in config:
+            try:
+                refuse_empty_root()
+            except RunnerError as problem:
+                raise AnsibleParserError(f"{path}: {problem}") from problem
         for option in ("playbook_dirs", "include", "exclude"):
             for value in self.get_option(option) or ():
                 if not isinstance(value, str):

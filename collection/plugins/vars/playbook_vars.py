@@ -24,12 +24,14 @@ nspawn_runner:
 import os
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.path import unfrackpath
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import find_playbook, image_name_problem, playbook_directories
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import find_playbook, image_name_problem, playbook_directories, refuse_empty_root
 
 
 class VarsModule(BaseVarsPlugin):
@@ -49,6 +51,10 @@ class VarsModule(BaseVarsPlugin):
         called_for = os.path.abspath(path)
         if beside and os.path.commonpath((beside, called_for)) != called_for:
             return {}
+        try:
+            refuse_empty_root()
+        except RunnerError as problem:
+            raise AnsibleError(str(problem)) from problem
         root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))
         for directory in playbook_directories(self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)):

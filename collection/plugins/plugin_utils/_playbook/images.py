@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import name_problem
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP, PLAYBOOK_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook, read_playbook
@@ -18,6 +19,7 @@ SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missi
 
 # As in nspawn-runner, of two files of one name the .yaml counts.
 _SUFFIXES = (".yaml", ".yml")
+_ROOT_VARIABLE = "NSPAWN_RUNNER_ROOT"
 _RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1", GROUP, *SUBGROUPS)
 
 Warn = Callable[[str], Any]
@@ -31,6 +33,12 @@ def image_name_problem(name: str) -> str | None:
     if name.endswith((".new", ".old")):
         return "names that end in .new or .old are reserved for the rest of an interrupted creation"
     return name_problem(name)
+
+
+def refuse_empty_root() -> None:
+    """Raises RunnerError for an empty variable of the environment: as a path, Ansible takes it for the current directory."""
+    if os.environ.get(_ROOT_VARIABLE) == "":
+        raise RunnerError(f"{_ROOT_VARIABLE} in the environment is empty", "unset it, or give it the path of the root directory")
 
 
 def playbook_directories(configured: Iterable[str] | None, beside: str | None, root: str, resolve: Callable[[str], str]) -> list[str]:
