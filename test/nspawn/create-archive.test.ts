@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, test } from "vitest";
 import { chroot, smallArchive, stateOf } from "../support/create-host.ts";
+import { contents } from "../support/listing.ts";
 import { scratch } from "../support/scratch.ts";
 
 const directory = scratch("file");
@@ -35,6 +36,10 @@ test.each([".tar", ".tar.gz", ".tar.xz", ".tar.zst"])("%s is unpacked, under any
   expect(made).toMatchObject({ exitCode: 0, changed: true, bootstrap: "tarball" });
   expect(lstatSync(join(root, name, "usr/bin/busybox")).isFile()).toBe(true);
   expect(lstatSync(join(root, name, "etc/machine-id")).size).toBe(0);
+  // The container that tries the shell leaves nothing.
+  const all = async (tree: string) =>
+    (await contents(tree)).split("\n").filter((line) => line !== "" && !line.includes("machine-id"));
+  expect(await all(join(root, name))).toEqual(await all(join(base, "small")));
 });
 
 test("a second run changes nothing, recreate makes the tree again, absent removes the tree", async () => {
