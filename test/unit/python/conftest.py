@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
@@ -34,6 +36,29 @@ def pytest_configure() -> None:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = path
         sys.modules[name] = module_from_spec(spec)
+
+
+@pytest.fixture
+def deep() -> Iterator[Callable[[Path, int], int]]:
+    """A function that makes a chain of directories in a directory, longer than any path that can be opened, and returns the last one's descriptor."""
+    tops: list[Path] = []
+    descriptors: list[int] = []
+
+    def make(directory: Path, depth: int) -> int:
+        tops.append(directory / "d")
+        descriptors.append(os.open(directory, os.O_PATH))
+        for _level in range(depth):
+            os.mkdir("d", dir_fd=descriptors[-1])
+            descriptor = os.open("d", os.O_PATH, dir_fd=descriptors[-1])
+            os.close(descriptors.pop())
+            descriptors.append(descriptor)
+        return descriptors[-1]
+
+    yield make
+    for descriptor in descriptors:
+        os.close(descriptor)
+    # pytest's own removal of old directories fails for such paths.
+    subprocess.run(["rm", "-r", *tops], check=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 
@@ -209,36 +211,91 @@ def test_has_python(tmp_path: Path, kind: str, expected: bool) -> None:
     assert beneath.has_python(str(tmp_path)) is expected
 
 
-def _find(monkeypatch: pytest.MonkeyPatch, status: int, stdout: bytes, stderr: bytes) -> list[list[str]]:
-    """Answers for find(1), which needs root to be guarded; returns the commands."""
-    commands: list[list[str]] = []
-
-    def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        commands.append(argv)
-        return subprocess.CompletedProcess(argv, status, stdout, stderr)
-
-    monkeypatch.setattr(beneath.subprocess, "run", run)
-    return commands
-
-
-@pytest.mark.parametrize(
-    ("output", "paths"),
-    [
-        pytest.param(b"", [], id="none"),
-        pytest.param(b"\0a\0a/b\0", ["", "a", "a/b"], id="the tree itself is an empty path"),
-        pytest.param(b"a\nb\0-x\0 \0", ["a\nb", "-x", " "], id="any name"),
-        pytest.param(b"\xff\0", [os.fsdecode(b"\xff")], id="a name that is not UTF-8"),
-    ],
-)
-def test_find_gives_paths_of_any_name(monkeypatch: pytest.MonkeyPatch, output: bytes, paths: list[str]) -> None:
-    commands = _find(monkeypatch, 0, output, b"")
-    assert beneath.find("/tree", "-type", "b") == paths
-    assert commands[0][commands[0].index("find") :][:5] == ["find", "-P", "/tree", "-type", "b"]
+def _walked(*trees: Path) -> list[str]:
+    """The directories of a walk that enters each directory that it sees."""
+    paths = []
+    for names, directories, enter in beneath.walk(*map(str, trees)):
+        paths.append("/".join(names))
+        for name in os.listdir(directories[0]):
+            if stat.S_ISDIR(os.lstat(name, dir_fd=directories[0]).st_mode):
+                enter(name)
+    return paths
 
 
-def test_find_that_fails_is_an_error_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    _find(monkeypatch, 1, b"a\0", b"find: '/tree/x': Input/output error\n")
-    with pytest.raises(RunnerError) as error:
-        beneath.find("/tree")
-    assert "/tree" in error.value.found
-    assert "Input/output error" in str(error.value)
+@pytest.mark.parametrize("opened", [1, 2, 64])
+def test_a_walk_reaches_each_directory_after_the_one_above(monkeypatch: pytest.MonkeyPatch, tree: Path, opened: int) -> None:
+    monkeypatch.setattr(beneath, "_OPEN", opened)
+    for path in ("a/b/c", "a/b/d/e", "a/f", "g/h/i/j"):
+        (tree / path).mkdir(parents=True)
+    paths = _walked(tree)
+    assert sorted(paths) == ["", "a", "a/b", "a/b/c", "a/b/d", "a/b/d/e", "a/f", "etc", "g", "g/h", "g/h/i", "g/h/i/j"]
+    assert [path for path in paths if path and paths.index(os.path.dirname(path)) > paths.index(path)] == []
+
+
+def test_a_walk_has_a_descriptor_for_each_tree(tree: Path) -> None:
+    (tree.parent / "copy/etc").mkdir(parents=True)
+    for names, directories, enter in beneath.walk(str(tree), str(tree.parent / "copy")):
+        assert [os.readlink(f"/proc/self/fd/{directory}") for directory in directories] == [str(Path(top, *names)) for top in (tree, tree.parent / "copy")]
+        if not names:
+            enter("etc")
+    assert names == []
+
+
+@pytest.mark.parametrize("name", ["link", "inner-link", "etc/file", "none"])
+def test_a_walk_follows_no_link_and_leaves_no_descriptor_open(tree: Path, name: str) -> None:
+    descriptors = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError):
+        for _names, _directories, enter in beneath.walk(str(tree)):
+            enter(name)
+    assert os.listdir("/proc/self/fd") == descriptors
+
+
+def test_a_walk_has_few_descriptors_and_little_memory_and_work_at_any_depth(
+    monkeypatch: pytest.MonkeyPatch, tree: Path, deep: Callable[[Path, int], int]
+) -> None:
+    deep(tree, 3_000)
+    calls: list[str] = []
+    replace_os(monkeypatch, beneath, open=lambda *arguments, **options: calls.append("open") or os.open(*arguments, **options))
+    most = count = 0
+    tracemalloc.start()
+    for _names, directories, enter in beneath.walk(str(tree)):
+        count += 1
+        most = max(most, directories[-1])
+        with suppress(FileNotFoundError):
+            os.stat("d", dir_fd=directories[0])
+            enter("d")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 3_001
+    # The kernel gives the lowest number that is free.
+    assert most < 3 * beneath._OPEN
+    assert len(calls) < 3 * count
+    assert peak < 2 << 20
+
+
+@pytest.mark.parametrize("shape", ["wide", "deep"])
+def test_a_walk_of_too_many_directories_is_an_error(monkeypatch: pytest.MonkeyPatch, tree: Path, shape: str) -> None:
+    monkeypatch.setattr(beneath, "_HELD", 10)
+    for number in range(12):
+        (tree / "etc" / (str(number) if shape == "wide" else "/".join("d" * number))).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(beneath.TooLarge) as error:
+        _walked(tree)
+    assert str(tree) in error.value.found
+
+
+def test_directories_that_were_entered_before_are_not_held(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
+    monkeypatch.setattr(beneath, "_HELD", 10)
+    for number in range(5):
+        (tree / f"etc/{number}/a/b").mkdir(parents=True)
+    assert len(_walked(tree)) == 17
+
+
+def test_a_walk_never_leaves_a_tree_whose_directories_are_moved(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
+    monkeypatch.setattr(beneath, "_OPEN", 1)
+    (tree / "etc/a/b").mkdir(parents=True)
+    with pytest.raises(OSError, match="moved"):
+        for names, _directories, enter in beneath.walk(str(tree)):
+            if names[-1:] == ["b"]:
+                (tree / "etc/a/b").rename(tree.parent / "host/b")
+            elif len(names) < 3:
+                enter(["etc", "a", "b"][len(names)])

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Two small trees. find(1), which needs root to be guarded, is replaced by a walk that finds every path.
+# Two small trees, of which each entry counts as changed since the copy.
 
 from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import compare
@@ -17,31 +19,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import compare
 NOW = compare.Moment(0, compare.clock_offset())
 
 
-@pytest.mark.parametrize(
-    ("path", "ignored"),
-    [
-        ("tmp", True),
-        ("tmp/x/y", True),
-        ("tmpfs", False),
-        ("srv/tmp", False),
-        ("var/cache/apt/archives/x.deb", True),
-        ("var/cache", False),
-        ("var/lib/dpkg/lock", True),
-        ("var/lib/dpkg/lock-other", False),
-        ("var/lib/dpkg/status", False),
-        ("usr/lib/python3/__pycache__/x.pyc", True),
-        ("usr/lib/__pycache__", True),
-        ("usr/lib/x__pycache__", False),
-        ("var/log/syslog", False),
-        ("", False),
-    ],
-)
-def test_is_ignored(path: str, ignored: bool) -> None:
-    assert compare._is_ignored(path) is ignored
-
-
 @pytest.fixture
-def trees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path]:
+def trees(tmp_path: Path) -> tuple[Path, Path]:
     """A staged tree and the published one that it is a copy of."""
     published = tmp_path / "published"
     for directory in ("etc", "tmp", "usr/lib/__pycache__", "var/log/journal", "var/cache/apt"):
@@ -50,12 +29,6 @@ def trees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path]:
     (published / "etc/link").symlink_to("file")
     (published / "var/log/syslog").write_text("line")
     shutil.copytree(published, tmp_path / "staged", symlinks=True)
-
-    def find(tree: str, *tests: str) -> list[str]:
-        paths = ["."] + [os.path.join(where, name) for where, directories, files in os.walk(tree) for name in (*directories, *files)]
-        return ["" if path == "." else os.path.relpath(path, tree) for path in paths]
-
-    monkeypatch.setattr(compare.beneath, "find", find)
     return tmp_path / "staged", published
 
 
@@ -113,24 +86,55 @@ def test_difference(trees: tuple[Path, Path], change: str) -> None:
     assert _difference(trees) == path
 
 
-def test_a_renamed_directory_is_looked_through(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:
-    # The files in the directory have old times, and find(1) reports the directories alone.
+def _moment(directory: Path) -> compare.Moment:
+    """The present time by the clock of the files, later than all changes so far."""
+    before = after = 0
+    while before == after:
+        (directory / "clock").touch()
+        before, after = after or (directory / "clock").stat().st_ctime_ns, (directory / "clock").stat().st_ctime_ns
+    return compare.Moment(after, compare.clock_offset())
+
+
+def test_entries_without_a_change_since_the_copy_are_not_compared(trees: tuple[Path, Path]) -> None:
+    _write(trees[1] / "etc/file", "CONTENT")
+    since = _moment(trees[0].parent)
+    assert compare.difference(str(trees[0]), str(trees[1]), since) is None
+    (trees[0] / "etc/new").touch()
+    assert compare.difference(str(trees[0]), str(trees[1]), since) == "etc/new"
+    (trees[0] / "etc/new").unlink()
+    _write(trees[0] / "etc/link", "touched")
+    assert compare.difference(str(trees[0]), str(trees[1]), since) == "etc/file"
+
+
+def test_a_renamed_directory_is_looked_through(trees: tuple[Path, Path]) -> None:
+    # The files in the directory have old times, and only the directories count as changed.
     for tree in trees:
         for name in ("a", "b"):
-            (tree / "etc" / name).mkdir()
-            (tree / "etc" / name / "file").write_text(name)
-            os.utime(tree / "etc" / name / "file", ns=(0, 0))
+            (tree / "etc" / name / "below").mkdir(parents=True)
+            (tree / "etc" / name / "below/file").write_text(name)
+            os.utime(tree / "etc" / name / "below/file", ns=(0, 0))
+    since = _moment(trees[0].parent)
     for old, new in (("a", "c"), ("b", "a"), ("c", "b")):
         (trees[0] / "etc" / old).rename(trees[0] / "etc" / new)
-    monkeypatch.setattr(compare.beneath, "find", lambda tree, *tests: ["etc", "etc/a", "etc/b"])
-    assert _difference(trees) == "etc/a/file"
+    assert compare.difference(str(trees[0]), str(trees[1]), since) in ("etc/a/below/file", "etc/b/below/file")
+
+
+def test_a_directory_that_replaced_a_log_or_the_reverse_is_a_difference(trees: tuple[Path, Path]) -> None:
+    for tree in trees:
+        _replace(trees[0] / "var/log/syslog" if tree is trees[0] else trees[1] / "var/log/journal", lambda path: None)
+    (trees[0] / "var/log/syslog").mkdir()
+    (trees[1] / "var/log/journal").touch()
+    assert _difference(trees) in ("var/log/syslog", "var/log/journal")
+    (trees[0] / "var/log/syslog").rmdir()
+    assert _difference(trees) == "var/log/journal"
+    assert _difference((trees[1], trees[0])) == "var/log/journal"
 
 
 def test_a_tree_that_cannot_be_read_is_an_error_with_both_paths(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:
-    def fail(tree: str, *tests: str) -> list[str]:
+    def fail(*trees: str) -> list[str]:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(compare.beneath, "find", fail)
+    monkeypatch.setattr(compare.beneath, "walk", fail)
     with pytest.raises(RunnerError) as error:
         _difference(trees)
     assert str(trees[0]) in error.value.found
@@ -139,33 +143,62 @@ def test_a_tree_that_cannot_be_read_is_an_error_with_both_paths(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("set_by", "tests"),
+    ("set_by", "oldest"),
     [
-        pytest.param(0.0, ["-newerct", "@9.999999999"], id="the clock was not set"),
-        pytest.param(-0.5, ["-newerct", "@9.499999999"], id="the clock was corrected a little"),
-        pytest.param(3600.0, ["-true"], id="the clock was set"),
-        pytest.param(-3600.0, ["-true"], id="the clock was set back"),
+        pytest.param(0.0, 10_000_000_000, id="the clock was not set"),
+        pytest.param(-0.5, 9_500_000_000, id="the clock was corrected a little"),
+        pytest.param(3600.0, compare._ALL, id="the clock was set"),
+        pytest.param(-3600.0, compare._ALL, id="the clock was set back"),
     ],
 )
-def test_which_files_are_looked_at(monkeypatch: pytest.MonkeyPatch, set_by: float, tests: list[str]) -> None:
-    asked: list[list[str]] = []
-
-    def find(tree: str, *arguments: str) -> list[str]:
-        asked.append([*arguments])
-        return ["tmp/x", "etc/b", "etc", ""]
-
-    monkeypatch.setattr(compare.beneath, "find", find)
+def test_which_changes_can_be_later_than_the_copy(monkeypatch: pytest.MonkeyPatch, set_by: float, oldest: int) -> None:
     monkeypatch.setattr(compare, "clock_offset", lambda: 1000.0 + set_by)
-    assert compare._touched("/tree", compare.Moment(10 * 10**9, 1000.0)) == ["", "etc", "etc/b"]
-    assert asked == [["-xdev", *tests]]
+    assert compare._oldest_change(compare.Moment(10 * 10**9, 1000.0)) == oldest
 
 
-@pytest.mark.parametrize("nanoseconds", [1, 10**9, 1_700_000_000_000_000_001])
-def test_the_time_that_find_gets_is_one_nanosecond_earlier(monkeypatch: pytest.MonkeyPatch, nanoseconds: int) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(compare.beneath, "find", lambda tree, *arguments: asked.extend(arguments) or [])
-    monkeypatch.setattr(compare, "clock_offset", lambda: 1000.0)
-    compare._touched("/tree", compare.Moment(nanoseconds, 1000.0))
-    seconds, fraction = asked[-1].removeprefix("@").split(".")
-    assert int(seconds) * 10**9 + int(fraction) == nanoseconds - 1
-    assert len(fraction) == 9
+def _sparse(trees: tuple[Path, Path], *positions: int) -> None:
+    """Files of 4 TiB with a byte of data at these positions."""
+    for tree in trees:
+        with (tree / "etc/file").open("r+b") as file:
+            file.truncate(4 << 40)
+            for position in positions:
+                os.pwrite(file.fileno(), b"x", position)
+        os.utime(tree / "etc/file", ns=(0, 0))
+
+
+@pytest.mark.parametrize("changed", [None, 0, 3 << 40, (4 << 40) - 1])
+def test_holes_of_files_are_not_read(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path], changed: int | None) -> None:
+    _sparse(trees, 1 << 30, 3 << 40)
+    if changed is not None:
+        with (trees[0] / "etc/file").open("r+b") as file:
+            os.pwrite(file.fileno(), b"y", changed)
+        os.utime(trees[0] / "etc/file", ns=(0, 0))
+    reads: list[int] = []
+    replace_os(monkeypatch, compare, pread=lambda file, size, position: reads.append(size) or os.pread(file, size, position))
+    assert _difference(trees) == (None if changed is None else "etc/file")
+    assert len(reads) < 20
+    assert sum(reads) < 20 << 20
+
+
+def test_trees_with_more_bytes_than_are_read_count_as_different(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:
+    monkeypatch.setattr(compare, "_CHUNK", 4)
+    monkeypatch.setattr(compare, "_READ", 8)
+    assert _difference(trees) is None
+    monkeypatch.setattr(compare, "_READ", 4)
+    assert _difference(trees) == "./etc"
+
+
+def test_trees_with_too_many_directories_count_as_different(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:
+    monkeypatch.setattr(compare.beneath, "_HELD", 2)
+    assert _difference(trees) is not None
+
+
+def test_a_path_of_any_length_is_compared_in_bounded_memory(deep: Callable[[Path, int], int], trees: tuple[Path, Path]) -> None:
+    bottoms = [deep(tree, 3_000) for tree in trees]
+    tracemalloc.start()
+    assert _difference(trees) is None
+    os.mkdir("new", dir_fd=bottoms[0])
+    assert str(_difference(trees)).endswith("/d/d/new")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20

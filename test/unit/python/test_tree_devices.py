@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,26 +19,24 @@ CHARACTER, BLOCK = 0o020000, 0o060000
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, tuple[int, int, int]]:
-    """Names of files that pass for device nodes, each with kind, major and minor. Only root can make real ones."""
+    """Names of FIFOs that pass for device nodes, each with kind, major and minor. Only root can make real ones."""
     nodes: dict[str, tuple[int, int, int]] = {}
-    fstat = os.fstat
+    lstat = os.lstat
 
-    def shown(descriptor: int) -> Any:
-        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def shown(name: str, dir_fd: int) -> Any:
         if name not in nodes:
-            return fstat(descriptor)
+            return lstat(name, dir_fd=dir_fd)
         kind, *device = nodes[name]
         return SimpleNamespace(st_mode=kind | 0o666, st_rdev=os.makedev(*device))
 
-    monkeypatch.setattr(devices.beneath, "find", lambda tree, *tests: sorted(os.listdir(tree)))
-    replace_os(monkeypatch, devices, fstat=shown)
+    replace_os(monkeypatch, devices, lstat=shown)
     return nodes
 
 
 def _removed(tree: Path, nodes: dict[str, tuple[int, int, int]]) -> list[str]:
     """The log of the removal from a tree with these nodes."""
     for name in nodes:
-        (tree / name).touch()
+        os.mkfifo(tree / name)
     log: list[str] = []
     assert devices.remove_devices(str(tree), log.append) == bool(log)
     return log
@@ -65,6 +64,17 @@ def test_the_log_has_neither_a_line_for_each_of_many_nodes_nor_control_character
     nodes.update({f"a\n{number:02}\x1b": (BLOCK, 8, number) for number in range(15)})
     log = _removed(tmp_path, nodes)
     assert len(log) == 11
-    assert log[0] == "removed the device node a?00? (block device 8:0)"
+    assert re.fullmatch(r"removed the device node a\?[0-9]{2}\? \(block device 8:[0-9]+\)", log[0])
     assert log[-1] == "removed 5 more device nodes"
     assert os.listdir(tmp_path) == []
+
+
+def test_nodes_are_found_at_any_depth_and_other_entries_stay(tmp_path: Path, nodes: dict[str, tuple[int, int, int]]) -> None:
+    nodes["node"] = (BLOCK, 8, 0)
+    (tmp_path / "d/e").mkdir(parents=True)
+    for path in ("d/node", "d/e/node", "d/e/fifo"):
+        os.mkfifo(tmp_path / path)
+    (tmp_path / "d/link").symlink_to("e")
+    (tmp_path / "file").touch()
+    assert devices.remove_devices(str(tmp_path), print)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["d", "d/e", "d/e/fifo", "d/link", "file"]

@@ -9,15 +9,24 @@ import errno
 import fnmatch
 import os
 import stat
-import subprocess
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded, plain_text
 
 # The path does not exist, or has another kind of entry.
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Of the directories on the way down, this many stay open. The walk opens the higher ones again by "..".
+_OPEN = 64
+# Names that a walk holds: of the directories on the way down, and of the directories that wait to be entered.
+_HELD = 1 << 17
+
+
+class TooLarge(RunnerError):
+    """A tree is larger than can be looked through in bounded memory and time."""
 
 
 def open_beneath(tree: str, relpath: str, flags: int, mode: int = 0o644) -> int:
@@ -36,31 +45,41 @@ def open_beneath(tree: str, relpath: str, flags: int, mode: int = 0o644) -> int:
         os.close(directory)
 
 
-def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
-    """The content of a regular file of at most `limit` bytes; None for any other entry, or none. Raises OSError, such as PermissionError."""
+@contextmanager
+def open_file(tree: str, relpath: str, limit: int) -> Iterator[BinaryIO | None]:
+    """A regular file of at most `limit` bytes, open for reading; None for any other entry, or none. Raises OSError, such as PermissionError."""
     try:
         handle = open_beneath(tree, relpath, os.O_PATH)
     except OSError as exc:
-        if exc.errno in _MISSING:
-            return None
-        raise
+        if exc.errno not in _MISSING:
+            raise
+        yield None
+        return
     try:
         # Only a regular file is opened for reading: to open a FIFO can block, and to open a device can have effects.
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            yield None
+            return
         with open(f"/proc/self/fd/{handle}", "rb") as file:
-            content = file.read(limit + 1)
+            yield file
     finally:
         os.close(handle)
-    return content if len(content) <= limit else None
+
+
+def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
+    """The content of a regular file of at most `limit` bytes; None for any other entry, or none. Raises OSError, such as PermissionError."""
+    with open_file(tree, relpath, limit) as file:
+        # The file can grow while it is read.
+        content = file.read(limit + 1) if file else None
+    return content if content is None or len(content) <= limit else None
 
 
 @contextmanager
 def directory_beneath(tree: str, relpath: str) -> Iterator[int | None]:
     """A descriptor of a directory in the tree ('' is the tree itself); None if there is no directory. Raises OSError."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = open_beneath(tree, relpath, flags) if relpath else os.open(tree, flags)
+        descriptor = open_beneath(tree, relpath, _DIRECTORY) if relpath else os.open(tree, _DIRECTORY)
     except OSError as exc:
         if exc.errno not in _MISSING:
             raise
@@ -78,9 +97,10 @@ def remove_files(tree: str, pattern: str) -> None:
     with directory_beneath(tree, parent) as directory:
         if directory is None:
             return
-        for name in os.listdir(directory):
-            if fnmatch.fnmatchcase(name, glob) and not stat.S_ISDIR(os.lstat(name, dir_fd=directory).st_mode):
-                os.unlink(name, dir_fd=directory)
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if fnmatch.fnmatchcase(entry.name, glob) and not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=directory)
 
 
 def remove_file(tree: str, relpath: str) -> None:
@@ -92,13 +112,79 @@ def remove_file(tree: str, relpath: str) -> None:
                 os.unlink(name, dir_fd=directory)
 
 
-def find(tree: str, *tests: str) -> list[str]:
-    """Relative paths of the entries that match these tests of find(1), also of paths that are too long to open. Raises RunnerError."""
-    # Only a module has run_command. pylint: disable-next=ansible-bad-function
-    done = subprocess.run(guarded(["find", "-P", tree, *tests, "-printf", "%P\\0"]), capture_output=True, check=False)
-    if done.returncode != 0:
-        raise RunnerError(f"{tree} cannot be read", output=[plain_text(line) for line in done.stderr.splitlines()[:5]])
-    return os.fsdecode(done.stdout).split("\0")[:-1]
+def walk(*trees: str) -> Iterator[tuple[list[str], list[int], Callable[[str], None]]]:
+    """The directories of a tree, each before the directories in it: components of the path, descriptors, and a function.
+
+    The caller calls the function with the name of each directory to enter from there. With several trees, each has a descriptor, and only
+    directories that all trees have can be entered. Memory and open descriptors are bounded, whatever the number of directories and the length of
+    paths. Raises OSError, or TooLarge, also from the function.
+    """
+    # For the directories from the top down to the present one: names that wait to be entered, and descriptors, or identities of closed ones.
+    names: list[str] = []
+    waiting: list[list[str]] = [[]]
+    closed: list[list[tuple[int, int]]] = []
+    opened = deque([_open_each(trees)])
+    held = 0
+
+    def enter(name: str) -> None:
+        nonlocal held
+        held += 1
+        if held > _HELD:
+            raise TooLarge(f"{trees[0]} has too many directories, in one directory or one below the other")
+        waiting[-1].append(name)
+
+    try:
+        while True:
+            yield names, opened[-1], enter
+            while not waiting[-1]:
+                waiting.pop()
+                if not waiting:
+                    return
+                names.pop()
+                held -= 1
+                left = opened.pop()
+                try:
+                    if not opened:
+                        opened.append(_open_above(left, closed.pop()))
+                finally:
+                    _close(left)
+            names.append(waiting[-1].pop())
+            opened.append(_open_each([names[-1]] * len(trees), opened[-1]))
+            waiting.append([])
+            if len(opened) > _OPEN:
+                closed.append(_identities(opened[0]))
+                _close(opened.popleft())
+    finally:
+        for descriptors in opened:
+            _close(descriptors)
+
+
+def _open_each(paths: Sequence[str], directories: Sequence[int | None] | None = None) -> list[int]:
+    descriptors: list[int] = []
+    try:
+        for path, directory in zip(paths, directories or [None] * len(paths)):
+            descriptors.append(os.open(path, _DIRECTORY, dir_fd=directory))
+    except OSError:
+        _close(descriptors)
+        raise
+    return descriptors
+
+
+def _open_above(directories: list[int], identities: list[tuple[int, int]]) -> list[int]:
+    above = _open_each([".."] * len(directories), directories)
+    if _identities(above) != identities:
+        _close(above)
+        raise OSError(errno.ESTALE, "a directory was moved while it was read")
+    return above
+
+
+def _identities(descriptors: list[int]) -> list[tuple[int, int]]:
+    return [(status.st_dev, status.st_ino) for status in map(os.fstat, descriptors)]
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def empty_file(tree: str, relpath: str) -> None:

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -20,9 +20,15 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _CHUNK = 1 << 20
-_IGNORED = tuple(f"{path}/" for path in IGNORED)
+# Bytes of files that one comparison reads, from each tree.
+_READ = 16 << 30
+# Earlier than any change time, and later than any byte of a file.
+_ALL, _END = -(1 << 63), (1 << 63) - 1
 _IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
 _IGNORED_NAMES = frozenset(IGNORED_NAMES)
+# Directory to the ignored names in it.
+_IGNORED_IN = {parent: frozenset(name for above, name in map(os.path.split, IGNORED) if above == parent) for parent in map(os.path.dirname, IGNORED)}
+_DEEPEST = 2 + max(path.count("/") for path in (*IGNORED, *IGNORED_FILES))
 
 
 class Moment(NamedTuple):
@@ -55,43 +61,73 @@ def _difference(staged: str, published: str, since: Moment) -> str | None:
         with _both(staged, published, path) as (directories, name):
             if not _same_ignored(directories, name):
                 return path
-    work = _touched(staged, since)
-    seen = set(work)
-    # The loop appends to this list.
-    for path in work:
-        with _both(staged, published, path) as (directories, name):
-            if path.startswith(_IGNORED_FILES) and not stat.S_ISDIR(os.lstat(name, dir_fd=directories[0]).st_mode):
-                continue
-            if len(directories) != 2 or not _same_entry(directories, name):
-                return path or "."
-            if not stat.S_ISDIR(os.lstat(name, dir_fd=directories[0]).st_mode):
-                continue
-            staged_names, published_names = (set(_names(directory, name, path)) for directory in directories)
-        if staged_names != published_names:
-            return os.path.join(path, min(staged_names ^ published_names))
-        # A directory that was renamed, perhaps to the name of another one, holds files with unchanged time stamps.
-        if path and os.path.dirname(path) in seen:
-            below = {os.path.join(path, entry) for entry in staged_names} - seen
-            seen |= below
-            work += sorted(below)
+    oldest, spend = _oldest_change(since), _spender()
+    # Whether each directory on the way down is compared, and not only looked through for changed entries.
+    compared: list[bool] = []
+    names: list[str] = []
+    try:
+        for names, directories, enter in beneath.walk(staged, published):
+            here = os.fstat(directories[0])
+            del compared[len(names) :]
+            compared.append(compared[-2:] == [True, True] or here.st_ctime_ns >= oldest)
+            if not names and compared[0] and not _same_entry(directories, ".", spend):
+                return "."
+            # A directory that was renamed, perhaps to the name of another one, holds entries with unchanged time stamps.
+            after = _ALL if compared[-2:] == [True, True] else oldest
+            for entry in _entries(directories[0], names):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_ctime_ns >= after and not _same_entry(directories, entry.name, spend):
+                    return os.path.join(*names, entry.name)
+                if stat.S_ISDIR(status.st_mode) and status.st_dev == here.st_dev:
+                    enter(entry.name)
+            if compared[-1] and (name := _lone_entry(directories, names)) is not None:
+                return os.path.join(*names, name)
+    except beneath.TooLarge:
+        # Trees that cannot be compared in bounded memory and time count as different.
+        return os.path.join(".", *names)
     return None
 
 
-def _touched(staged: str, since: Moment) -> list[str]:
-    """Paths of the entries that were made, changed or renamed since, each directory before its entries."""
+def _oldest_change(since: Moment) -> int:
+    """Nanoseconds since 1970 from which on a change time can be of a change after the copy."""
     set_by = abs(clock_offset() - since.offset)
-    if set_by > 1:
-        # The clock was set: time stamps do not tell the order of changes.
-        tests = ["-true"]
-    else:
-        # find looks for later stamps, and a change within the same tick of the clock has an equal stamp.
-        after = since.change_time - int(set_by * 1e9) - 1
-        tests = ["-newerct", f"@{after // 10**9}.{after % 10**9:09d}"]
-    return sorted(path for path in beneath.find(staged, "-xdev", *tests) if not _is_ignored(path))
+    # If the clock was set, time stamps do not tell the order of changes. A change within the same tick of the clock has an equal stamp.
+    return _ALL if set_by > 1 else since.change_time - int(set_by * 1e9)
 
 
-def _is_ignored(path: str) -> bool:
-    return not _IGNORED_NAMES.isdisjoint(path.split("/")) or f"{path}/".startswith(_IGNORED)
+def _spender() -> Callable[[int], None]:
+    """A function that counts the bytes that one comparison reads. It raises TooLarge when they are more than _READ."""
+    left = _READ
+
+    def spend(size: int) -> None:
+        nonlocal left
+        left -= size
+        if left < 0:
+            raise beneath.TooLarge(f"more than {_READ} bytes were to be compared")
+
+    return spend
+
+
+def _entries(directory: int, names: Sequence[str]) -> Iterator[os.DirEntry[str]]:
+    """The entries of a directory that are not ignored. `names`: the components of the directory's path in the tree."""
+    # A path with more components than all ignored ones need not be complete.
+    path = "/".join(names[:_DEEPEST])
+    ignored = _IGNORED_NAMES | _IGNORED_IN.get(path, frozenset())
+    any_file = not f"{path}/".startswith(_IGNORED_FILES)
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name not in ignored and (any_file or entry.is_dir(follow_symlinks=False)):
+                yield entry
+
+
+def _lone_entry(directories: Sequence[int], names: Sequence[str]) -> str | None:
+    """The name of an entry that only one of the two directories has."""
+    for one, other in (directories, directories[::-1]):
+        for entry in _entries(one, names):
+            status = _status(other, entry.name)
+            if status is None or stat.S_ISDIR(status.st_mode) != entry.is_dir(follow_symlinks=False):
+                return entry.name
+    return None
 
 
 @contextmanager
@@ -116,7 +152,7 @@ def _both(staged: str, published: str, path: str) -> Iterator[tuple[list[int], s
 def _same_ignored(directories: list[int], name: str) -> bool:
     """Whether an ignored directory that both trees have has the same owner, mode and attributes: these are not ignored."""
     modes = [status.st_mode for status in (_status(directory, name) for directory in directories) if status]
-    return len(modes) != 2 or not all(map(stat.S_ISDIR, modes)) or _same_entry(directories, name)
+    return len(modes) != 2 or not all(map(stat.S_ISDIR, modes)) or _same_entry(directories, name, _spender())
 
 
 def _status(directory: int, name: str) -> os.stat_result | None:
@@ -126,14 +162,14 @@ def _status(directory: int, name: str) -> os.stat_result | None:
         return None
 
 
-def _same_entry(directories: list[int], name: str) -> bool:
+def _same_entry(directories: list[int], name: str, spend: Callable[[int], None]) -> bool:
     one, other = (_status(directory, name) for directory in directories)
     if one is None or other is None or _metadata(one) != _metadata(other):
         return False
     if stat.S_ISLNK(one.st_mode) and len({os.readlink(name, dir_fd=directory) for directory in directories}) != 1:
         return False
     one_attributes, other_attributes = (_attributes(directory, name) for directory in directories)
-    return one_attributes == other_attributes and (not stat.S_ISREG(one.st_mode) or _same_content(directories, name))
+    return one_attributes == other_attributes and (not stat.S_ISREG(one.st_mode) or _same_content(directories, name, spend))
 
 
 def _metadata(status: os.stat_result) -> tuple[int, ...]:
@@ -153,25 +189,30 @@ def _attributes(directory: int, name: str) -> dict[str, bytes]:
         raise
 
 
-def _same_content(directories: list[int], name: str) -> bool:
+def _same_content(directories: list[int], name: str, spend: Callable[[int], None]) -> bool:
+    """Whether two files of the same size have the same bytes. Where both files have a hole, nothing is read."""
+    # O_NONBLOCK: the file may have been replaced by a FIFO since.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with ExitStack() as stack:
-        # O_NONBLOCK: the file may have been replaced by a FIFO since.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        one, other = (stack.enter_context(os.fdopen(os.open(name, flags, dir_fd=directory), "rb", buffering=0)) for directory in directories)
-        while True:
-            one_block, other_block = one.read(_CHUNK), other.read(_CHUNK)
-            if one_block != other_block:
+        files = []
+        for directory in directories:
+            files.append(os.open(name, flags, dir_fd=directory))
+            stack.callback(os.close, files[-1])
+        position = 0
+        while (position := min(_next_data(file, position) for file in files)) < _END:
+            spend(_CHUNK)
+            one, other = (os.pread(file, _CHUNK, position) for file in files)
+            if one != other:
                 return False
-            if not one_block:
-                return True
+            position += len(one)
+        return True
 
 
-def _names(directory: int, name: str, path: str) -> Iterator[str]:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    any_file = not f"{path}/".startswith(_IGNORED_FILES)
+def _next_data(file: int, position: int) -> int:
+    """The first position with data, from `position` on; _END if only a hole follows, or the file ends."""
     try:
-        with os.scandir(descriptor) as entries:
-            names = [entry.name for entry in entries if any_file or entry.is_dir(follow_symlinks=False)]
-    finally:
-        os.close(descriptor)
-    return (entry for entry in names if not _is_ignored(os.path.join(path, entry)))
+        return os.lseek(file, position, os.SEEK_DATA)
+    except OSError as exc:
+        if exc.errno == errno.ENXIO:
+            return _END
+        raise

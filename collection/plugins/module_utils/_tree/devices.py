@@ -24,17 +24,29 @@ def remove_devices(tree: str, log: Log) -> bool:
     A node is the host's device for each process that can open the node, with or without a container.
     """
     count = 0
-    for relpath in beneath.find(tree, "(", "-type", "b", "-o", "-type", "c", ")"):
-        handle = beneath.open_beneath(tree, relpath, os.O_PATH)
-        status = os.fstat(handle)
-        os.close(handle)
-        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-        if stat.S_ISBLK(status.st_mode) or device not in _HARMLESS:
-            beneath.remove_file(tree, relpath)
-            count += 1
-            if count <= _NAMED:
-                name = re.sub("[^ -~]", "?", relpath[-200:])
-                log(f"removed the device node {name} ({'block' if stat.S_ISBLK(status.st_mode) else 'character'} device {device[0]}:{device[1]})")
+    for names, directories, enter in beneath.walk(tree):
+        directory = directories[0]
+        device = os.fstat(directory).st_dev
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if os.lstat(entry.name, dir_fd=directory).st_dev == device:
+                        enter(entry.name)
+                elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False) and (node := _harmful(directory, entry.name)):
+                    os.unlink(entry.name, dir_fd=directory)
+                    count += 1
+                    if count <= _NAMED:
+                        name = re.sub("[^ -~]", "?", os.path.join(*names, entry.name)[-200:])
+                        log(f"removed the device node {name} ({node})")
     if count > _NAMED:
         log(f"removed {count - _NAMED} more device nodes")
     return count > 0
+
+
+def _harmful(directory: int, name: str) -> str:
+    """Kind and numbers of the device of a harmful node; empty for any other entry."""
+    status = os.lstat(name, dir_fd=directory)
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    if stat.S_ISBLK(status.st_mode):
+        return f"block device {device[0]}:{device[1]}"
+    return f"character device {device[0]}:{device[1]}" if stat.S_ISCHR(status.st_mode) and device not in _HARMLESS else ""
