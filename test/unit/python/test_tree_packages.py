@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,53 @@ def test_a_list_that_is_a_link_is_not_read(tmp_path: Path) -> None:
 def test_a_list_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(packages, "_LIMIT", len(DPKG) - 1)
     assert packages.installed_packages(_tree(tmp_path, DPKG.encode())) is None
+
+
+def test_a_list_of_more_packages_than_any_image_has_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(packages, "_PACKAGES", 2)
+    tree = _tree(tmp_path, "\n".join(map(_package, "abc")).encode())
+    assert packages.installed_packages(tree) is None
+    Path(tree, "var/lib/dpkg/status").write_text("\n".join(map(_package, "abb")))
+    assert packages.installed_packages(tree) == {"a": "1.0", "b": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "installed"),
+    [
+        pytest.param(_package(version="1" * 246), {"git": "1" * 246}, id="the longest version that is read"),
+        pytest.param(_package(version="1" * 247), {}, id="a version that is longer"),
+        pytest.param(_package() + f"Description: {'x' * 243}Version: 2\n", {"git": "1.0"}, id="the name of a field in the middle of a long line"),
+        pytest.param(_package() + f"Description: {'x' * 243}\n\nVersion: 2\n", {"git": "1.0"}, id="a long line that ends where it is cut"),
+        pytest.param(_package().rstrip("\n"), {"git": "1.0"}, id="no line feed at the end"),
+    ],
+)
+def test_long_lines(tmp_path: Path, status: str, installed: dict[str, str]) -> None:
+    assert packages.installed_packages(_tree(tmp_path, status.encode())) == installed
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(b"Package: a" + b" " * (8 << 20) + b"b\n", id="blanks"),
+        pytest.param(b"\n" * (2 << 20), id="empty lines"),
+        pytest.param(b"".join(b"Package: a%d\nStatus: x\nDepends: b\n\n" % number for number in range(200_000)), id="paragraphs"),
+    ],
+)
+def test_a_hostile_list_is_read_in_linear_time_and_little_memory(tmp_path: Path, status: bytes) -> None:
+    tree = _tree(tmp_path, DPKG.encode() + b"\n" + status)
+    program = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+sys.path[:0] = {[str(Path(__file__).parent)]!r}
+import conftest
+conftest.pytest_configure()
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages
+import tracemalloc
+tracemalloc.start()
+print(installed_packages({tree!r}), tracemalloc.get_traced_memory()[1] < 1 << 20)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("{'dpkg': '1.22'} True\n", "", 0)
 
 
 @pytest.mark.parametrize(
