@@ -82,8 +82,10 @@ export interface Generation {
   playbook_sha256?: Checksum;
   /** How many of the playbook's tasks changed something. */
   tasks_changed?: Count;
-  /** Changes of packages since the previous tree. Absent where one of the two trees has no dpkg. */
+  /** Changes of packages since the previous tree. Absent where one of the two trees has no dpkg, or more packages than are read. */
   packages?: Change[];
+  /** How many further changes `packages` leaves out: a record lists 10,000 changes in all, those of the newest trees first. */
+  packages_omitted?: Count;
   /** Options of `nspawn.runner.chroot` with which the tree was made. Absent when unknown. */
   creation?: Record<string, string | string[]>;
   /**
@@ -123,6 +125,8 @@ export interface LastRun {
   tasks_changed: Count;
   /** Changes of packages since the previous tree. Absent when unknown. */
   packages?: Change[];
+  /** How many further changes `packages` leaves out. */
+  packages_omitted?: Count;
   /** The work that was done, or the failure. */
   msg: string;
   /** File with the whole output of the run. */

@@ -16,7 +16,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import GENERATIONS
-from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_numbers
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
@@ -34,18 +34,20 @@ class ActionModule(ActionBase):
         self.validate_argument_spec(GENERATIONS)
         inventory = self._task.get_variable_manager()._inventory
         images = {name: image_of(inventory.get_host(name)) for name in images_of_play(task_vars)}
-        try:
-            contents = {name: record.load(Place(image.root, image.name)) for name, image in images.items() if image}
-        except PermissionError as problem:
-            return _failed(system_error(problem))
-        except RunnerError as problem:
-            return _failed(problem)
-        _show(contents)
-        return {"changed": False, "images": contents}
-
-
-def _failed(problem: RunnerError) -> dict[str, Any]:
-    return {"failed": True, "msg": str(problem)}
+        contents: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, image in images.items():
+            if image is None:
+                continue
+            # A record that cannot be read hides only the trees of its image.
+            try:
+                contents[name] = record.load(Place(image.root, image.name))
+            except (RunnerError, OSError) as problem:
+                problems.append(str(system_error(problem) if isinstance(problem, OSError) else problem))
+        if contents or not problems:
+            _show(contents)
+        result = {"changed": False, "images": contents}
+        return {**result, "failed": True, "msg": "; ".join(problems)} if problems else result
 
 
 def _show(contents: Mapping[str, Mapping[str, Any]]) -> None:
@@ -56,7 +58,7 @@ def _show(contents: Mapping[str, Mapping[str, Any]]) -> None:
     head, *lines = table([HEADER, *(_row(*entry) for entry in trees)], numbers=5)
     display.display(head)
     for line, (_name, _content, tree) in zip(lines, trees):
-        display.display("\n".join([line, *_packages(tree.get("packages") or [])]))
+        display.display("\n".join([line, *_packages(tree.get("packages") or [], tree.get("packages_omitted", 0))]))
 
 
 def _trees(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -66,9 +68,7 @@ def _trees(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _row(name: str, content: Mapping[str, Any], tree: Mapping[str, Any]) -> tuple[str, ...]:
     state = "earlier" if "retired" in tree else "held" if "hold" in content else "published"
-    counts = package_counts(tree.get("packages"))
-    numbers = [str(counts[word]) if counts else "-" for word in ("added", "removed", "upgraded")]
-    return name, tree["id"], state, _playbook(tree), _age(tree), str(tree.get("tasks_changed", "-")), *numbers
+    return name, tree["id"], state, _playbook(tree), _age(tree), str(tree.get("tasks_changed", "-")), *package_numbers(tree)
 
 
 def _playbook(tree: Mapping[str, Any]) -> str:
@@ -88,7 +88,7 @@ def _age(tree: Mapping[str, Any]) -> str:
     return f"{minutes} min"
 
 
-def _packages(packages: list[Mapping[str, str]]) -> Iterator[str]:
+def _packages(packages: list[Mapping[str, str]], omitted: int) -> Iterator[str]:
     shown = packages if display.verbosity > 0 else packages[:PACKAGES]
     for package in shown:
         old, new = package.get("from"), package.get("to")
@@ -96,3 +96,5 @@ def _packages(packages: list[Mapping[str, str]]) -> Iterator[str]:
         yield f"    {package['name']} {change}"
     if len(shown) < len(packages):
         yield f"    and {len(packages) - len(shown)} more: -v shows all"
+    if omitted:
+        yield f"    and {omitted} more, which the record leaves out"

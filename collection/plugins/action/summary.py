@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import SUMMARY
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
-from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_counts
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_numbers
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import images_of_play
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
@@ -55,9 +55,7 @@ def _nothing(groups: Mapping[str, Any]) -> dict[str, Any]:
 def _row(name: str, result: Any, check: bool) -> tuple[str, ...]:
     if not isinstance(result, Mapping):
         return name, "not run", *["-"] * 5
-    counts = package_counts(result.get("packages"))
-    numbers = [str(counts[word]) if counts else "-" for word in ("added", "removed", "upgraded")]
-    return name, _word(result, check), str(result.get("tasks_changed", 0)), *numbers, f"{float(result.get('seconds', 0)):.1f}"
+    return name, _word(result, check), str(result.get("tasks_changed", 0)), *package_numbers(result), f"{float(result.get('seconds', 0)):.1f}"
 
 
 def _word(result: Mapping[str, Any], check: bool) -> str:

@@ -53,6 +53,11 @@ packages:
   type: list
   elements: dict
   sample: [{name: git, from: "1:2.39.2-1", to: "1:2.39.5-0"}, {name: make, to: "4.3-4.1"}]
+packages_omitted:
+  description: How many further changes C(packages) leaves out.
+  returned: when a tree with more than 10,000 changes was published
+  type: int
+  sample: 2000
 generation:
   description: Id of the new tree.
   returned: when a tree was published

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,6 +63,44 @@ def test_row(content: dict[str, Any], tree: dict[str, Any], word: str, numbers: 
     assert len(row) == len(generations.HEADER)
 
 
+def _run(monkeypatch: pytest.MonkeyPatch, root: Path, *images: str) -> tuple[dict[str, Any], str]:
+    """The action's result for these images, and the lines on the terminal."""
+    lines: list[str] = []
+    monkeypatch.setattr(generations.ActionBase, "run", lambda *arguments: {})
+    monkeypatch.setattr(generations, "images_of_play", lambda task_vars: images)
+    monkeypatch.setattr(generations, "image_of", lambda name: SimpleNamespace(root=str(root), name=name))
+    monkeypatch.setattr(generations.display, "display", lines.append)
+    action: Any = object.__new__(generations.ActionModule)
+    action.validate_argument_spec = lambda spec: None
+    inventory = SimpleNamespace(get_host=lambda name: name)
+    action._task = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(_inventory=inventory))
+    return action.run(None, {}), "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["no JSON", "too large", "a directory"])
+def test_a_record_that_cannot_be_read_hides_no_other_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    for name in ("aa", "bb", "cc"):
+        (tmp_path / f".nspawn-runner/{name}").mkdir(parents=True)
+    for name in ("aa", "cc"):
+        content = {"format": 1, "image": name, "generations": [{"id": ID}]}
+        (tmp_path / f".nspawn-runner/{name}/state.json").write_text(json.dumps(content))
+    bad = tmp_path / ".nspawn-runner/bb/state.json"
+    if kind == "a directory":
+        bad.mkdir()
+    else:
+        bad.write_text("{" if kind == "no JSON" else "{}" + " " * (16 << 20))
+    result, lines = _run(monkeypatch, tmp_path, "aa", "bb", "cc")
+    assert [*result["images"]] == ["aa", "cc"]
+    assert result["failed"]
+    assert str(bad) in result["msg"]
+    assert "image" in lines
+    assert [name for name in ("aa", "cc") if f"\n{name} " not in lines] == []
+
+
+def test_without_a_problem_the_list_does_not_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert _run(monkeypatch, tmp_path, "aa")[0] == {"changed": False, "images": {"aa": {"format": 1, "image": "aa", "generations": []}}}
+
+
 @pytest.mark.parametrize(
     ("content", "trees"),
     [
@@ -84,12 +125,19 @@ def test_trees(content: dict[str, Any], trees: list[int]) -> None:
 )
 def test_packages_are_shown_up_to_ten(monkeypatch: pytest.MonkeyPatch, verbosity: int, number: int, lines: int) -> None:
     monkeypatch.setattr(generations.display, "verbosity", verbosity)
-    shown = list(generations._packages([{"name": f"p{n}", "to": "1"} for n in range(number)]))
+    shown = list(generations._packages([{"name": f"p{n}", "to": "1"} for n in range(number)], 0))
     assert len(shown) == lines
     assert (f"{number - 10} more" in shown[-1] if shown else False) == (verbosity == 0 and number > 10)
+
+
+def test_packages_that_the_record_leaves_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generations.display, "verbosity", 1)
+    shown = list(generations._packages([{"name": "a", "to": "1"}], 7))
+    assert len(shown) == 2
+    assert " 7 more" in shown[-1]
 
 
 def test_a_package_shows_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generations.display, "verbosity", 0)
     packages = [{"name": "a", "to": "1"}, {"name": "b", "from": "1"}, {"name": "c", "from": "1", "to": "2"}]
-    assert [line.split(maxsplit=1) for line in generations._packages(packages)] == [["a", "added 1"], ["b", "removed 1"], ["c", "1 -> 2"]]
+    assert [line.split(maxsplit=1) for line in generations._packages(packages, 0)] == [["a", "added 1"], ["b", "removed 1"], ["c", "1 -> 2"]]

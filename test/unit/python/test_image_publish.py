@@ -52,6 +52,17 @@ def test_the_first_tree_is_renamed_to_its_place(place: Place) -> None:
     assert sorted(os.listdir(place.state)) == ["generations", "state.json"]
 
 
+def test_the_journal_of_a_swap_can_be_read_whatever_the_number_of_packages(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    _tree(place.staged, "new")
+    journals: list[Any] = []
+    complete = publish._complete
+    monkeypatch.setattr(publish, "_complete", lambda place, journal: journals.append(record.read_json(place.journal)) or complete(place, journal))
+    generation = publish.publish(place, {"packages": [{"name": f"{index:0511}", "to": "1" * 255} for index in range(50_000)]})
+    assert len(generation["packages"]) + generation["packages_omitted"] == 50_000
+    assert journals[0]["content"] == record.load(place)
+    assert record.load(place)["published"] == generation
+
+
 def test_the_tree_before_becomes_a_generation(place: Place) -> None:
     _tree(place.path, "old")
     _tree(place.staged, "new")

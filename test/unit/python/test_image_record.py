@@ -204,6 +204,55 @@ def test_a_fifo_in_place_of_a_record_does_not_block(place: Place) -> None:
         record.load(place)
 
 
+def _packages(number: int) -> list[dict[str, str]]:
+    return [{"name": f"p{index}", "from": "1", "to": "2"} for index in range(number)]
+
+
+def test_a_record_of_any_number_of_packages_can_be_read_again(place: Place) -> None:
+    longest = [{"name": f"{index:0255}:{'x' * 255}", "from": "1" * 255, "to": "2" * 255} for index in range(50_000)]
+    tree = {"id": ID, "packages": longest}
+    record.save(place, {**GOOD, "published": tree, "last_run": {"packages": longest, "msg": "\x1b" * 1_000_000}, "generations": [tree] * 20})
+    content = record.load(place)
+    assert content["published"]["packages"] == longest[:10_000]
+    assert content["published"]["packages_omitted"] == 40_000
+    assert content["generations"][19] == {"id": ID, "packages": [], "packages_omitted": 50_000}
+
+
+def test_the_packages_of_the_newest_trees_are_kept(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    monkeypatch.setattr(record, "_CHANGES", 10)
+    trees = [{"id": ID, "packages": _packages(number)} for number in (4, 3, 5)]
+    content = {**GOOD, "last_run": {"packages": _packages(2)}, "published": trees[0], "generations": [*trees[1:], {"id": ID}]}
+    before = json.dumps(content)
+    record.save(place, content)
+    assert json.dumps(content) == before
+    saved = record.load(place)
+    assert (saved["published"], saved["last_run"], saved["generations"][0]) == (content["published"], content["last_run"], trees[1])
+    assert saved["generations"][1:] == [{"id": ID, "packages": _packages(1), "packages_omitted": 4}, {"id": ID}]
+    record.save(place, {**saved, "generations": [trees[1], *saved["generations"]]})
+    assert record.load(place)["generations"][2] == {"id": ID, "packages": [], "packages_omitted": 5}
+
+
+def test_a_record_that_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    path = _state(place, GOOD)
+    before = path.read_bytes()
+    monkeypatch.setattr(record, "_LIMIT", 1000)
+    with pytest.raises(RunnerError) as error:
+        record.save(place, {**GOOD, "generations": [{"id": ID}] * 100})
+    assert str(path) in error.value.found
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_is_too_large_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    path = _state(place, GOOD)
+    monkeypatch.setattr(record, "_LIMIT", path.stat().st_size)
+    assert record.load(place) == GOOD
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(RunnerError) as error:
+        record.load(place)
+    assert "is larger than" in error.value.found
+    assert "restore it from a backup" in error.value.remedy
+
+
 def test_ids_are_of_the_record_and_of_the_directories(place: Place) -> None:
     for name in ("20260101T000000Z", "20260102T000000Z"):
         os.makedirs(os.path.join(place.generations, name))

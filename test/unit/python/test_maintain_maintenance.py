@@ -130,7 +130,7 @@ def test_check_mode_shows_a_creation(monkeypatch: pytest.MonkeyPatch, diff: bool
 
 
 PACKAGES = [{"name": "a", "to": "1"}, {"name": "b", "from": "1", "to": "2"}]
-PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, [])
+PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,12 @@ PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, [])
             {"creation_changed": ["nspawn_runner_mirror", "nspawn_runner_packages"]},
             "1 task changed; nspawn_runner_mirror and nspawn_runner_packages changed since",
             id="variables of the creation that changed",
+        ),
+        pytest.param(
+            {"published": PUBLISHED._replace(omitted=7)},
+            {"packages": PACKAGES, "packages_omitted": 7},
+            "2 tasks changed; 1 package added; 1 package upgraded; 7 more packages changed; published as 20261124T231500Z",
+            id="more packages than the record lists",
         ),
         pytest.param(
             {"published": PUBLISHED._replace(packages=[], notes=["the next run completes the record"])},
@@ -300,7 +306,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     place = Place(str(tmp_path), "aa")
     os.makedirs(place.state)
     record.save(place, {"format": 1, "image": "aa", "generations": [], "published": {"id": "20261123T231500Z"}})
-    result = {"result": "published", "msg": "done", "log": "/last.log", "tasks_changed": 2, "packages": packages}
+    result = {"result": "published", "msg": "done", "log": "/last.log", "tasks_changed": 2, "packages": packages, "packages_omitted": 3}
     maintenance._record_run(place, "2026-11-24T08:00:00Z", 1.5, result)
     content = record.load(place)
     assert content["published"] == {"id": "20261123T231500Z"}
@@ -310,6 +316,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         *("done", "/last.log"),
     )
     assert ("packages" in run) == kept
+    assert run["packages_omitted"] == 3
 
 
 def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_trees_with_too_many_directories_count_as_different(monkeypatch: pytest.
 
 
 def test_a_path_of_any_length_is_compared_in_bounded_memory(deep: Callable[[Path, int], int], trees: tuple[Path, Path]) -> None:
-    bottoms = [deep(tree, 3_000) for tree in trees]
+    bottoms = [deep(tree, 2_200) for tree in trees]
     tracemalloc.start()
     assert _difference(trees) is None
     os.mkdir("new", dir_fd=bottoms[0])

@@ -96,7 +96,12 @@ def sync_directory(path: str) -> None:
 
 def write_json(path: str, content: dict[str, Any]) -> None:
     """Replaces a file by a JSON object, as `write_text` does."""
-    write_text(path, f"{json.dumps(content, indent=2)}\n")
+    write_text(path, json_text(content))
+
+
+def json_text(content: dict[str, Any]) -> str:
+    """The text of a file with a JSON object, in ASCII."""
+    return f"{json.dumps(content, indent=2)}\n"
 
 
 def write_text(path: str, text: str) -> None:

@@ -43,7 +43,7 @@ def publish(place: Place, details: dict[str, Any], tell: Log = ignore) -> dict[s
     content["published"] = new
     content.pop("hold", None)
     swap(place, place.staged, content, old, tell)
-    return new
+    return record.bounded(content)["published"]
 
 
 def retire(place: Place) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -78,7 +78,7 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
             "new": files.identity(source),
             "old": files.identity(place.path) if old else None,
             "old_id": old["id"] if old else None,
-            "content": content,
+            "content": record.bounded(content),
         }
         files.write_json(place.journal, journal)
     except OSError as exc:

@@ -23,7 +23,11 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.image_state im
 FORMAT = 1
 _ID = r"\d{8}T\d{6}Z"
 _ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
+# Bytes of a file that is read, and changes of packages that a record lists: packages with the longest names and versions still fit into the file.
 _LIMIT = 16 << 20
+_CHANGES = 10_000
+# Characters of the last run's message, which can quote the output of a program in the tree.
+_MESSAGE = 4096
 # Another program may write 3 for 3.0.
 _TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
 _RESTORE = "restore it from a backup, or move it away"
@@ -78,7 +82,10 @@ def read_json(path: str) -> Any:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
-            return json.loads(file.read(_LIMIT))
+            text = file.read(_LIMIT + 1)
+        if len(text) > _LIMIT:
+            raise RunnerError(f"{path} is larger than {_LIMIT >> 20} MiB", _RESTORE)
+        return json.loads(text)
     except FileNotFoundError:
         return None
     except OSError as exc:
@@ -88,8 +95,31 @@ def read_json(path: str) -> Any:
 
 
 def save(place: Place, content: dict[str, Any]) -> None:
-    """Replaces the image's state.json. Raises RunnerError."""
-    files.write_json(os.path.join(place.state, layout.STATE_FILE), content)
+    """Replaces the image's state.json. Raises RunnerError, also for a record that could not be read again."""
+    path = os.path.join(place.state, layout.STATE_FILE)
+    text = files.json_text(bounded(content))
+    if len(text) > _LIMIT:
+        raise RunnerError(f"{path} would be larger than {_LIMIT >> 20} MiB")
+    files.write_text(path, text)
+
+
+def bounded(content: dict[str, Any]) -> dict[str, Any]:
+    """The record as it is saved: with at most _CHANGES changes of packages, those of the newest trees first, so that it can be read again."""
+    left = _CHANGES
+
+    def cut(entry: dict[str, Any]) -> dict[str, Any]:
+        nonlocal left
+        packages = entry.get("packages", [])
+        room, left = left, max(0, left - len(packages))
+        if len(packages) <= room:
+            return entry
+        return {**entry, "packages": packages[:room], "packages_omitted": entry.get("packages_omitted", 0) + len(packages) - room}
+
+    # In this order.
+    newest = {name: cut(content[name]) for name in ("published", "last_run") if name in content}
+    if "msg" in newest.get("last_run", {}):
+        newest["last_run"] = {**newest["last_run"], "msg": newest["last_run"]["msg"][:_MESSAGE]}
+    return {**content, **newest, "generations": [cut(entry) for entry in content["generations"]]}
 
 
 def now() -> str:

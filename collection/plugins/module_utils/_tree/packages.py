@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
@@ -94,3 +94,10 @@ def package_counts(packages: Sequence[Mapping[str, str]] | None) -> dict[str, in
     for package in packages:
         counts["added" if "from" not in package else "removed" if "to" not in package else "upgraded"] += 1
     return counts
+
+
+def package_numbers(tree: Mapping[str, Any]) -> list[str]:
+    """Texts of these numbers for a table, from the record of a tree: "-" if the changes are unknown, "12+" if the record leaves some out."""
+    counts = package_counts(tree.get("packages"))
+    more = "+" if tree.get("packages_omitted") else ""
+    return [f"{counts[word]}{more}" if counts else "-" for word in ("added", "removed", "upgraded")]

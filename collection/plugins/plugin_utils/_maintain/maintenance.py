@@ -66,6 +66,8 @@ class _Published(NamedTuple):
 
     id: str
     packages: list[dict[str, str]] | None
+    # How many further changes of packages the record leaves out.
+    omitted: int
     # Sentences about steps that the next run has to complete.
     notes: list[str]
 
@@ -265,7 +267,7 @@ def _publish(job: Job, before: dict[str, str] | None, tasks_changed: int, create
         details["creation"] = created_by
     notes: list[str] = []
     generation = publish(job.place, details, notes.append)
-    return _Published(generation["id"], packages, notes)
+    return _Published(generation["id"], generation.get("packages"), generation.get("packages_omitted", 0), notes)
 
 
 def _describe(facts: _Facts) -> Result:
@@ -284,14 +286,16 @@ def _describe(facts: _Facts) -> Result:
     if facts.published:
         result.update(packages=facts.published.packages, generation=facts.published.id)
         parts += [_counted(count, "package", word) for word, count in package_counts(facts.published.packages).items() if count]
+        if facts.published.omitted:
+            result["packages_omitted"] = facts.published.omitted
+            parts.append(f"{facts.published.omitted} more packages changed")
         parts += [f"published as {facts.published.id}", *facts.published.notes]
     return {**result, "msg": "; ".join(parts)}
 
 
 def _record_run(place: Place, started: str, seconds: float, result: Mapping[str, Any]) -> None:
     run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
-    if result.get("packages") is not None:
-        run["packages"] = result["packages"]
+    run.update({name: result[name] for name in ("packages", "packages_omitted") if result.get(name) is not None})
     # On a full or read-only disk the run itself has failed for that reason already.
     with suppress(RunnerError, OSError):
         record.save(place, {**record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})

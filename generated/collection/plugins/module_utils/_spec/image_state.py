@@ -17,6 +17,7 @@ GENERATION: dict[str, str] = {
     "playbook_sha256": "str",
     "tasks_changed": "int",
     "packages": "list",
+    "packages_omitted": "int",
     "creation": "dict",
     "mounts": "list",
 }
@@ -31,6 +32,7 @@ LAST_RUN: dict[str, str] = {
     "result": "str",
     "tasks_changed": "int",
     "packages": "list",
+    "packages_omitted": "int",
     "msg": "str",
     "log": "str",
 }
