@@ -45,8 +45,10 @@ _STARTED = b"started\n"
 _START = ["/bin/sh", "-c", 'echo started; exec "$@"', "sh"]
 # Seconds between two tries on a tree in use.
 _PAUSE = 0.5
-# Largest output of a command, in bytes. Ansible keeps several copies in memory.
-_LIMIT = 1 << 30
+# Bytes of an output stream that are kept: the beginning and the end. Ansible has several copies in memory.
+_LIMIT = 64 << 20
+# A directory of Ansible's for a module that is copied to the tree.
+_MODULE_DIRECTORY = "/ansible-tmp-"
 
 
 class Connection(ConnectionBase):
@@ -115,7 +117,8 @@ class Connection(ConnectionBase):
         module = _MODULE.fullmatch(cmd) if in_data else None
         if module:
             request["python"] = module["python"]
-        return self._run(request, io.BytesIO(in_data or b""))
+        # Ansible parses the whole standard output of a module.
+        return self._run(request, io.BytesIO(in_data or b""), whole=bool(in_data) or _MODULE_DIRECTORY in cmd)
 
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)
@@ -145,22 +148,26 @@ class Connection(ConnectionBase):
                 raise AnsibleError(f"{out_path} cannot be written: {problem.strerror}") from problem
             raise
 
-    def _run(self, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None" = None) -> tuple[int, bytes, bytes]:
-        """Runs a request. Returns the exit status, standard output, which is empty when a sink takes the output, and standard error."""
+    def _run(self, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None" = None, whole: bool = False) -> tuple[int, bytes, bytes]:
+        """Runs a request. Returns the exit status, standard output, which is empty when a sink takes the output, and standard error.
+
+        `whole`: a part of standard output is of no use.
+        """
         try:
             for attempt in range(3):
                 claim = self._session()
                 if claim.no_agent:
-                    return self._run_alone(claim, request, source, sink)
+                    return self._run_alone(claim, request, source, sink, whole)
                 early, self._early = self._early, None
                 with suppress(exchange.NotBegun), exchange.in_session(early or self._reach(), request) as running:
-                    return exchange.exchange(running, claim.run, source, sink, _LIMIT)
+                    return exchange.exchange(running, claim.run, source, sink, _LIMIT, whole=whole)
                 # The agent has not begun this command. The first time, the early connection may have reached the agent of an earlier session.
                 if attempt:
                     self._end_session()
             failure = RunnerError(f"the agent in the container on {self._tree} accepts no commands", "check that /usr/bin/python3 works in this tree")
         except exchange.TooMuch:
-            problem = RunnerError(f"a command in {self._tree} printed more than {_LIMIT} bytes", "let the command write a file, and fetch the file")
+            found = f"a module in {self._tree} printed more than {_LIMIT >> 20} MiB, of which Ansible needs all"
+            problem = RunnerError(found, "let the task write its output to a file, and fetch the file")
             raise AnsibleError(str(problem)) from None
         except exchange.RunEnded:
             failure = RunnerError("this task's run of Ansible has ended")
@@ -169,7 +176,7 @@ class Connection(ConnectionBase):
             failure = RunnerError(f"{client.what_died(claim, self._tree, self._early is not None)}; the next task starts a new session")
         raise AnsibleConnectionFailure(str(failure))
 
-    def _run_alone(self, claim: client.Claim, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None") -> tuple[int, bytes, bytes]:
+    def _run_alone(self, claim: client.Claim, request: dict[str, Any], source: BinaryIO, sink: "exchange.Sink | None", whole: bool) -> tuple[int, bytes, bytes]:
         # Imported here, since most tasks run in a session and need none of this.
         from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import BUSY_MESSAGE
         from ansible_collections.nspawn.runner.plugins.module_utils._spec.exit_statuses import BUSY, FAILED
@@ -181,12 +188,15 @@ class Connection(ConnectionBase):
         deadline = time.monotonic() + self.get_option("busy_timeout")
         while True:
             source.seek(0)
-            stdout, keep = exchange.kept(_LIMIT)
+            stdout, keep = exchange.kept(_LIMIT, whole)
             take, has_started = exchange.after_marker(_STARTED, sink or keep)
-            with exchange.in_own_container([WRAPPER, self._tree, *_START, *request["command"]]) as running:
-                status, _stdout, stderr = exchange.exchange(running, claim.run, source, take, _LIMIT)
+            try:
+                with exchange.in_own_container([WRAPPER, self._tree, *_START, *request["command"]]) as running:
+                    status, _stdout, stderr = exchange.exchange(running, claim.run, source, take, _LIMIT, patience=exchange.TIMEOUT)
+            except exchange.NotBegun:
+                raise AnsibleConnectionFailure(f"no container was ready on {self._tree} after {exchange.TIMEOUT} s") from None
             if has_started():
-                return status, stdout.getvalue(), stderr
+                return status, stdout(), stderr
             message = stderr.decode(errors="replace").strip()
             busy = status == BUSY or (status == 1 and BUSY_MESSAGE in message)
             if busy and time.monotonic() < deadline:
@@ -194,7 +204,7 @@ class Connection(ConnectionBase):
             elif busy or status == FAILED:
                 raise AnsibleConnectionFailure(message or f"no container starts on {self._tree}: exit status {status}")
             else:
-                return status, stdout.getvalue(), stderr
+                return status, stdout(), stderr
 
     def _end_session(self) -> None:
         self.close()

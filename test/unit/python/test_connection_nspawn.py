@@ -70,7 +70,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim, wrapper:
     connection: Any = object.__new__(nspawn.Connection)
     connection._tree = str(tmp_path)
     connection.get_option = lambda name: patience
-    return connection._run_alone(claim, {"command": ["/bin/sh", "-c", command]}, io.BytesIO(b"input"), None)
+    return connection._run_alone(claim, {"command": ["/bin/sh", "-c", command]}, io.BytesIO(b"input"), None, False)
 
 
 START = 'shift; exec "$@"'
@@ -115,6 +115,32 @@ def test_another_failure_before_the_start_is_the_result(monkeypatch: pytest.Monk
 def test_a_busy_tree_is_waited_for_and_gets_the_whole_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:
     wrapper = f"[ -e {tmp_path}/second ] || {{ touch {tmp_path}/second; exit 75; }}; {START}"
     assert _run(monkeypatch, tmp_path, claim, wrapper, "cat", patience=60) == (0, b"input", b"")
+
+
+def test_a_container_that_hangs_at_its_start_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:
+    monkeypatch.setattr(nspawn.exchange, "TIMEOUT", 0.2)
+    with pytest.raises(AnsibleConnectionFailure) as error:
+        _run(monkeypatch, tmp_path, claim, "exec sleep 600")
+    assert str(error.value) == f"no container was ready on {tmp_path} after 0.2 s"
+
+
+@pytest.mark.parametrize(
+    ("command", "in_data", "whole"),
+    [
+        pytest.param("/bin/sh -c /usr/bin/python3", b"code", True, id="a module by pipelining"),
+        pytest.param("/bin/sh -c '/usr/bin/python3 /root/.ansible/tmp/ansible-tmp-1.2-3/AnsiballZ_ping.py && sleep 0'", None, True, id="a copied module"),
+        pytest.param("/bin/sh -c 'make check'", None, False, id="a plain command"),
+    ],
+)
+def test_the_output_of_a_module_has_to_be_whole(monkeypatch: pytest.MonkeyPatch, command: str, in_data: bytes | None, whole: bool) -> None:
+    asked: list[bool] = []
+    connection: Any = object.__new__(nspawn.Connection)
+    connection.get_option = lambda name: "/bin/sh"
+    connection._show = lambda text: None
+    connection._run = lambda request, source, whole: asked.append(whole) or (0, b"", b"")
+    monkeypatch.setattr(nspawn.ConnectionBase, "exec_command", lambda *arguments, **options: None)
+    connection.exec_command(command, in_data)
+    assert asked == [whole]
 
 
 def test_async_needs_a_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, claim: Claim) -> None:

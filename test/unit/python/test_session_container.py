@@ -140,6 +140,7 @@ def test_a_container_is_ready_when_its_agent_says_so(monkeypatch: pytest.MonkeyP
         pytest.param(b"Failed to allocate namespaces\n", True, RunnerError, "Failed to allocate namespaces", id="no container"),
         pytest.param(b"", True, RunnerError, "/srv/aa", id="a container that prints nothing"),
         pytest.param(b"", False, RunnerError, "/srv/aa", id="a container that hangs"),
+        pytest.param(b"started\n", False, RunnerError, "no agent", id="a Python that hangs"),
         pytest.param(b"started\n", True, container.NoAgent, "/usr/bin/python3", id="no Python"),
         pytest.param(b"started\nImportError: zlib\n", True, container.NoAgent, "ImportError: zlib", id="a Python that does not work"),
         pytest.param(b"not ready\n", True, RunnerError, "not ready", id="a line that only contains the word"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -11,10 +12,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +35,9 @@ def run() -> Iterator[int]:
     os.close(descriptor)
 
 
-def _exchange(run: int, script: str, given: bytes = b"", sink: exchange.Sink | None = None, limit: int = LIMIT) -> tuple[int, bytes, bytes]:
+def _exchange(run: int, script: str, given: bytes = b"", sink: exchange.Sink | None = None, limit: int = LIMIT, **options: Any) -> tuple[int, bytes, bytes]:
     with exchange.in_own_container(["/bin/sh", "-c", script]) as running:
-        return exchange.exchange(running, run, io.BytesIO(given), sink, limit)
+        return exchange.exchange(running, run, io.BytesIO(given), sink, limit, **options)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +63,42 @@ def test_a_sink_takes_the_output_instead(run: int) -> None:
     assert b"".join(blocks) == b"x" * 200_000
 
 
-@pytest.mark.parametrize("stream", ["", ">&2"])
-def test_more_output_than_the_limit_is_refused(run: int, stream: str) -> None:
-    assert _exchange(run, f"printf 1234 {stream}", limit=4)[0] == 0
+def test_an_output_that_has_to_be_whole_is_refused_beyond_the_limit(run: int) -> None:
+    assert _exchange(run, "printf 1234; printf 12345678 >&2", limit=4, whole=True)[:2] == (0, b"1234")
     with pytest.raises(exchange.TooMuch):
-        _exchange(run, f"printf 12345 {stream}", limit=4)
+        _exchange(run, "printf 12345; sleep 600", limit=4, whole=True)
+
+
+@pytest.mark.parametrize("redirection", ["", ">&2"])
+def test_of_more_output_than_the_limit_the_beginning_and_the_end_are_kept(run: int, redirection: str) -> None:
+    status, *outputs = _exchange(run, f"printf first {redirection}; head -c 3000000 /dev/zero {redirection}; printf last {redirection}; exit 3", limit=1000)
+    output = outputs[1 if redirection else 0]
+    head, words, tail = output.split(b"\n")
+    assert (status, len(head), len(tail), head[:5], tail[-4:]) == (3, 500, 500, b"first", b"last")
+    assert words == b"[nspawn.runner: 2999009 bytes are left out here, since this output has more than 1000]"
+
+
+def test_the_host_needs_little_memory_for_any_output() -> None:
+    program = f"""
+import io, os, resource, sys
+sys.path[:0] = {[str(Path(__file__).parent)]!r}
+import conftest
+conftest.pytest_configure()
+from ansible_collections.nspawn.runner.plugins.module_utils._session import exchange
+with exchange.in_own_container(["/bin/sh", "-c", "head -c 250000000 /dev/zero; head -c 250000000 /dev/zero >&2"]) as running:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    results = exchange.exchange(running, os.pidfd_open(os.getpid()), io.BytesIO(), None, 8 << 20)
+print(results[0], max(map(len, results[1:])) < 9 << 20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 48 << 10)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.stderr) == ("0 True True\n", "")
+
+
+def test_a_container_that_prints_nothing_has_not_begun(run: int) -> None:
+    with pytest.raises(exchange.NotBegun):
+        _exchange(run, "while echo noise >&2; do sleep 0.05; done", patience=0.3)
+    assert _exchange(run, "echo; sleep 0.6; exit 3", patience=0.3)[0] == 3
+    assert _exchange(run, "exit 3", patience=600)[0] == 3
 
 
 def test_a_process_in_the_background_is_not_waited_for(run: int) -> None:
@@ -85,17 +120,26 @@ def test_status(status: int, expected: int) -> None:
     assert exchange._status(status) == expected
 
 
-@pytest.mark.parametrize(("blocks", "kept"), [([b"abc"], True), ([b"ab", b"c"], True), ([b""], True), ([b"abcd"], False), ([b"abc", b"d"], False)])
-def test_a_buffer_keeps_at_most_its_limit(blocks: list[bytes], kept: bool) -> None:
-    buffer, keep = exchange.kept(3)
-    if not kept:
-        with pytest.raises(exchange.TooMuch):
-            for block in blocks:
-                keep(block)
-        return
-    for block in blocks:
-        keep(block)
-    assert buffer.getvalue() == b"".join(blocks)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("limit", [2, 7, 10])
+def test_kept_bytes_are_the_first_and_the_last_in_blocks_of_any_size(limit: int, size: int) -> None:
+    stream = bytes(range(ord("A"), ord("A") + 50))
+    for length in range(51):
+        result, keep = exchange.kept(limit)
+        for start in range(0, length, size):
+            keep(stream[start : min(start + size, length)])
+        head, _words, tail = result().split(b"\n") if length > limit else (result(), b"", b"")
+        assert head == (stream[: limit - limit // 2] if length > limit else stream[:length])
+        assert tail == (stream[length - limit // 2 : length] if length > limit else b"")
+
+
+@pytest.mark.parametrize(("blocks", "refused"), [([b"abc"], False), ([b"ab", b"c"], False), ([b""], False), ([b"abcd"], True), ([b"abc", b"d"], True)])
+def test_a_stream_that_has_to_be_whole_has_at_most_the_limit(blocks: list[bytes], refused: bool) -> None:
+    result, keep = exchange.kept(3, whole=True)
+    with pytest.raises(exchange.TooMuch) if refused else nullcontext():
+        for block in blocks:
+            keep(block)
+    assert refused or result() == b"".join(blocks)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +227,30 @@ def test_an_agent_that_does_not_begin_has_run_no_command(when: str) -> None:
     assert connection.fileno() == -1
 
 
+def test_the_rest_of_a_pipe_is_read_in_blocks(run: int) -> None:
+    blocks: list[int] = []
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
+    os.set_blocking(reader, False)
+    os.write(writer, b"x" * (1 << 20))
+    # Not more than the pipe had at first.
+    exchange._take_rest(reader, lambda block: blocks.append(len(block)) or os.write(writer, b"y" * len(block)))
+    assert (sum(blocks), max(blocks) <= exchange.BLOCK) == (1 << 20, True)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_an_agent_that_never_begins_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(exchange, "TIMEOUT", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "agent"))
+        listener.listen(1)
+        # No connection is accepted. The third one finds no place in the queue.
+        for _attempt in range(3):
+            with pytest.raises(exchange.NotBegun), exchange.in_session(exchange.reach(str(tmp_path / "agent")), {"command": ["x"]}):
+                pass
+
+
 def test_a_session_leaves_no_descriptor_open(run: int) -> None:
     before = os.listdir("/proc/self/fd")
     with _agent(_answer(b"0")) as connection, exchange.in_session(connection, {"command": ["x"]}) as running:
@@ -212,4 +280,4 @@ def test_a_marker_is_dropped_and_a_stream_without_it_is_whole(blocks: list[bytes
     take, has_marker = exchange.after_marker(b"ready\n", keep)
     for block in blocks:
         take(block)
-    assert (has_marker(), stdout.getvalue()) == (found, rest)
+    assert (has_marker(), stdout()) == (found, rest)

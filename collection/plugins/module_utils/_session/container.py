@@ -209,8 +209,9 @@ def _wait(running: Container, tree: str) -> None:
     lines = [line for line in running.tail if line not in ("", "started")]
     if any(BUSY_MESSAGE in line for line in lines):
         raise Busy(f"the tree {tree} is in use by a container of systemd-nspawn, such as a job", "wait until it ends")
-    if started:
+    if started and ended:
         raise NoAgent("; ".join(lines) or f"{_PYTHON} is missing")
     if ended:
         raise RunnerError(f"no container starts on {tree}{'' if lines else ', and systemd-nspawn prints no reason'}", output=lines)
-    raise RunnerError(f"no container was ready on {tree} after {_START} s", output=lines)
+    missing = "agent in the container" if started else "container"
+    raise RunnerError(f"no {missing} was ready on {tree} after {_START} s", output=lines)

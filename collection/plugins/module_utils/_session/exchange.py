@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import os
 import selectors
@@ -14,6 +13,7 @@ import socket
 import struct
 import subprocess
 import termios
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +22,9 @@ from typing import IO, Any, BinaryIO, NamedTuple, cast
 BLOCK = 1 << 20
 Sink = Callable[[bytes], Any]
 Connection = socket.socket
-# Seconds for the agent's first answer, which comes at once unless an upgrade has just replaced the tree's Python.
-_TIMEOUT = 60
+# Seconds for the agent's first answer, which comes at once unless an upgrade has just replaced the tree's Python, and for the first output
+# of a container that tells of its start.
+TIMEOUT = 60
 
 
 class NotBegun(Exception):
@@ -39,7 +40,7 @@ class RunEnded(Exception):
 
 
 class TooMuch(Exception):
-    """The command printed more than the limit."""
+    """The command printed more than the limit, and its output is of no use in part."""
 
 
 class Running(NamedTuple):
@@ -64,7 +65,7 @@ def frame(request: dict[str, Any]) -> bytes:
 def reach(agent: str) -> Connection | None:
     """A connection for one request to the agent with this socket; None if no agent listens."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_TIMEOUT)
+    connection.settimeout(TIMEOUT)
     try:
         connection.connect(agent)
     except OSError:
@@ -141,16 +142,20 @@ def _status(status: int) -> int:
     return 128 - status if status < 0 else status & 0xFF
 
 
-def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, limit: int) -> tuple[int, bytes, bytes]:
+def exchange(
+    running: Running, run: int, source: BinaryIO, sink: Sink | None, limit: int, *, whole: bool = False, patience: float | None = None
+) -> tuple[int, bytes, bytes]:
     """Relays the streams until the command ends, and returns exit status, standard output and standard error.
 
-    `source`: the standard input. `sink`: takes the standard output, of which nothing is returned then. `limit`: bytes of a stream that are
-    kept; more raise TooMuch. `run`: a descriptor of Ansible's main process (pidfd), whose end raises RunEnded. Processes that the command
-    leaves in the background can hold the streams, and are not waited for.
+    `source`: the standard input. `sink`: takes the standard output, of which nothing is returned then. `limit`, `whole`: see kept(), for standard
+    output; of standard error a part is always enough. `run`: a descriptor of Ansible's main process (pidfd), whose end raises RunEnded.
+    `patience`: seconds for the first byte of standard output; none in this time raises NotBegun. Processes that the command leaves in the
+    background can hold the streams, and are not waited for.
     """
-    stdout, keep_stdout = kept(limit)
+    stdout, keep_stdout = kept(limit, whole)
     stderr, keep_stderr = kept(limit)
     outputs = ((running.stdout, sink or keep_stdout), (running.stderr, keep_stderr))
+    deadline = None if patience is None else time.monotonic() + patience
     with selectors.DefaultSelector() as selector:
         for descriptor in (running.stdin, running.stdout, running.stderr):
             os.set_blocking(descriptor, False)
@@ -161,9 +166,11 @@ def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, li
         selector.register(run, selectors.EVENT_READ)
         while True:
             status = None
-            for key, _events in selector.select():
+            for key, _events in selector.select(deadline and max(0, deadline - time.monotonic())):
                 if key.fd == run:
                     raise RunEnded
+                if key.fd == running.stdout:
+                    deadline = None
                 if key.fd == running.ended:
                     status = running.status()
                 elif not key.data():
@@ -172,10 +179,12 @@ def exchange(running: Running, run: int, source: BinaryIO, sink: Sink | None, li
                         running.close_stdin()
             if status is not None:
                 break
+            if deadline and time.monotonic() >= deadline:
+                raise NotBegun(f"no output after {patience:g} s")
         for descriptor, take in outputs:
             if descriptor in selector.get_map():
                 _take_rest(descriptor, take)
-    return status, stdout.getvalue(), stderr.getvalue()
+    return status, stdout(), stderr()
 
 
 def _feeder(descriptor: int, source: BinaryIO) -> Callable[[], bool]:
@@ -212,23 +221,50 @@ def _drain(descriptor: int, take: Sink) -> Callable[[], bool]:
 
 def _take_rest(descriptor: int, take: Sink) -> None:
     """Reads the bytes in the pipe at the end of the command, and no more: processes in the background could print without end."""
-    rest = bytearray(4)
-    fcntl.ioctl(descriptor, termios.FIONREAD, rest)
+    number = bytearray(4)
+    fcntl.ioctl(descriptor, termios.FIONREAD, number)
+    left = struct.unpack("i", number)[0]
     # The container has the other end, and can take the bytes back.
     with suppress(BlockingIOError):
-        take(os.read(descriptor, struct.unpack("i", rest)[0]))
+        while left > 0 and (block := os.read(descriptor, min(left, BLOCK))):
+            take(block)
+            left -= len(block)
 
 
-def kept(limit: int) -> tuple[io.BytesIO, Sink]:
-    """A buffer of at most `limit` bytes, and the sink that fills the buffer."""
-    buffer = io.BytesIO()
+def kept(limit: int, whole: bool = False) -> tuple[Callable[[], bytes], Sink]:
+    """A function that returns the bytes of a stream, and the sink that takes them.
+
+    Of a stream with more than `limit` bytes the function returns the beginning and the end, half of the limit each, with a line about the gap in
+    between. `whole`: such a stream raises TooMuch instead.
+    """
+    half = limit // 2
+    head, tail = bytearray(), bytearray()
+    # The tail is a ring when it is full: `oldest` is its first byte.
+    oldest = gap = 0
 
     def keep(block: bytes) -> None:
-        if buffer.tell() + len(block) > limit:
+        nonlocal oldest, gap
+        room = limit - half - len(head)
+        head.extend(block[:room])
+        rest = memoryview(block)[room:]
+        room = half - len(tail)
+        tail.extend(rest[:room])
+        rest = rest[room:]
+        gap += len(rest)
+        if gap and whole:
             raise TooMuch
-        buffer.write(block)
+        rest = rest[-half:]
+        while rest:
+            size = min(len(rest), half - oldest)
+            tail[oldest : oldest + size] = rest[:size]
+            oldest = (oldest + size) % half
+            rest = rest[size:]
 
-    return buffer, keep
+    def result() -> bytes:
+        words = b"\n[nspawn.runner: %d bytes are left out here, since this output has more than %d]\n" % (gap, limit) if gap else b""
+        return b"".join([head, words, memoryview(tail)[oldest:], memoryview(tail)[:oldest]])
+
+    return result, keep
 
 
 def after_marker(marker: bytes, take: Sink) -> tuple[Sink, Callable[[], bool]]:
