@@ -31,6 +31,23 @@ beforeEach(async () => {
   await files(inside, { secret: "of the tree", "d/": "" });
 });
 
+test("of 250 MB that a command prints, the beginning and the end arrive, with a line about the gap", async () => {
+  const { directory, run } = host;
+  await addTransfer(directory);
+  const flood = "python3 -c 'print(chr(120) * 250000000)'";
+  const result = await run(`
+- {transfer: {do: exec_command, with: ["${flood}"], room: 250000000}, register: bytes}
+- {ansible.builtin.raw: "echo first; ${flood}; echo last", register: raw}
+- {ansible.builtin.shell: "${flood.replace("250", "70")}", register: module, ignore_errors: true}
+- ansible.builtin.assert:
+    that:
+      - bytes.rc == 0 and bytes.printed < 64 * 1024 * 1024 + 200
+      - raw.rc == 0 and raw.stdout_lines[0] == 'first' and raw.stdout_lines[-1] == 'last'
+      - raw.stdout_lines[2] is match('.nspawn.runner: 182891148 bytes are left out here')
+      - module is failed and 'printed more than 64 MiB' in module.msg`);
+  expect(result.stdout).toMatch(succeeded);
+});
+
 test("a link that points out of the tree is followed inside the tree", async () => {
   const { directory, tree, run } = host;
   await symlink(join(outside, "secret"), join(tree, "root/absolute"));
@@ -146,12 +163,33 @@ test.each([
   ["nothing", "accepts no commands: check that /usr/bin/python3 works in this tree"],
   ["noise", "was killed; the next task starts a new session"],
   ["half a status", "was killed; the next task starts a new session"],
-  ["flood", "printed more than 1073741824 bytes: let the command write a file, and fetch the file"],
 ])("an agent that answers with %s: the task fails with one sentence", async (answer, sentence) => {
   const { run } = await withHostileAgent(host, answer);
   const result = await run("- {ansible.builtin.raw: id, ignore_errors: true, ignore_unreachable: true}");
   expect(result.stdout).toContain(sentence);
   expect(result.stdout + result.stderr).not.toMatch(/Traceback|Unexpected/);
+});
+
+test("250 MB of output cost the host the memory of 64 MiB, and a module that prints so much fails with one sentence", async () => {
+  const { directory, run } = await withHostileAgent(host, "flood");
+  await addTransfer(directory);
+  const result = await run(`
+- {transfer: {do: exec_command, with: [id], room: 250000000}, register: flood}
+- {ansible.builtin.ping: , ignore_errors: true, register: module}
+- ansible.builtin.assert:
+    that:
+      - flood.rc == 0 and flood.printed > 64 * 1024 * 1024 and flood.printed < 64 * 1024 * 1024 + 200
+      - module is failed and 'printed more than 64 MiB' in module.msg`);
+  expect(result.stdout).toMatch(succeeded);
+  expect(result.stdout + result.stderr).not.toMatch(/Traceback|Unexpected/);
+});
+
+test("a task on an agent that never answers ends at the task's timeout, and the container a little later", async () => {
+  const { tree, run } = await withHostileAgent(host, "no end");
+  const result = await run("- {ansible.builtin.raw: id, timeout: 2, ignore_errors: true}");
+  expect(result.stdout).toMatch(/expected time frame|Timed out after/);
+  expect(result.stdout).toMatch(succeeded);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
 });
 
 test("descriptors from an agent are not accepted; a long line costs no memory, and deeply nested JSON ends no run", async () => {

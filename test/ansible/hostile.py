@@ -5,6 +5,7 @@
 
 import array
 import os
+import signal
 import socket
 
 BEGUN, FINE = b"\n", b"0"
@@ -21,8 +22,12 @@ def answer(kind, connection, streams):
             connection.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))])
     elif kind == "flood":
         connection.sendall(BEGUN)
-        for _megabyte in range(2000):
+        for _megabyte in range(250):
             os.write(streams[1], b"flood" * 200000)
+        connection.sendall(FINE)
+    elif kind == "no end":
+        connection.sendall(BEGUN)
+        signal.pause()
     elif kind == "one long line":
         connection.sendall(BEGUN)
         for _megabyte in range(500):
