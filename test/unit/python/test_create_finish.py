@@ -52,6 +52,16 @@ def test_a_tree_without_a_working_shell_is_refused(monkeypatch: pytest.MonkeyPat
     assert str(error.value).endswith(f"first\n{output}")
 
 
+def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    # The exit status that timeout(1) has then.
+    commands = _container(monkeypatch, 137, "/bin/sh: Exec format error")
+    with pytest.raises(RunnerError) as error:
+        finish.check_usable(str(tmp_path), "aa")
+    assert commands[0][:4] == ["timeout", "--signal=KILL", "60", "systemd-nspawn"]
+    assert error.value.found == "the new tree is not usable: a shell in it does not end within 60 s"
+
+
 @pytest.mark.parametrize(
     ("names", "shown"),
     [

@@ -27,6 +27,9 @@ _REMOVED = (
     "var/lib/apt/lists/partial/*",
     "var/lib/dbus/machine-id",
 )
+# Seconds for a shell that does nothing, and the exit status of timeout(1) when it had to kill.
+_PATIENCE = 60
+_KILLED = 128 + 9
 
 
 def finish_tree(tree: str, leftovers: tuple[str, ...], log: Log) -> None:
@@ -52,13 +55,17 @@ def check_usable(tree: str, name: str) -> None:
         if usr is None:
             entries = re.sub("[^ -~]", "?", ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]))
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
-    argv = ["systemd-nspawn", *flags(name), f"--directory={tree}", "/bin/sh", "-c", ":"]
+    # The end of timeout(1), the first process of the PID namespace, ends the container.
+    limit = ["timeout", "--signal=KILL", str(_PATIENCE)]
+    argv = [*limit, "systemd-nspawn", *flags(name), f"--directory={tree}", "/bin/sh", "-c", ":"]
     status, tail = run(guarded(argv), environment=ENVIRONMENT)
     if status == 0:
         return
     text = "\n".join(tail)
     reason, remedy = f"a container on it ends with exit status {status}", ""
-    if "Exec format error" in text:
+    if status == _KILLED:
+        reason = f"a shell in it does not end within {_PATIENCE} s"
+    elif "Exec format error" in text:
         reason, remedy = "its programs are of an architecture that this host cannot run", "use an architecture of this host"
     elif re.search(r"(execv|exec).*No such file", text, re.IGNORECASE):
         reason = "it has no /bin/sh that can run"
