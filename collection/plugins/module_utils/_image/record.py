@@ -116,7 +116,7 @@ def bounded(content: dict[str, Any]) -> dict[str, Any]:
         return {**entry, "packages": packages[:room], "packages_omitted": entry.get("packages_omitted", 0) + len(packages) - room}
 
     # In this order.
-    newest = {name: cut(content[name]) for name in ("published", "last_run") if name in content}
+    newest: dict[str, Any] = {name: cut(content[name]) for name in ("published", "last_run") if name in content}
     if "msg" in newest.get("last_run", {}):
         newest["last_run"] = {**newest["last_run"], "msg": newest["last_run"]["msg"][:_MESSAGE]}
     return {**content, **newest, "generations": [cut(entry) for entry in content["generations"]]}

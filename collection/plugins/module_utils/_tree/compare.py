@@ -80,8 +80,8 @@ def _difference(staged: str, published: str, since: Moment) -> str | None:
                     return os.path.join(*names, entry.name)
                 if stat.S_ISDIR(status.st_mode) and status.st_dev == here.st_dev:
                     enter(entry.name)
-            if compared[-1] and (name := _lone_entry(directories, names)) is not None:
-                return os.path.join(*names, name)
+            if compared[-1] and (lone := _lone_entry(directories, names)) is not None:
+                return os.path.join(*names, lone)
     except beneath.TooLarge:
         # Trees that cannot be compared in bounded memory and time count as different.
         return os.path.join(".", *names)
