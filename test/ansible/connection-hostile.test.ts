@@ -32,16 +32,13 @@ beforeEach(async () => {
 });
 
 test("of 250 MB that a command prints, the beginning and the end arrive, with a line about the gap", async () => {
-  const { directory, run } = host;
-  await addTransfer(directory);
+  const { run } = host;
   const flood = "python3 -c 'print(chr(120) * 250000000)'";
   const result = await run(`
-- {transfer: {do: exec_command, with: ["${flood}"], room: 250000000}, register: bytes}
 - {ansible.builtin.raw: "echo first; ${flood}; echo last", register: raw}
 - {ansible.builtin.shell: "${flood.replace("250", "70")}", register: module, ignore_errors: true}
 - ansible.builtin.assert:
     that:
-      - bytes.rc == 0 and bytes.printed < 64 * 1024 * 1024 + 200
       - raw.rc == 0 and raw.stdout_lines[0] == 'first' and raw.stdout_lines[-1] == 'last'
       - raw.stdout_lines[2] is match('.nspawn.runner: 182891148 bytes are left out here')
       - module is failed and 'printed more than 64 MiB' in module.msg`);

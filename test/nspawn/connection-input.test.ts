@@ -28,14 +28,14 @@ test.each([
   expect(result.stdout).toContain("ok=2");
 });
 
-test("no process of the collection holds the whole of a 2 GB file or of a 500 MB output", async () => {
+test("no process of the collection holds the whole of a 2 GB file, or more than 64 MiB of a 500 MB output", async () => {
   const { directory, tree, run } = host;
   await addTransfer(directory);
   await execa("truncate", ["--size=2G", join(directory, "large")]);
   await execa("mkfifo", [join(directory, "fifo")]);
   const all = "all() { echo $1; for child in $(pgrep --parent $1); do all $child; done; }";
   const limit = `${all}; for pid in $(all $(pgrep --full '${sessionOf(tree)}')); do prlimit --pid $pid --as=200000000; done`;
-  // Ansible itself holds the whole output of a command, once: the limit leaves room for this, and a fifth more.
+  // The part of an output that is kept is copied once.
   const result = await run(`
 - ansible.builtin.raw: truncate --size=2G /root/large; mkfifo /root/fifo; (wc -c </root/fifo >/root/count 2>&1 &)
 - ${onThisHost(limit)}
@@ -43,14 +43,14 @@ test("no process of the collection holds the whole of a 2 GB file or of a 500 MB
 - {ansible.builtin.raw: "until [ -s /root/count ]; do sleep 0.1; done; cat /root/count", register: put}
 - ${onThisHost(`(wc -c <${directory}/fifo >${directory}/count 2>&1 &)`)}
 - transfer: {do: fetch_file, with: [/root/large, ${directory}/fifo], room: 50000000}
-- transfer: {do: exec_command, with: [head -c 500000000 /dev/zero], room: 600000000}
+- transfer: {do: exec_command, with: [head -c 500000000 /dev/zero], room: 250000000}
   register: output
 - ${onThisHost(`timeout 120 sh -c 'until [ -s ${directory}/count ]; do sleep 0.1; done'`)}
 - ansible.builtin.assert:
     that:
     - put.stdout | trim == '2147483648'
     - lookup('file', '${directory}/count') == '2147483648'
-    - output.rc == 0 and output.printed == 500000000 and output.same == 500000000`);
+    - output.rc == 0 and output.printed > 64 * 1024 * 1024 and output.printed < 64 * 1024 * 1024 + 200`);
   expect(result.stdout).toMatch(succeeded);
   expect(result.stdout).toContain("ok=9");
 });

@@ -33,7 +33,8 @@ images:
   description:
     - The record of each image's trees, by the image's name.
     - The content of the image's C(state.json), which has a reference page and a JSON Schema.
-  returned: success
+    - The task fails, and shows the other images, when the record of an image cannot be read.
+  returned: always
   type: dict
   sample:
     sid:

@@ -119,15 +119,19 @@ def test_a_renamed_directory_is_looked_through(trees: tuple[Path, Path]) -> None
     assert compare.difference(str(trees[0]), str(trees[1]), since) in ("etc/a/below/file", "etc/b/below/file")
 
 
+def test_a_published_tree_without_a_directory_is_different(trees: tuple[Path, Path]) -> None:
+    (trees[1] / "usr/lib").rename(trees[1].parent / "lib")
+    (trees[1] / "usr/lib").symlink_to(trees[1].parent / "lib")
+    since = _moment(trees[0].parent)
+    assert compare.difference(str(trees[0]), str(trees[1]), since) == "usr/lib"
+    (trees[1] / "usr/lib").unlink()
+    assert compare.difference(str(trees[0]), str(trees[1]), since) == "usr/lib"
+
+
 def test_a_directory_that_replaced_a_log_or_the_reverse_is_a_difference(trees: tuple[Path, Path]) -> None:
-    for tree in trees:
-        _replace(trees[0] / "var/log/syslog" if tree is trees[0] else trees[1] / "var/log/journal", lambda path: None)
-    (trees[0] / "var/log/syslog").mkdir()
-    (trees[1] / "var/log/journal").touch()
-    assert _difference(trees) in ("var/log/syslog", "var/log/journal")
-    (trees[0] / "var/log/syslog").rmdir()
-    assert _difference(trees) == "var/log/journal"
-    assert _difference((trees[1], trees[0])) == "var/log/journal"
+    _replace(trees[0] / "var/log/syslog", Path.mkdir)
+    assert _difference(trees) == "var/log/syslog"
+    assert _difference((trees[1], trees[0])) == "var/log/syslog"
 
 
 def test_a_tree_that_cannot_be_read_is_an_error_with_both_paths(monkeypatch: pytest.MonkeyPatch, trees: tuple[Path, Path]) -> None:

@@ -85,6 +85,11 @@ def _difference(staged: str, published: str, since: Moment) -> str | None:
     except beneath.TooLarge:
         # Trees that cannot be compared in bounded memory and time count as different.
         return os.path.join(".", *names)
+    except OSError as exc:
+        # The published tree has no such directory.
+        if exc.errno not in _MISSING or not names:
+            raise
+        return os.path.join(*names)
     return None
 
 
