@@ -22,6 +22,8 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _CHUNK = 1 << 20
 # Bytes of files that one comparison reads, from each tree.
 _READ = 16 << 30
+# Characters of a path in a message.
+_LONGEST = 4096
 # Earlier than any change time, and later than any byte of a file.
 _ALL, _END = -(1 << 63), (1 << 63) - 1
 _IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
@@ -46,14 +48,15 @@ def clock_offset() -> float:
 
 
 def difference(staged: str, published: str, since: Moment) -> str | None:
-    """A path at which the trees differ; None if they are equal but for ignored paths. Raises RunnerError.
+    """A path at which the trees differ, of a long one the end; None if they are equal but for ignored paths. Raises RunnerError.
 
     `since`: the time at which the staged tree was a copy of the published one. Older entries are not compared.
     """
     try:
-        return _difference(staged, published, since)
+        path = _difference(staged, published, since)
     except OSError as exc:
         raise system_error(exc, f"{staged} cannot be compared with {published}") from exc
+    return path and path[-_LONGEST:]
 
 
 def _difference(staged: str, published: str, since: Moment) -> str | None:
