@@ -27,7 +27,8 @@ const someTests = [
   "test/ansible/vars",
 ];
 
-const hosts: readonly Suite[] = ["trixie", "sid"];
+/** Attacks of hostile trees, tasks and neighbours on the host. */
+const attacks = ["test/nspawn/attacks", "test/ansible/connection-hostile", "test/ansible/inventory-hostile-tree"];
 
 /** Tests that run on booted hosts only. `npm test` and the runs under other versions leave these out. */
 const onlyOnHosts = "test/lab/";
@@ -38,8 +39,24 @@ const hostTests = [
   "test/ansible/connection.test",
   "test/ansible/in-place",
   "test/ansible/staged",
-  "test/nspawn/attacks",
+  ...attacks,
   onlyOnHosts,
+];
+
+interface Host {
+  readonly suite: Suite;
+  readonly tests: readonly string[];
+  /** Whether the tests see that systemd is PID 1. */
+  readonly systemd: boolean;
+}
+
+/** `npm test` is the run on Debian 12 without systemd. */
+const hosts: readonly Host[] = [
+  { suite: "bookworm", tests: attacks, systemd: true },
+  { suite: "trixie", tests: hostTests, systemd: true },
+  { suite: "trixie", tests: attacks, systemd: false },
+  { suite: "sid", tests: hostTests, systemd: true },
+  { suite: "sid", tests: attacks, systemd: false },
 ];
 
 /** Tests under one version of Ansible or on one host; no versions when they did not start. */
@@ -64,9 +81,12 @@ export async function matrix(filters: readonly string[], print: Print): Promise<
     const tests = version === newestAnsible ? everyTest : someTests;
     runs.set(version, await underVersion(version, paths.length > 0 ? elsewhere : tests, print));
   }
-  const hostRuns = new Map<Suite, TestRun>();
+  const hostRuns = new Map<Host, TestRun>();
   if (chosen.length === 0 && (names.length === 0 || paths.length > 0)) {
-    for (const suite of hosts) hostRuns.set(suite, await onHost(suite, paths.length > 0 ? paths : hostTests, print));
+    for (const host of hosts) {
+      if (paths.length === 0) hostRuns.set(host, await onHost(host, host.tests, print));
+      else if (host.systemd) hostRuns.set(host, await onHost(host, paths, print));
+    }
   }
   await printVersions(gates, runs, hostRuns, print);
   const failedGates = [...gates].filter(([, passed]) => !passed).map(([name]) => name);
@@ -79,7 +99,7 @@ export async function matrix(filters: readonly string[], print: Print): Promise<
   return sum([
     gateCounts,
     ...[...runs].map(([version, { counts }]) => named(`ansible-core ${version}`, counts)),
-    ...[...hostRuns].map(([suite, { counts }]) => named(`host ${suite}`, counts)),
+    ...[...hostRuns].map(([host, { counts }]) => named(hostName(host), counts)),
   ]);
 }
 
@@ -98,10 +118,12 @@ function underVersion(version: string, tests: readonly string[], print: Print): 
   }, print);
 }
 
-function onHost(suite: Suite, tests: readonly string[], print: Print): Promise<TestRun> {
-  print(`\nHost ${suite}`);
-  return failing(() => vitestOnLab(suite, tests), print);
+function onHost(host: Host, tests: readonly string[], print: Print): Promise<TestRun> {
+  print(`\n${hostName(host)}`);
+  return failing(() => vitestOnLab(host.suite, tests, { systemd: host.systemd }), print);
 }
+
+const hostName = ({ suite, systemd }: Host): string => `host ${suite}${systemd ? "" : " without systemd"}`;
 
 /** Counts a run that cannot begin as one failure. */
 async function failing(run: () => Promise<TestRun>, print: Print): Promise<TestRun> {
@@ -117,11 +139,11 @@ async function failing(run: () => Promise<TestRun>, print: Print): Promise<TestR
 async function printVersions(
   gates: ReadonlyMap<string, boolean>,
   runs: ReadonlyMap<string, TestRun>,
-  hostRuns: ReadonlyMap<Suite, TestRun>,
+  hostRuns: ReadonlyMap<Host, TestRun>,
   print: Print,
 ): Promise<void> {
   const row = (...cells: readonly [string, string, string, string]) =>
-    print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2].padEnd(42)}${cells[3]}`);
+    print(`${cells[0].padEnd(14)}${cells[1].padEnd(10)}${cells[2].padEnd(50)}${cells[3]}`);
   const hostText = (suite: Suite, versions: Versions | undefined) =>
     versions ? `${versions.python} of Debian ${suite}, systemd ${versions.systemd}` : `of Debian ${suite}`;
   const thisMachine = `${await pythonVersion()} of this machine`;
@@ -135,8 +157,9 @@ async function printVersions(
     const python = host === undefined ? thisMachine : hostText(host, versions);
     row(version, sanity, python, counts ? countsText(counts) : version === oldestAnsible ? "by npm test" : "not run");
   }
-  for (const suite of hosts) {
-    const { counts, versions } = hostRuns.get(suite) ?? {};
-    row(versions?.ansible ?? "its own", "-", hostText(suite, versions), counts ? countsText(counts) : "not run");
+  for (const host of hosts) {
+    const { counts, versions } = hostRuns.get(host) ?? {};
+    const text = `${hostText(host.suite, versions)}${host.systemd ? "" : ", not PID 1"}`;
+    row(versions?.ansible ?? "its own", "-", text, counts ? countsText(counts) : "not run");
   }
 }

@@ -14,6 +14,9 @@ import { pythonBinds, pythonOn } from "./python.ts";
 
 const checkout = "/srv/nspawn-runner";
 
+/** Runs a program that takes this host for one without systemd as PID 1. */
+const withoutSystemd = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run/systemd && exec "$@"', "sh"];
+
 /** Versions of a host. */
 export interface Versions {
   /** Of ansible-core, such as 2.19.4. */
@@ -32,12 +35,13 @@ export interface LabTests {
 /**
  * @param filters Parts of test files' paths; none means all, also those in test/lab, which run nowhere else.
  * @param options.ansible Version of ansible-core from PyPI, in place of the lab's own.
+ * @param options.systemd Whether the tests see that systemd is PID 1; true by default.
  * @throws {ToolError} when the lab's tree cannot be made, or PyPI cannot be reached.
  */
 export async function vitestOnLab(
   suite: Suite,
   filters: readonly string[],
-  { ansible, print = () => {} }: { ansible?: string; print?: Print } = {},
+  { ansible, systemd = true, print = () => {} }: { ansible?: string; systemd?: boolean; print?: Print } = {},
 ): Promise<LabTests> {
   let versions: Versions = { ansible: "", python: "", systemd: "" };
   const start = async (argv: readonly string[], directory: string): Promise<number> => {
@@ -45,7 +49,8 @@ export async function vitestOnLab(
     try {
       const bin = ansible && (await virtualEnvironment([`ansible-core==${ansible}`], print, pythonOn(lab)));
       versions = await versionsOn(lab, bin ? `${bin}/ansible` : "ansible");
-      const program = ["env", `--chdir=${checkout}`, "node_modules/.bin/vitest", ...argv];
+      const vitest = ["env", `--chdir=${checkout}`, "node_modules/.bin/vitest", ...argv];
+      const program = [...(systemd ? [] : withoutSystemd), ...vitest];
       const env = {
         CI: process.env["CI"] ?? "",
         NSPAWN_RUNNER_LAB: suite,
