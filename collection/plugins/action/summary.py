@@ -12,6 +12,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import SUMMARY
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_numbers
@@ -60,7 +61,7 @@ def _row(name: str, result: Any, check: bool) -> tuple[str, ...]:
 
 def _word(result: Mapping[str, Any], check: bool) -> str:
     # A failure in Ansible itself has no `result`.
-    word = str(result.get("result", "failed"))
+    word = visible(str(result.get("result", "failed")))
     return f"would be {word}" if check and word == "published" else word
 
 
@@ -71,7 +72,7 @@ def _needs_sentence(result: Any) -> bool:
 
 
 def _sentence(result: Mapping[str, Any]) -> str:
-    return " ".join(str(result.get("msg", "no message")).split())
+    return visible(" ".join(str(result.get("msg", "no message")).split()))
 
 
 def _color(word: str) -> str:

@@ -35,6 +35,7 @@ from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
@@ -90,7 +91,7 @@ class CallbackModule(CallbackBase):
             if str(values.get(stream) or "").strip():
                 message = str(values[stream]).strip().splitlines()[-1]
                 break
-        self.failure = {"task": result.task_name, "msg": " ".join(message.split())[:1000]}
+        self.failure = {"task": _sentence(result.task_name), "msg": _sentence(message)}
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if INNER is None:
@@ -111,10 +112,9 @@ class CallbackModule(CallbackBase):
         os.replace(f"{INNER.result}.new", INNER.result)
 
 
-def _pin(inner: Inner, manager: Any) -> None:
-    """Sets the pinned variables with the precedence of include_vars: above facts and the variables of inventories, plays and tasks."""
-    for name, value in inner.pinned.items():
-        manager.set_host_variable(inner.image, name, unsafe(value) if isinstance(value, str) else value)
+def _sentence(text: str) -> str:
+    """Text that the tree may have chosen, as one line."""
+    return visible(" ".join(text.split())[:1000])
 
 
 def _last_block(play: Any) -> Any:

@@ -24,10 +24,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_lines_are_shown_under_the_image_and_kept_whole(tmp_path: Path, shown: list[str]) -> None:
     with output.log_of("aa", str(tmp_path)) as log:
-        for line in ("text", b"\x1b[31mred\x1b[0m\n", b"10%\r100%\n", "", "\udcff"):
+        for line in ("text", "two\nlines", b"one\nline", b"\x1b[31mred\x1b[0m", b"10%\r100%", "", "\udcff"):
             log(line)
-    assert shown == ["aa | text", "aa | red", "aa | 100%", "aa |", "aa | ?"]
-    assert (tmp_path / "last.log").read_bytes() == b"text\n\x1b[31mred\x1b[0m\n10%\r100%\n\n?\n"
+    red = r"\x1b[31mred\x1b[0m"
+    assert shown == ["aa | text", "aa | two", "aa | lines", r"aa | one\nline", f"aa | {red}", "aa | 100%", "aa |", "aa | ?"]
+    assert (tmp_path / "last.log").read_text() == f"text\ntwo\nlines\none\\nline\n{red}\n10%\\r100%\n\n?\n"
     assert stat.S_IMODE((tmp_path / "last.log").stat().st_mode) == 0o600
 
 
@@ -36,6 +37,22 @@ def test_the_log_before_is_kept_once(tmp_path: Path, shown: list[str]) -> None:
         with output.log_of("aa", str(tmp_path)) as log:
             log(f"run {number}")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"last.log": "run 2\n", "last.log.1": "run 1\n"}
+
+
+def test_a_long_log_keeps_its_beginning_and_its_end_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str]) -> None:
+    monkeypatch.setattr(output, "LOG_LIMIT", 4096)
+    monkeypatch.setattr(output.display, "display", lambda line: None)
+    with output.log_of("aa", str(tmp_path)) as log:
+        for number in range(2000):
+            log(f"line {number}")
+            assert (tmp_path / "last.log").stat().st_size <= 4096
+    lines = (tmp_path / "last.log").read_text().splitlines()
+    cut = [number for number, line in enumerate(lines) if "left out" in line]
+    assert len(cut) == 1
+    assert lines[: cut[0]] == [f"line {number}" for number in range(cut[0])]
+    end = lines[cut[0] + 1 :]
+    assert end == [f"line {number}" for number in range(2000 - len(end), 2000)]
+    assert min(cut[0], len(end)) > 50
 
 
 def test_a_log_that_is_a_link_is_not_written_through(tmp_path: Path, shown: list[str]) -> None:

@@ -36,6 +36,7 @@ def _result(task: str, **values: Any) -> Any:
         pytest.param({"msg": "MODULE FAILURE", "module_stderr": "Traceback\nImportError: apt\n"}, "ImportError: apt", id="standard error of a module"),
         pytest.param({"msg": "MODULE FAILURE", "module_stderr": " \n", "module_stdout": "a\nb"}, "b", id="standard output of a module"),
         pytest.param({"msg": "x" * 2000}, "x" * 1000, id="a long message"),
+        pytest.param({"msg": "a\x1b[2J\u2028b\x9b"}, r"a\x1b[2J b\x9b", id="control characters"),
         pytest.param({"msg": ["a", "b"]}, "['a', 'b']", id="a message that is a list"),
     ],
 )
@@ -64,6 +65,11 @@ def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
 @pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa")])
 def test_hosts_of_a_play(hosts: Any, text: str) -> None:
     assert inner_result._hosts(SimpleNamespace(hosts=hosts)) == text
+
+def test_the_name_of_a_task_is_shown_and_not_obeyed(callback: Any) -> None:
+    callback.v2_runner_on_failed(_result("\x1b]0;x\x07\n\u202e", msg="x"))
+    assert callback.failure["task"] == r"\x1b]0;x\x07 \u202e"
+
 
 
 def test_pinned_variables_are_set_as_text_that_is_never_rendered(callback: Any) -> None:

@@ -90,5 +90,5 @@ def test_an_error_of_a_check_is_a_line_and_ends_no_other(host: pytest.MonkeyPatc
 
 def test_text_of_a_tree_cannot_break_the_table(host: pytest.MonkeyPatch) -> None:
     host.setattr(doctor.host, "container", lambda: iter([(PROBLEM, "a\n\x1b[31mb   c\udcff", "x\ty")]))
-    check = next(check for check in doctor.examine([], True, 5) if check.check == "container")
-    assert (check.found, check.remedy) == ("a b c?", "x y")
+    check = next(check for check in doctor.examine([], True, 5, []) if check.check == "container")
+    assert (check.found, check.remedy) == (r"a \x1b[31mb c?", "x y")

@@ -14,29 +14,7 @@ import pytest
 from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import process
-
-
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        pytest.param(b"", "", id="empty"),
-        pytest.param(b"plain text", "plain text", id="plain"),
-        pytest.param(b"a\tb", "a\tb", id="a tab stays"),
-        pytest.param(b"done\r", "done", id="the carriage return of a CRLF line"),
-        pytest.param(b" 10%\r 50%\r100%", "100%", id="the last state of a progress line"),
-        pytest.param(b" 10%\r100%\r", "100%", id="a progress line that ends with a carriage return"),
-        pytest.param(b"\x1b[31mred\x1b[0m", "red", id="colours"),
-        pytest.param(b"\x1b[?25lhidden cursor\x1b[2K", "hidden cursor", id="control sequences with a question mark"),
-        pytest.param(b"\x1b]0;title\x07text", "]0;titletext", id="the bytes that set a terminal's title"),
-        pytest.param(b"bell\x07 backspace\x08 delete\x7f null\x00", "bell backspace delete null", id="control characters"),
-        pytest.param("c1\x9b31m".encode(), "c131m", id="the 8-bit form of a control sequence"),
-        pytest.param("grün".encode(), "grün", id="UTF-8"),
-        pytest.param(b"\xff\xfe", "\ufffd\ufffd", id="bytes that are not UTF-8"),
-        pytest.param(b"x" * (process.LINE_LENGTH + 1), "x" * process.LINE_LENGTH, id="too long"),
-    ],
-)
-def test_plain_text(line: bytes, shown: str) -> None:
-    assert process.plain_text(line) == shown
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import LINE_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -47,7 +25,7 @@ def test_plain_text(line: bytes, shown: str) -> None:
         pytest.param(b"a\nb", ["a", "b"], id="a last line without a line feed"),
         pytest.param(b"a\n\nb\n", ["a", "", "b"], id="an empty line is a line"),
         pytest.param(b"1%\r2%\r3%\nend\n", ["3%", "end"], id="a progress line"),
-        pytest.param(b"x" * 9000 + b"end", ["x" * (process.LINE_LENGTH - 3) + "end"], id="of an endless line the end"),
+        pytest.param(b"x" * 9000 + b"end", ["x" * (LINE_LENGTH - 3) + "end"], id="of an endless line the end"),
     ],
 )
 def test_lines_of_a_pipe(output: bytes, lines: list[str]) -> None:

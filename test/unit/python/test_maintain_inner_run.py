@@ -254,7 +254,15 @@ def test_run_passes_each_line_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[bytes] = []
     monkeypatch.setattr(inner_run, "guarded", lambda argv: argv)
     status = inner_run.run(["/bin/sh", "-c", 'echo out; echo "$A" >&2; exit 3'], {"A": "1"}, lines.append)
-    assert (status, lines) == (3, [b"out\n", b"1\n"])
+    assert (status, lines) == (3, [b"out", b"1"])
+
+
+def test_a_line_without_an_end_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[bytes] = []
+    monkeypatch.setattr(inner_run, "guarded", lambda argv: argv)
+    inner_run.run(["/bin/sh", "-c", "head --bytes=1000000 /dev/zero"], {"PATH": "/usr/bin:/bin"}, lines.append)
+    assert max(map(len, lines)) == inner_run._LINE
+    assert sum(map(len, lines)) == 1000000
 
 
 def test_run_tells_the_signal_that_ended_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
+
 _REMEDIES = {
     errno.EDQUOT: "raise the quota, or free some space there",
     errno.ENOSPC: "free some space there",
@@ -21,14 +23,14 @@ class RunnerError(Exception):
     """An error for the user.
 
     `found`: the fact and the object, as a sentence without a full stop. `remedy`: an order such as "run apt install xz-utils";
-    empty where none is known. `output`: the last lines of the program that failed.
+    empty where none is known. `output`: the last lines of the program that failed. A file name of a tree in them is made visible.
     """
 
     def __init__(self, found: str, remedy: str = "", output: Sequence[str] = ()) -> None:
         super().__init__(found, remedy, output)
-        self.found = found
-        self.remedy = remedy
-        self.output = output
+        self.found = visible(found)
+        self.remedy = visible(remedy)
+        self.output = [visible(line) for line in output]
 
     def __str__(self) -> str:
         sentence = f"{self.found}: {self.remedy}" if self.remedy else self.found

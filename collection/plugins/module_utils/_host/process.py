@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import select
 import shutil
 import signal
@@ -17,16 +16,15 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any, cast
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import LINE_LENGTH, visible_line
+
 # Takes a line of output.
 Log = Callable[[str], object]
 
-# Lines of output that are kept, and characters of a line.
+# Lines of output that are kept.
 TAIL_LINES = 20
-LINE_LENGTH = 2000
 _PR_SET_PDEATHSIG = 1
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Package scripts can print control characters, which must not reach the user's terminal.
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def guarded(argv: list[str]) -> list[str]:
@@ -92,16 +90,11 @@ def _lines(descriptor: int) -> Iterator[str]:
     rest = b""
     while chunk := os.read(descriptor, 65536):
         *whole, rest = (rest + chunk).split(b"\n")
-        yield from map(plain_text, whole)
+        yield from map(visible_line, whole)
         if len(rest) > 2 * LINE_LENGTH:
             rest = rest[-LINE_LENGTH:]
     if rest:
-        yield plain_text(rest)
-
-
-def plain_text(line: bytes) -> str:
-    """A line for the terminal: without control characters, at most LINE_LENGTH characters, and only the last state of a progress line."""
-    return _CONTROL.sub("", line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace"))[:LINE_LENGTH]
+        yield visible_line(rest)
 
 
 def die_with_parent(parent: int | None = None) -> None:

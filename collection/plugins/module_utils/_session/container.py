@@ -22,8 +22,9 @@ from typing import IO, cast
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import BUSY_MESSAGE, flags, read_container_file
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded, plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded
 from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import frame
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, STAGED_FLAGS
@@ -58,11 +59,11 @@ class Container:
         return cast(IO[bytes], self.process.stderr).fileno()
 
     def lines(self) -> list[str] | None:
-        """The new lines of output, without control characters; None at the end of the output. Blocks if there is no output yet."""
+        """The new lines of output, made visible; None at the end of the output. Blocks if there is no output yet."""
         data = os.read(self.output, 65536)
         *whole, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_LINE:]
-        lines = [plain_text(line) for line in whole]
+        lines = [visible_line(line) for line in whole]
         self.tail.extend(lines)
         return lines if data else None
 

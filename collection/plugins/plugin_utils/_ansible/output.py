@@ -9,17 +9,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO, Union
+from typing import IO, Any, TextIO, Union, cast
 
 from ansible.utils.display import Display
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import LOG_FILE
 
 display = Display()
 
-# Shows a line and keeps the line in the image's log.
+# Shows a message of the collection, or a line of a program, and keeps it in the image's log.
 Log = Callable[[Union[str, bytes]], None]
+
+# Bytes of a log.
+LOG_LIMIT = 64 << 20
 
 
 # A thread of Ansible's main process displays the lines of the workers. After the end of the reader, as in `| head`, the write error ends
@@ -51,19 +54,35 @@ _outlive_readers()
 
 @contextmanager
 def log_of(image: str, state: str) -> Iterator[Log]:
-    """Shows each line at once under the image's name, and keeps all lines unshortened in the image's log."""
+    """Shows each line at once under the image's name, and keeps the lines unshortened in the image's log.
+
+    A log that grows beyond LOG_LIMIT loses lines in its middle.
+    """
     path = os.path.join(state, LOG_FILE)
     with suppress(FileNotFoundError):
         os.replace(path, f"{path}.1")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "r+b", buffering=0) as file:
 
-        def log(line: str | bytes) -> None:
-            data = line if isinstance(line, bytes) else f"{line}\n".encode(errors="replace")
-            # A full disk ends the log, not the run: the playbook may free some space.
-            with suppress(OSError):
-                file.write(data)
-            text = plain_text(data.rstrip(b"\n"))
-            display.display(f"{image} | {text}".rstrip())
+        def log(text: str | bytes) -> None:
+            for line in [text] if isinstance(text, bytes) else text.encode(errors="replace").split(b"\n"):
+                # A full disk ends the log, not the run: the playbook may free some space.
+                with suppress(OSError):
+                    file.write(f"{visible(line.decode(errors='replace'))}\n".encode())
+                    if file.tell() > LOG_LIMIT:
+                        _leave_out_middle(cast(IO[bytes], file))
+                display.display(f"{image} | {visible_line(line)}".rstrip())
 
         yield log
+
+
+def _leave_out_middle(file: IO[bytes]) -> None:
+    """Shortens a file that has LOG_LIMIT bytes to its beginning and its end, with a line between the two that says so."""
+    file.seek(-LOG_LIMIT // 4, os.SEEK_END)
+    file.readline()
+    end = file.read()
+    file.seek(LOG_LIMIT // 2)
+    file.readline()
+    file.write(f"[... lines are left out here: this log has at most {LOG_LIMIT >> 20} MiB ...]\n".encode())
+    file.write(end)
+    file.truncate()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, error_row
@@ -41,7 +41,7 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check
 
 
 def _plain(text: str) -> str:
-    return plain_text(" ".join(text.split()).encode(errors="replace"))
+    return visible_line(" ".join(text.split()).encode(errors="replace"))
 
 
 def _tried(name: str, check: Callable[..., Rows], arguments: tuple[Any, ...]) -> Iterator[Check]:

@@ -27,6 +27,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import VARIABLE, Inner, encode
 
 CALLBACK = "nspawn.runner.inner_result"
+# Bytes of output that are logged at a time: a longer line is logged in parts.
+_LINE = 1 << 16
 # A file system with fewer free blocks counts as full: new files may not get the last ones.
 _ROOM = 64
 
@@ -151,8 +153,8 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
     shell_argv = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *argv]
     with subprocess.Popen(guarded(shell_argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment)) as process:
         try:
-            for line in cast(IO[bytes], process.stdout):
-                log(line)
+            while line := cast(IO[bytes], process.stdout).readline(_LINE):
+                log(line.rstrip(b"\n"))
         except BaseException:
             process.kill()
             raise

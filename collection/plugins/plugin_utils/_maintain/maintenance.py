@@ -19,7 +19,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._create import chroo
 from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import without_login
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import plain_text
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import inner_result_path
@@ -231,9 +231,8 @@ def _run_playbook(job: Job, log: Log) -> int:
 
     def line(data: bytes) -> None:
         log(data)
-        text = plain_text(data.rstrip(b"\n"))
-        if re.match(r"ERROR!|\[ERROR\]", text):
-            errors.append(text)
+        if not errors and re.match(rb"ERROR!|\[ERROR\]", data):
+            errors.append(visible_line(data))
 
     inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
     try:
@@ -253,7 +252,7 @@ def _differs(place: Place, copied: Moment, log: Log) -> bool:
         # Nothing of this tree has to survive a crash, so the removal need not wait for the disk.
         remove_tree(place.staged, wait=False)
         return False
-    log(f"{path} differs")
+    log(f"{visible(path)} differs")
     return True
 
 

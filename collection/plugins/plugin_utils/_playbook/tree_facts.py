@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import read_file
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 
@@ -36,5 +37,5 @@ def _parse(text: str) -> dict[str, str]:
             except ValueError:  # A quote without an end.
                 continue
             if len(words) == 1:
-                values[_KEYS[name]] = unsafe(words[0])
+                values[_KEYS[name]] = unsafe(visible(words[0]))
     return values
