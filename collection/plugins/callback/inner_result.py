@@ -41,7 +41,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling imp
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER, Inner
 
-LAST_TASK = "This play came to its end"
+# The name of the last task of each play, for people: a task of the playbook, or a fact in its name, can have the same one.
+_LAST_TASK = "This play came to its end"
 
 
 class CallbackModule(CallbackBase):
@@ -55,6 +56,8 @@ class CallbackModule(CallbackBase):
         self.disabled = INNER is None
         self.started: list[str] = []
         self.unmatched: list[str] = []
+        # Ids of the last tasks.
+        self.last: set[str] = set()
         self.ended = 0
         self.failure: dict[str, str] | None = None
 
@@ -65,7 +68,9 @@ class CallbackModule(CallbackBase):
             poll_less()
             _pin(INNER, play.get_variable_manager())
         self.started.append(_hosts(play))
-        play.post_tasks = [*play.post_tasks, _last_block(play)]
+        block = _last_block(play)
+        self.last.update(task._uuid for task in block.block)
+        play.post_tasks = [*play.post_tasks, block]
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         # Ansible calls v2_playbook_on_play_start for such a play first.
@@ -73,7 +78,8 @@ class CallbackModule(CallbackBase):
             self.unmatched.append(self.started.pop())
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        if result.task_name == LAST_TASK:
+        # Copies of a task, which the strategy runs, have the task's id.
+        if result._task._uuid in self.last:
             self.ended += 1
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -119,7 +125,7 @@ def _sentence(text: str) -> str:
 
 def _last_block(play: Any) -> Any:
     """A last task, as a proof: actions such as `meta: end_host` skip the rest of a play, and still give exit status 0."""
-    task = {"name": LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
+    task = {"name": _LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
     return Block.load({"block": [task]}, play=play, variable_manager=play.get_variable_manager(), loader=play.get_loader())
 
 

@@ -22,8 +22,8 @@ def callback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return inner_result.CallbackModule()
 
 
-def _result(task: str, **values: Any) -> Any:
-    return SimpleNamespace(task_name=task, _result=values, result=values)
+def _result(task: str, uuid: str = "other", **values: Any) -> Any:
+    return SimpleNamespace(task_name=task, _task=SimpleNamespace(_uuid=uuid), _result=values, result=values)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,10 @@ def test_of_two_failures_the_last_one_counts(callback: Any) -> None:
 
 def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
     callback.v2_runner_on_ok(_result("Install"))
-    callback.v2_runner_on_ok(_result(inner_result.LAST_TASK))
+    # A task of the playbook, whose name can also be a template with a fact.
+    callback.v2_runner_on_ok(_result(inner_result._LAST_TASK))
+    assert callback.ended == 0
+    callback.v2_runner_on_ok(_result("Renamed", uuid="last"))
     assert callback.ended == 1
 
 
