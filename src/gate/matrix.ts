@@ -24,6 +24,7 @@ const someTests = [
   "test/ansible/inventory-playbooks",
   "test/ansible/inventory.test",
   "test/ansible/maintain-create",
+  "test/ansible/maintain-facts",
   "test/ansible/vars",
 ];
 

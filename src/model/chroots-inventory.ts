@@ -3,7 +3,7 @@
 
 // Options of the inventory plugin.
 
-import type { Fqcn, Glob, Path } from "./types.ts";
+import type { Glob, Path } from "./types.ts";
 
 /**
  * Lists the images of a runner host as Ansible hosts.
@@ -45,11 +45,11 @@ export interface ChrootsInventory {
   playbook_dirs?: Path[];
   /**
    * Connection plugin of the images. With `community.general.chroot`, which has to be installed, each command starts a container of its
-   * own.
+   * own. Any other plugin would run the tasks outside of the tree.
    *
    * @default nspawn.runner.nspawn
    */
-  connection?: Fqcn;
+  connection?: "nspawn.runner.nspawn" | "community.general.chroot";
   /**
    * Only images whose name matches one of these globs are listed.
    *

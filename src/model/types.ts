@@ -6,9 +6,6 @@
 /** A path on the host. */
 export type Path = string;
 
-/** A fully qualified name of Ansible content, such as `nspawn.runner.nspawn`. */
-export type Fqcn = string;
-
 /** A shell glob that is matched against image names. */
 export type Glob = string;
 

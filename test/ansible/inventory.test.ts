@@ -276,11 +276,20 @@ describe("options", () => {
   test("connection: the host variable has the plugin's name", async () => {
     const directory = await inventoryHost(scratch(), {
       ...images,
+      "nspawn_runner.yml": `${inventoryFile}connection: community.general.chroot\n`,
+    });
+    const { hosts } = await list(directory);
+    expect(hosts.sid).toMatchObject({ ansible_connection: "community.general.chroot" });
+  });
+
+  test("connection: a plugin that would lead past the trees is refused, with the plugins that do not", async () => {
+    const directory = await inventoryHost(scratch(), {
+      ...images,
       "nspawn_runner.yml": `${inventoryFile}connection: ansible.builtin.local\n`,
     });
     const { hosts, stderr } = await list(directory);
-    expect(hosts.sid).toMatchObject({ ansible_connection: "ansible.builtin.local" });
-    expect(stderr).toBe("");
+    expect(hosts).toEqual({});
+    expect(stderr.replace(/\s+/g, " ")).toMatch(/nspawn\.runner\.nspawn.*community\.general\.chroot/);
   });
 
   test("compose, groups and keyed_groups see the image's variables", async () => {

@@ -20,7 +20,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output impo
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_names, read_settings
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
 HEADER = ("check", "result", "found", "remedy")
 _COLORS = {OK: C.COLOR_OK, WARNING: C.COLOR_WARN, PROBLEM: C.COLOR_ERROR}
@@ -57,6 +58,7 @@ class ActionModule(ActionBase):
                 return Subject(image, connection)
             check_names(image, host, variables)
             staged = Place(image.root, image.name).staged
+            check_connection(image, variables)
             return Subject(image, connection, read_settings(image, variables, manager.extra_vars, staged, self._loader))
         except RunnerError as problem:
             return Subject(image, connection, problem=problem)

@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import connection_loader
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
@@ -29,7 +28,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_names, read_settings
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
 # The main process imports this file before it starts workers and polls for their results.
 poll_less()
@@ -78,9 +78,7 @@ def _variables(image: Image, host: Any, manager: Any) -> dict[str, Any]:
         raise RunnerError(f"image {image.name} has the name of an inventory group, so --limit would take the group", "rename the image or the group")
     variables = variables_without_facts(manager, host)
     check_names(image, host, variables)
-    connection = str(variables.get("ansible_connection", "ssh"))
-    if not connection_loader.find_plugin_with_context(connection).resolved:
-        raise RunnerError(f"the connection plugin {connection} of image {image.name} is not installed", install_remedy(connection))
+    check_connection(image, variables)
     return variables
 
 
@@ -88,7 +86,7 @@ def _pinned(image: Image, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Variables that lead a task to its tree, or choose a program of the host. In the inventory a fact from the tree could override them."""
     staged = Place(image.root, image.name).staged
     return {
-        "ansible_connection": str(variables.get("ansible_connection", "ssh")),
+        "ansible_connection": str(variables["ansible_connection"]),
         "ansible_host": staged,
         # The older name of ansible_host, which Ansible prefers.
         "ansible_ssh_host": staged,

@@ -38,8 +38,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
-from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER, Inner
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.pinned import pin
 
 # The name of the last task of each play, for people: a task of the playbook, or a fact in its name, can have the same one.
 _LAST_TASK = "This play came to its end"
@@ -66,7 +66,7 @@ class CallbackModule(CallbackBase):
             return
         if not self.started:
             poll_less()
-            _pin(INNER, play.get_variable_manager())
+            pin(INNER, play.get_variable_manager())
         self.started.append(_hosts(play))
         block = _last_block(play)
         self.last.update(task._uuid for task in block.block)

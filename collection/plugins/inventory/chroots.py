@@ -42,6 +42,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import has_python
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.facts import refuse_special_facts
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
@@ -55,8 +56,6 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images imp
 )
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts import os_release
-
-_CONNECTION = "nspawn.runner.nspawn"
 
 
 def _error(found: str, remedy: str = "") -> AnsibleParserError:
@@ -126,21 +125,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def _check_connection(self) -> None:
         connection = self.get_option("connection")
-        collection, _dot, _name = connection.rpartition(".")
-        if connection == _CONNECTION:
-            # Tasks run in forks of this process, and need not load and look up these plugins and this module again.
-            connection_loader.get(connection, class_only=True)
-            shell_loader.get("sh", class_only=True)
-            module_loader.find_plugin("command")
-            return
         try:
             # For a plugin of a missing collection the loader would print one more warning.
-            found = import_module(f"ansible_collections.{collection}") if collection else True
+            import_module(f"ansible_collections.{connection.rpartition('.')[0]}")
         except ImportError:
-            found = None
-        if not found or not connection_loader.has_plugin(connection):
-            remedy = ("" if found else install_remedy(connection)) or "choose another one by the option 'connection'"
-            self.display.warning(str(RunnerError(f"Images cannot be entered, since the connection plugin {connection} is not installed", remedy)))
+            found = f"Images cannot be entered, since the connection plugin {connection} is not installed"
+            self.display.warning(str(RunnerError(found, install_remedy(connection))))
+            return
+        # Tasks run in forks of this process, and need not load and look up these plugins and this module again.
+        plugins = (("connection", connection_loader.get(connection, class_only=True)), ("shell", shell_loader.get("sh", class_only=True)))
+        module_loader.find_plugin("command")
+        refuse_special_facts(*plugins)
 
     def _skip_others(self, root: str, others: Mapping[str, str], playbooks: dict[str, Playbook]) -> None:
         for name, kind in others.items():

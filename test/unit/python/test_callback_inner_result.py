@@ -57,6 +57,7 @@ def test_of_two_failures_the_last_one_counts(callback: Any) -> None:
 
 
 def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
+    callback.last = {"last"}
     callback.v2_runner_on_ok(_result("Install"))
     # A task of the playbook, whose name can also be a template with a fact.
     callback.v2_runner_on_ok(_result(inner_result._LAST_TASK))
@@ -65,21 +66,14 @@ def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
     assert callback.ended == 1
 
 
-@pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa")])
-def test_hosts_of_a_play(hosts: Any, text: str) -> None:
-    assert inner_result._hosts(SimpleNamespace(hosts=hosts)) == text
-
 def test_the_name_of_a_task_is_shown_and_not_obeyed(callback: Any) -> None:
     callback.v2_runner_on_failed(_result("\x1b]0;x\x07\n\u202e", msg="x"))
     assert callback.failure["task"] == r"\x1b]0;x\x07 \u202e"
 
 
-
-def test_pinned_variables_are_set_as_text_that_is_never_rendered(callback: Any) -> None:
-    pinned: dict[str, Any] = {}
-    manager = SimpleNamespace(set_host_variable=lambda host, name, value: pinned.update({(host, name): value}))
-    inner_result._pin(inner_result.INNER, manager)
-    assert pinned == {("aa", "ansible_host"): "/staged", ("aa", "flag"): True}
+@pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa")])
+def test_hosts_of_a_play(hosts: Any, text: str) -> None:
+    assert inner_result._hosts(SimpleNamespace(hosts=hosts)) == text
 
 
 def test_the_result_is_written_whole(callback: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check
         ("systemd-nspawn", host.nspawn, ()),
         ("container", host.container, ()),
         ("connection", host.connection, (subjects,)),
-        ("facts", host.facts, (subjects,)),
+        ("facts", host.facts, ()),
         ("bootstrap", host.tools, ()),
         ("clock", host.clock, ()),
         ("DNS", host.dns, (subjects,)),

@@ -26,10 +26,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BOOTSTRAP_TOOLS
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, MINIMUM_SYSTEMD
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Rows, Subject
 
-_CONNECTION = "nspawn.runner.nspawn"
-_CHROOT = "community.general.chroot"
 _DAY = 86400
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -78,19 +77,19 @@ def nspawn() -> Rows:
 
 
 def connection(subjects: Sequence[Subject]) -> Rows:
-    for name in sorted({subject.connection for subject in subjects} or {_CONNECTION}):
-        if connection_loader.find_plugin_with_context(name).resolved:
-            yield OK, name
-        else:
+    for name in sorted({subject.connection for subject in subjects} or CONNECTIONS[:1]):
+        found = connection_loader.find_plugin_with_context(name)
+        if (found.resolved_fqcn if found.resolved else name) not in CONNECTIONS:
+            yield PROBLEM, f"{name} runs the tasks of images outside of their trees", f"use {' or '.join(CONNECTIONS)}"
+        elif not found.resolved:
             yield PROBLEM, f"{name} is not installed", install_remedy(name)
 
 
-def facts(subjects: Sequence[Subject]) -> Rows:
+def facts() -> Rows:
     if getattr(C, "INJECT_FACTS_AS_VARS", False):
         file = C.CONFIG_FILE or os.path.join(os.getcwd(), "ansible.cfg")
-        # community.general.chroot reads from a variable which program of the host to run.
-        effect = "choose a program that runs on this host" if any(subject.connection == _CHROOT for subject in subjects) else "override a variable"
-        yield WARNING, f"a fact from a tree can {effect}", f"write inject_facts_as_vars = False into [defaults] of {file}"
+        found = "in a run in place, a fact from a tree can override a variable of the inventory"
+        yield WARNING, found, f"write inject_facts_as_vars = False into [defaults] of {file}"
     else:
         yield OK, "cannot override a variable"
 

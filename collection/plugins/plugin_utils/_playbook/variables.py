@@ -12,12 +12,14 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MINIMUM, VARIABLES
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS, Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import nearest_hint
 
 try:  # ansible-core 2.19 and later
@@ -40,6 +42,17 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
                 raise RunnerError(f"{name} is set by the collection and cannot be set{_where(variables[name])}", "remove it")
         elif name not in VARIABLES:
             raise RunnerError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{nearest_hint(name)}")
+
+
+def check_connection(image: Image, variables: Mapping[str, Any]) -> None:
+    """Refuses a connection plugin that is not installed, or that would run the image's tasks outside of its tree: `local`, for example."""
+    value = variables.get("ansible_connection", "ssh")
+    found = connection_loader.find_plugin_with_context(str(value))
+    if (found.resolved_fqcn if found.resolved else value) not in CONNECTIONS:
+        reason = f"since ansible_connection is {value}{_where(value)}"
+        raise RunnerError(f"the tasks of image {image.name} would run outside of its tree, {reason}", f"use {' or '.join(CONNECTIONS)}")
+    if not found.resolved:
+        raise RunnerError(f"the connection plugin {value} of image {image.name} is not installed", install_remedy(str(value)))
 
 
 def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str, Any], tree: str, loader: Any) -> dict[str, Any]:

@@ -56,7 +56,11 @@ options:
     description:
       - Connection plugin of the images.
       - With C(community.general.chroot), which has to be installed, each command starts a container of its own.
+      - Any other plugin would run the tasks outside of the tree.
     type: str
+    choices:
+      - nspawn.runner.nspawn
+      - community.general.chroot
     default: nspawn.runner.nspawn
   include:
     description:

@@ -24,7 +24,10 @@ describe("an inventory file", () => {
 
   const right: Rows = [
     ["the shortest", plugin],
-    ["every option", `${plugin}root: /srv\nplaybook_dirs: [a, /b]\nconnection: a.b.c\ninclude: ["a*"]\nexclude: []\n`],
+    [
+      "every option",
+      `${plugin}root: /srv\nplaybook_dirs: [a, /b]\nconnection: community.general.chroot\ninclude: ["a*"]\nexclude: []\n`,
+    ],
     [
       "Ansible's own options",
       `${plugin}strict: true\ncompose: {a: b, c: "1"}\ngroups: {g: true, h: "a == b"}\nkeyed_groups:\n- {key: a, prefix: p, separator: "", parent_group: x, trailing_separator: false}\n- {key: a, default_value: none}\nuse_extra_vars: false\nleading_separator: false\n`,
@@ -41,6 +44,7 @@ describe("an inventory file", () => {
     ["no plugin", "root: /srv"],
     ["another plugin", "plugin: other.plugin.name"],
     ["an unknown option", `${plugin}roof: /srv`],
+    ["a connection plugin that leads past the tree", `${plugin}connection: ansible.builtin.local`],
     ["a number for a path", `${plugin}root: 1`],
     ["a string for a list", `${plugin}include: a`],
     ["a keyed group without key", `${plugin}keyed_groups: [{prefix: a}]`],
