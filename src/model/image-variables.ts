@@ -116,6 +116,14 @@ export interface ImageVariables {
    */
   nspawn_runner_keep_days?: number;
   /**
+   * Seconds after which a maintenance of the image is killed, with its containers and all that it waits for: creation, copy, playbook and
+   * compare together. The image fails and keeps its tree, and the other images go on. The default is four hours.
+   *
+   * @default 14400
+   * @minimum 1
+   */
+  nspawn_runner_timeout?: number;
+  /**
    * Keeps the tree of a failed maintenance for inspection: as `.nspawn-runner/IMAGE/failed` in the root directory, until the
    * image's next failure. By default that tree is removed. The image itself keeps its tree in either case.
    *

@@ -1,76 +1,68 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance of a tree that returns false facts, and maintenance that is killed.
+// Maintenance of a tree with hostile output, and maintenance that is killed.
 
-import { readdirSync } from "node:fs";
-import { chmod, readFile, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
-import { describe, expect, inject, test } from "vitest";
-import { withChrootConnection } from "../support/ansible.ts";
+import { describe, expect, test } from "vitest";
 import { type Process, processes, until } from "../support/process.ts";
-import { killed, playbook, recap, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
-import { files, mountsBeneath } from "../support/scratch.ts";
+import { killed, playbook, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
+import { mountsBeneath } from "../support/scratch.ts";
 
-const cached = { ANSIBLE_CACHE_PLUGIN: "jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION: "facts" };
-
-describe("a tree whose Python returns false facts", () => {
-  test.each([
-    ["without a fact cache", "nspawn.runner.nspawn", {}],
-    ["with a fact cache", "nspawn.runner.nspawn", cached],
-    [
-      "by the chroot connection, with a fact cache",
-      "community.general.chroot",
-      { ...cached, ...withChrootConnection() },
-    ],
-  ])("changes no decision on the host, %s", async (_, connection, cache: Record<string, string>) => {
-    const tasks = [
-      "- command: one",
-      "- command: two",
-      "- raw: hostname",
-      "- command: id\n  delegate_to: localhost",
-      "- debug: {msg: 'still {{ ansible_host }} by {{ ansible_connection }}'}",
-    ];
-    const text = playbook("evil", tasks.join("\n")).replace("gather_facts: false", "gather_facts: true");
-    const host = await runnerHost({ "evil.yml": text, "other.yml": playbook("other", "- debug:") }, ["evil", "other"]);
-    const inventory = join(host.directory, "nspawn_runner.yml");
-    await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: ${connection}\n`);
-    const owned = join(host.directory, "owned");
-    const program = join(host.directory, "program");
-    await files(host.directory, {
-      program: `#!/bin/sh\necho "$0 $*" >>${owned}\n`,
-      "theirs.yml": `- hosts: localhost\n  tasks: [{command: ${program}}]\n`,
-    });
-    await chmod(program, 0o755);
-    const facts = { ...(await everyVariable(program)), ...connectionVariables(program) };
-    const python = join(host.root, "evil/usr/bin/python3");
-    await writeFile(
-      join(host.root, "evil/facts.json"),
-      JSON.stringify({ changed: false, ansible_facts: { ...facts, ...identity(host.directory) } }),
-    );
-    await writeFile(python, "#!/bin/sh\ncat /facts.json\n");
-    await chmod(python, 0o755);
-
-    for (const round of [1, 2]) {
-      const result = await host.run(["site.yml"], { env: cache });
-      expect(sentence(result, "evil"), `run ${round}`).toBe("");
-      expect(recap(result, "evil")).toMatchObject({ failed: 0, unreachable: 0 });
-      expect(summary(result, "other")[0]).toBe("unchanged");
-      expect(result.stdout).toContain(`still ${host.state("evil", "staged")} by ${connection}`);
-      await expect(stat(owned), "a program of the host ran").rejects.toThrow();
-      expect(await readFile(host.state("evil", "container"), "utf8")).toBe("");
-    }
-    if ("ANSIBLE_CACHE_PLUGIN" in cache) expect(readdirSync(join(host.directory, "facts")).join()).toContain("evil");
-  });
-
-  test("cannot print control characters on the terminal", async () => {
-    const task = "- raw: printf 'a\\033]0;title\\007b\\n' >&2; false\n";
-    const host = await runnerHost({ "aa.yml": playbook("aa", task) }, ["aa"]);
+describe("output of a tree", () => {
+  test("controls no terminal and forges no line: neither in the run's output nor in files", async () => {
+    const print = String.raw`printf 'a\033]0;title\007b\302\2332J\342\200\256\rbb | forged\n'`;
+    const name = String.raw`"{{ text.stdout }}\nbb | \e[2J\u2028\u202e"`;
+    const tasks = `- raw: ${print}\n  register: text\n- name: ${name}\n  raw: ${print} >&2; false\n`;
+    const host = await runnerHost({ "aa.yml": playbook("aa", tasks) }, ["aa"]);
     const result = await host.run(["site.yml"], { env: { ANSIBLE_STDOUT_CALLBACK: "minimal" } });
     expect(result.exitCode).toBe(2);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
-    expect(result.stdout).not.toMatch(/[\u0007\u001b]/);
+    const log = await readFile(host.state("aa", "last.log"), "utf8");
+    const { last_run } = JSON.parse(await readFile(host.state("aa", "state.json"), "utf8"));
+    const told = result.stdout.split("\n").find((line) => line.startsWith("aa: "));
+    for (const text of [result.stdout, log, last_run.msg, told]) {
+      expect(text).toContain(String.raw`\x1b]0;title\x07b\x9b2J\u202e`);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
+      expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e]/);
+      expect(text).not.toMatch(/^bb \|/m);
+    }
+  });
+});
+
+describe("nspawn_runner_timeout", () => {
+  const marker = `sleep 42${process.pid}`;
+  const sleepers = () => processes(marker).filter(({ command }) => /^(\S*busybox )?sleep /.test(command));
+
+  test("kills the whole of one image: a playbook, a creation; the other images go on", async () => {
+    const vars = (seconds: number) => `nspawn_runner_chroot_suite: bookworm, nspawn_runner_timeout: ${seconds}`;
+    const create = `nspawn_runner_create_command: [${marker.replace(" ", ", '")}'], nspawn_runner_timeout: 1`;
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("aa", `- raw: ${marker} >/dev/null 2>&1 & ${marker}`, vars(5)),
+        "bb.yml": playbook("bb", "- raw: sleep 7\n  changed_when: false", vars(60)),
+        "cc.yml": playbook("cc", "- debug:", create),
+      },
+      ["aa", "bb"],
+    );
+    const { result } = await started(host, () => sleepers().length > 1);
+    await result;
+    const killed = (seconds: number) =>
+      `the maintenance took more than ${seconds} seconds, the value of nspawn_runner_timeout, and was killed`;
+    expect((await result).exitCode).toBe(2);
+    expect(sentence(await result, "aa")).toContain(killed(5));
+    expect(sentence(await result, "cc")).toContain(killed(1));
+    expect(summary(await result, "bb")[0]).toBe("unchanged");
+    await until(() => sleepers().length === 0 && processes(host.directory).length === 0);
+    for (const [image, seconds] of [["aa", 5] as const, ["cc", 1] as const]) {
+      const { last_run } = JSON.parse(await readFile(host.state(image, "state.json"), "utf8"));
+      expect(last_run).toMatchObject({ result: "failed", msg: expect.stringContaining(killed(seconds)) });
+      expect(existsSync(host.state(image, "staged")), image).toBe(false);
+    }
+    expect(existsSync(join(host.root, "aa/usr"))).toBe(true);
+    expect(existsSync(join(host.root, "cc"))).toBe(false);
+    expect(mountsBeneath(host.directory)).toEqual([]);
   });
 });
 
@@ -116,41 +108,4 @@ describe("SIGKILL", () => {
     expect(sentence(await result, "aa")).toMatch(/was ended by signal SIGKILL before its end .*last\.log/);
     await until(() => processes(marker).length === 0);
   });
-});
-
-/** All variables of the specification, each with a value that would run the program or break the type. */
-async function everyVariable(program: string): Promise<Record<string, unknown>> {
-  const module = "ansible_collections.nspawn.runner.plugins.module_utils._spec.variables";
-  const code = `import json\nfrom ${module} import DERIVED, VARIABLES\nprint(json.dumps([*DERIVED, *VARIABLES]))`;
-  const { stdout } = await execa("python3", ["-c", code], { env: { PYTHONPATH: inject("collections") } });
-  const names = JSON.parse(stdout) as string[];
-  expect(names).toContain("nspawn_runner_create_command");
-  return Object.fromEntries(names.map((name) => [name, [program]]));
-}
-
-const connectionVariables = (program: string) => ({
-  ansible_chroot_exe: program,
-  ansible_connection: "local",
-  ansible_host: "/",
-  ansible_become: true,
-  ansible_become_exe: program,
-  ansible_become_method: "sudo",
-  ansible_local_tmp: "/etc",
-  ansible_pipelining: false,
-  ansible_playbook_python: program,
-  ansible_python_interpreter: program,
-  ansible_shell_executable: program,
-  ansible_ssh_executable: program,
-});
-
-const identity = (directory: string) => ({
-  ansible_delegated_vars: { localhost: { ansible_connection: "local", ansible_python_interpreter: "/nonexistent" } },
-  ansible_play_hosts_all: ["nobody"],
-  group_names: ["nobody"],
-  groups: {},
-  hostvars: {},
-  inventory_hostname: "other",
-  nspawn_runner_maint_recreate: true,
-  nspawn_runner_playbook: join(directory, "theirs.yml"),
-  nspawn_runner_result: { failed: true, msg: "as the tree says" },
 });

@@ -23,6 +23,7 @@ SETTINGS = {
     "nspawn_runner_chroot_suite": "sid",
     "nspawn_runner_maint_recreate": False,
     "nspawn_runner_keep_failed": False,
+    "nspawn_runner_timeout": 60,
     "nspawn_runner_keep_generations": 2,
     "nspawn_runner_keep_days": 7,
 }

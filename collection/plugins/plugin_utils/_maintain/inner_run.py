@@ -71,6 +71,12 @@ class RunError(RunnerError):
         return f"{super().__str__()} (all output: {self.log})"
 
 
+def timed_out(seconds: int, log: str) -> RunError:
+    """The error of a maintenance that was ended after this time."""
+    found = f"the maintenance took more than {seconds} seconds, the value of nspawn_runner_timeout, and was killed"
+    return RunError(found, "see its last task in the log, or raise nspawn_runner_timeout", log=log)
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuses options that prompt for a password: an image's run has no terminal, and every user can read the arguments of a process."""
     for name, flag in _PROMPTS.items():

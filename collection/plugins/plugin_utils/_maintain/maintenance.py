@@ -37,6 +37,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import r
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import Log, display, log_of
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.deadline import TimedOut, deadline
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import SOURCES, creation_options
 
@@ -170,8 +171,10 @@ def _logged(job: Job, creation: Creation | None, content: Mapping[str, Any], log
     """Maintains the image, under its lock and with its log. A failure leaves the image as it was."""
     try:
         result = _describe(_on_stage(job, creation, content, log))
+    except TimedOut:
+        result = _failed_run(job, inner_run.timed_out(job.settings["nspawn_runner_timeout"], _log_path(job)))
     except inner_run.RunError as problem:
-        result = {**failed(problem), "msg": f"{problem}{_kept(job)}", "tasks_changed": problem.tasks_changed}
+        result = _failed_run(job, problem)
     except (RunnerError, OSError) as problem:
         result = failed(problem, job.place)
     try:
@@ -179,7 +182,15 @@ def _logged(job: Job, creation: Creation | None, content: Mapping[str, Any], log
     except (RunnerError, OSError) as problem:
         log(f"the next run removes the rest of {job.place.state}: {problem}")
     log(result["msg"])
-    return {**result, "log": os.path.join(job.place.state, LOG_FILE)}
+    return {**result, "log": _log_path(job)}
+
+
+def _log_path(job: Job) -> str:
+    return os.path.join(job.place.state, LOG_FILE)
+
+
+def _failed_run(job: Job, problem: inner_run.RunError) -> Result:
+    return {**failed(problem), "msg": f"{problem}{_kept(job)}", "tasks_changed": problem.tasks_changed}
 
 
 def _kept(job: Job) -> str:
@@ -193,18 +204,20 @@ def _kept(job: Job) -> str:
 
 
 def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], log: Log) -> _Facts:
-    """Makes a staged tree, runs the playbook in it, and publishes it when it differs from the published tree."""
+    """Makes a staged tree, runs the playbook in it, and publishes it when it differs from the published tree. TimedOut, without a publish."""
     place = job.place
-    existed = os.path.lexists(place.path)
-    before = installed_packages(place.path) if existed else None
-    sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
-    # A creation has done this already.
-    cleaned = copied is not None and remove_devices(place.staged, log)
-    tasks_changed = _run_playbook(job, log)
+    # A publish has bounds of its own, and is never ended half-way.
+    with deadline(job.settings["nspawn_runner_timeout"]):
+        existed = os.path.lexists(place.path)
+        before = installed_packages(place.path) if existed else None
+        sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
+        # A creation has done this already.
+        cleaned = copied is not None and remove_devices(place.staged, log)
+        tasks_changed = _run_playbook(job, log)
+        changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)
     options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
-    changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)
     published = _publish(job, before, tasks_changed, created_by) if changed and not job.check else None
     return _Facts(existed, sentence, tasks_changed, stale, changed, published)
 
@@ -237,7 +250,7 @@ def _run_playbook(job: Job, log: Log) -> int:
     inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
     try:
         status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(inner), line)
-        tasks_changed = inner_run.outcome(image, status, result_file, os.path.join(place.state, LOG_FILE), errors)
+        tasks_changed = inner_run.outcome(image, status, result_file, _log_path(job), errors)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(result_file)

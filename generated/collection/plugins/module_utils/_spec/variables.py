@@ -27,6 +27,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_maint_recreate": {"type": "bool", "default": False},
     "nspawn_runner_keep_generations": {"type": "int", "default": 2},
     "nspawn_runner_keep_days": {"type": "int", "default": 7},
+    "nspawn_runner_timeout": {"type": "int", "default": 14400},
     "nspawn_runner_keep_failed": {"type": "bool", "default": False},
     "nspawn_runner_binds": {"type": "list", "elements": "str", "default": []},
     "nspawn_runner_environment": {"type": "dict", "default": {}},
@@ -36,7 +37,11 @@ VARIABLES: dict[str, dict[str, Any]] = {
 }
 
 # Lowest values of numbers.
-MINIMUM: dict[str, int] = {"nspawn_runner_keep_generations": 0, "nspawn_runner_keep_days": 0}
+MINIMUM: dict[str, int] = {
+    "nspawn_runner_keep_generations": 0,
+    "nspawn_runner_keep_days": 0,
+    "nspawn_runner_timeout": 1,
+}
 
 # Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {
