@@ -4,11 +4,11 @@
 // The doctor on a host that is ready, and on hosts with one problem each.
 // Files of the real host are covered by bind mounts that the doctor's run alone sees.
 
-import { chmod, chown, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
-import { type AnsibleOptions, ansible, asNobody, withChrootConnection } from "../support/ansible.ts";
+import { type AnsibleOptions, ansible, asNobody } from "../support/ansible.ts";
 import { fingerprint } from "../support/listing.ts";
 import { loopFileSystem } from "../support/loop.ts";
 import { playbook, type RunnerHost, runnerHost } from "../support/runner-host.ts";
@@ -117,7 +117,18 @@ test("on a host that is ready every line is ok, also with --check, and nothing i
     expect(result.exitCode, result.text).toBe(0);
     expect(result.rows.filter(([, word]) => word !== "ok")).toEqual([]);
     expect(result.rows.map(([check]) => check)).toEqual([
-      ...["user", "ansible", "inventory", "systemd-nspawn", "container", "connection", "facts", "bootstrap", "clock"],
+      ...[
+        "user",
+        "ansible",
+        "inventory",
+        "files",
+        "systemd-nspawn",
+        "container",
+        "connection",
+        "facts",
+        "bootstrap",
+        "clock",
+      ],
       ...["DNS", "overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
     ]);
     expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["exists", "is created by the next run"]);
@@ -224,13 +235,26 @@ describe("a host with a problem", () => {
 
   test("facts become variables, by an ansible.cfg that does not forbid this", async () => {
     const host = await readyHost({ "ansible.cfg": "[defaults]\nforks = 2\n" });
-    const inventory = join(host.directory, "nspawn_runner.yml");
-    await writeFile(inventory, `${await readFile(inventory, "utf8")}connection: community.general.chroot\n`);
-    const env = withChrootConnection();
-    const found = "a fact from a tree can choose a program that runs on this host";
+    const found = "in a run in place, a fact from a tree can override a variable of the inventory";
     const remedy = `write inject_facts_as_vars = False into [defaults] of ${join(host.directory, "ansible.cfg")}`;
-    expect(await wrong(host, { env })).toEqual([["facts", "warning", found, remedy]]);
-    expect(await wrong(host, { env: { ...env, ANSIBLE_INJECT_FACT_VARS: "0" } })).toEqual([]);
+    expect(await wrong(host)).toEqual([["facts", "warning", found, remedy]]);
+    expect(await wrong(host, { env: { ANSIBLE_INJECT_FACT_VARS: "0" } })).toEqual([]);
+  });
+
+  test("a connection that runs tasks on the host, and a playbook that every user can write", async () => {
+    const host = await readyHost({ "host_vars/aa.yml": "ansible_connection: local\n" });
+    await chmod(join(host.directory, "aa.yml"), 0o666);
+    const remedy = "use nspawn.runner.nspawn or community.general.chroot";
+    expect(await wrong(host)).toEqual([
+      [
+        "files",
+        "problem",
+        expect.stringContaining(`can write to ${host.directory}/aa.yml`),
+        expect.stringContaining("chmod"),
+      ],
+      ["connection", "problem", "local runs the tasks of images outside of their trees", remedy],
+      ["image aa", "problem", expect.stringContaining(`local in ${host.directory}/host_vars/aa.yml:1`), remedy],
+    ]);
   });
 
   test("no bootstrap tool: a warning, also for an image that is there, and a problem for one that is to be made", async () => {

@@ -3,7 +3,8 @@
 //
 // Maintenance and users' mistakes: one sentence with the remedy, and the other images unharmed.
 
-import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { asNobody } from "../support/ansible.ts";
@@ -171,12 +172,12 @@ describe("a run", () => {
   test("without the connection plugin names the collection to install, once per image", async () => {
     const host = await runnerHost({ "aa.yml": fine, "bb.yml": fine }, ["aa"]);
     const config =
-      "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.nowhere.chroot\n";
+      "plugin: nspawn.runner.chroots\nroot: images\nplaybook_dirs: [.]\nconnection: community.general.chroot\n";
     await writeFile(join(host.directory, "nspawn_runner.yml"), config);
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
-    const message = "is not installed: run ansible-galaxy collection install community.nowhere";
-    expect(sentence(result, "aa")).toContain(`the connection plugin community.nowhere.chroot of image aa ${message}`);
+    const message = "is not installed: run apt install ansible, or ansible-galaxy collection install community.general";
+    expect(sentence(result, "aa")).toContain(`the connection plugin community.general.chroot of image aa ${message}`);
     expect(sentence(result, "bb")).toContain(message);
     await expect(stat(join(host.root, "bb"))).rejects.toThrow();
   });
@@ -186,5 +187,60 @@ describe("a run", () => {
     const result = await host.run(["-i", "more.ini", "site.yml"]);
     expect(result.stdout).toContain("image aa has the name of an inventory group");
     expect(result.exitCode).toBe(2);
+  });
+});
+
+describe("a connection that would run an image's tasks on the host", () => {
+  const outside = "would run outside of its tree, since ansible_connection is";
+
+  test("fails the image before a task, with the place of the value; delegated tasks and other images run", async () => {
+    const touch = (image: string) => `- raw: touch ${join("/run", image)}-${process.pid}`;
+    const set = { aa: touch("aa"), bb: touch("bb"), dd: `- set_fact: {ansible_connection: local}\n${touch("dd")}` };
+    const ee = `- raw: id\n  vars: {ansible_connection: local}\n  changed_when: false\n- command: id\n  delegate_to: localhost`;
+    const host = await runnerHost(
+      {
+        ...Object.fromEntries(Object.entries(set).map(([image, tasks]) => [`${image}.yml`, playbook(image, tasks)])),
+        // Ansible itself gives the inventory's variable precedence over these two.
+        "ee.yml": playbook("ee", ee, "ansible_connection: local").replace("  gather", "  connection: local\n  gather"),
+        "host_vars/aa.yml": "\nansible_connection: local\n",
+        "more.yml": "all: {hosts: {bb: {ansible_connection: ansible.legacy.local}}}\n",
+      },
+      ["aa", "bb", "dd", "ee"],
+    );
+    const result = await host.run(["-i", "more.yml", "site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(sentence(result, "aa")).toContain(`${outside} local in ${join(host.directory, "host_vars/aa.yml")}:2: use `);
+    expect(sentence(result, "bb")).toContain(
+      `${outside} ansible.legacy.local in ${join(host.directory, "more.yml")}:1: use`,
+    );
+    expect(sentence(result, "dd")).toContain("ansible_connection of image dd cannot be changed by a task or a role");
+    for (const image of Object.keys(set)) expect(existsSync(`/run/${image}-${process.pid}`), image).toBe(false);
+    expect(result.stdout).toMatch(/ee \| changed: \[ee -> localhost\]/);
+    expect(summary(result, "ee")[0], result.stdout).toBe("unchanged");
+  });
+
+  test("in the inventory's file lists no image", async () => {
+    const host = await runnerHost({ "aa.yml": playbook("aa", "- raw: id") }, ["aa"]);
+    const file = join(host.directory, "nspawn_runner.yml");
+    await writeFile(file, `${await readFile(file, "utf8")}connection: local\n`);
+    const result = await host.run(["site.yml"]);
+    expect(result.exitCode).toBe(2);
+    expect(result.stdout).toContain("no inventory lists images");
+    expect((result.stdout + result.stderr).replace(/\s+/g, " ")).toMatch(/nspawn\.runner\.nspawn.*community\.general/);
+  });
+});
+
+describe("files that others can change", () => {
+  test("run with a warning; files that every user can change do not run", async () => {
+    const host = await runnerHost({ "aa.yml": fine, "bb.yml": fine }, ["aa", "bb"]);
+    await chmod(join(host.directory, "aa.yml"), 0o664);
+    await chmod(join(host.directory, "bb.yml"), 0o666);
+    const result = await host.run(["site.yml"]);
+    expect(summary(result, "aa")[0]).toBe("unchanged");
+    const output = (result.stdout + result.stderr).replace(/\s+/g, " ");
+    expect(output).toContain(`users other than root can write to ${join(host.directory, "aa.yml")}: run chmod go-w`);
+    expect(sentence(result, "bb")).toContain(
+      `root does not run files that every user can write: users other than root can write to ${join(host.directory, "bb.yml")}`,
+    );
   });
 });

@@ -38,7 +38,8 @@ class ActionModule(ActionBase):
         # Only hosts that --limit leaves, with the inventory's values: no fact and no variable of a task can change these.
         images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
-        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"])
+        files = sources([subject.image.playbook for subject in subjects], inventory._sources)
+        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"], files)
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
             display.display(line.rstrip(), color=color)
@@ -57,8 +58,8 @@ class ActionModule(ActionBase):
             if not image.playbook:
                 return Subject(image, connection)
             check_names(image, host, variables)
-            staged = Place(image.root, image.name).staged
             check_connection(image, variables)
+            staged = Place(image.root, image.name).staged
             return Subject(image, connection, read_settings(image, variables, manager.extra_vars, staged, self._loader))
         except RunnerError as problem:
             return Subject(image, connection, problem=problem)

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
+from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import writable_by_others
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import MAINTAIN
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
@@ -25,7 +26,6 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
     image_to_change,
     variables_without_facts,
 )
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
@@ -44,18 +44,26 @@ class ActionModule(ActionBase):
         host = current_host()
         if image_of(host) is None and GROUP not in {group.name for group in host.get_groups()}:
             return {"skipped": True, "changed": False, "skip_reason": f"{host.name} is no image"}
+        warnings: list[str] = []
         started = time.monotonic()
         # Children die with this worker, so the worker must die with Ansible.
         die_with_parent()
         try:
-            result = maintenance.maintain(self._job(host, arguments["create_only"]))
+            result = maintenance.maintain(self._job(host, arguments["create_only"], warnings))
         except RunnerError as problem:
             result = maintenance.failed(problem)
+        if warnings:
+            result["warnings"] = warnings
         return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - started, 1)}
 
-    def _job(self, host: Any, create_only: bool) -> maintenance.Job:
+    def _job(self, host: Any, create_only: bool, warnings: list[str]) -> maintenance.Job:
         image = image_to_change(host)
         manager = self._task.get_variable_manager()
+        for writable in writable_by_others(sources([image.playbook], manager._inventory._sources)):
+            # Ansible ignores an ansible.cfg for this reason, but no playbook.
+            if writable.everyone:
+                raise RunnerError(f"root does not run files that every user can write: {writable.found}", writable.remedy)
+            warnings.append(f"root runs files of others: {writable.found}: {writable.remedy}")
         variables = _variables(image, host, manager)
         pinned = _pinned(image, variables)
         for name in pinned:

@@ -16,8 +16,11 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import doctor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Check, Subject
 
-HOST = ("user", "ansible", "inventory", "systemd-nspawn", "container", "connection", "facts", "bootstrap", "clock", "DNS", "overlay", "cgroups", "forks")
-FUNCTIONS = ("user", "ansible", "inventory", "nspawn", "container", "connection", "facts", "tools", "clock", "dns", "overlay", "cgroups", "forks")
+HOST = (
+    *("user", "ansible", "inventory", "files", "systemd-nspawn", "container", "connection"),
+    *("facts", "bootstrap", "clock", "DNS", "overlay", "cgroups", "forks"),
+)
+FUNCTIONS = ("user", "ansible", "inventory", "files", "nspawn", "container", "connection", "facts", "tools", "clock", "dns", "overlay", "cgroups", "forks")
 
 
 def _rows(*arguments: Any) -> Iterator[tuple[str, ...]]:
@@ -39,7 +42,7 @@ def _subject(name: str, root: str = "/srv") -> Subject:
 
 
 def test_each_check_has_its_line_in_order(host: pytest.MonkeyPatch) -> None:
-    checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5)
+    checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5, [])
     assert [check.check for check in checks] == [*HOST, "root directory", "copies", "image aa", "image bb"]
     assert {check[1:] for check in checks} == {(OK, "fine", "")}
 
@@ -52,7 +55,7 @@ def test_each_root_directory_is_looked_at_once(host: pytest.MonkeyPatch) -> None
         yield OK, path
 
     host.setattr(doctor.images, "root", root)
-    doctor.examine([_subject("aa", "/b"), _subject("bb", "/a"), _subject("cc", "/b")], True, 5)
+    doctor.examine([_subject("aa", "/b"), _subject("bb", "/a"), _subject("cc", "/b")], True, 5, [])
     assert looked == ["/a", "/b"]
 
 
@@ -62,7 +65,7 @@ def test_without_images_the_usual_root_directory_is_looked_at(host: pytest.Monke
     if variable is not None:
         host.setenv("NSPAWN_RUNNER_ROOT", variable)
     host.setattr(doctor.images, "root", lambda path: iter([(OK, path)]))
-    checks = {check.check: check.found for check in doctor.examine([], False, 5)}
+    checks = {check.check: check.found for check in doctor.examine([], False, 5, [])}
     assert checks["root directory"] == root
 
 
@@ -83,7 +86,7 @@ def test_an_error_of_a_check_is_a_line_and_ends_no_other(host: pytest.MonkeyPatc
         raise problem
 
     host.setattr(doctor.host, "clock", fail)
-    checks = doctor.examine([], True, 5)
+    checks = doctor.examine([], True, 5, [])
     assert [check for check in checks if check.result != OK] == [Check("clock", WARNING, "first"), Check("clock", PROBLEM, found, remedy)]
     assert checks[-1].result == OK
 

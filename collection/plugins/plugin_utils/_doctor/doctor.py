@@ -16,13 +16,17 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host,
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, error_row
 
 
-def examine(subjects: Sequence[Subject], listed: bool, forks: int) -> list[Check]:
-    """All checks of this host and these images. `listed`: whether an inventory of the plugin was read; it may list no image."""
+def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequence[str]) -> list[Check]:
+    """All checks of this host and these images.
+
+    `listed`: whether an inventory of the plugin was read; it may list no image. `files`: files and directories of the user, which root trusts.
+    """
     roots = {subject.image.root for subject in subjects} or {os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT}
     checks: list[tuple[str, Callable[..., Rows], tuple[Any, ...]]] = [
         ("user", host.user, ()),
         ("ansible", host.ansible, ()),
         ("inventory", host.inventory, (subjects, listed)),
+        ("files", host.files, (files,)),
         ("systemd-nspawn", host.nspawn, ()),
         ("container", host.container, ()),
         ("connection", host.connection, (subjects,)),

@@ -23,10 +23,11 @@ from ansible.release import __version__ as ANSIBLE
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTION
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import writable_by_others
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BOOTSTRAP_TOOLS
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT, MINIMUM_SYSTEMD
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Rows, Subject
 
 _DAY = 86400
@@ -60,6 +61,14 @@ def inventory(subjects: Sequence[Subject], listed: bool) -> Rows:
         yield PROBLEM, "lists no images", "give a file that ends in nspawn_runner.yml with -i, or fix the file of the error above"
 
 
+def files(paths: Sequence[str]) -> Rows:
+    found = writable_by_others(paths)
+    for writable in found:
+        yield PROBLEM, f"root runs files of others: {writable.found}", writable.remedy
+    if not found:
+        yield OK, "only root can write playbooks, inventories and ansible.cfg"
+
+
 def nspawn() -> Rows:
     if not find_program("systemd-nspawn"):
         yield PROBLEM, "not installed", "run apt install systemd-container"
@@ -83,6 +92,8 @@ def connection(subjects: Sequence[Subject]) -> Rows:
             yield PROBLEM, f"{name} runs the tasks of images outside of their trees", f"use {' or '.join(CONNECTIONS)}"
         elif not found.resolved:
             yield PROBLEM, f"{name} is not installed", install_remedy(name)
+        else:
+            yield OK, name
 
 
 def facts() -> Rows:
