@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def test_lines_are_shown_under_the_image_and_kept_whole(tmp_path: Path, shown: l
     assert shown == ["aa | text", "aa | two", "aa | lines", r"aa | one\nline", f"aa | {red}", "aa | 100%", "aa |", "aa | ?"]
     assert (tmp_path / "last.log").read_text() == f"text\ntwo\nlines\none\\nline\n{red}\n10%\\r100%\n\n?\n"
     assert stat.S_IMODE((tmp_path / "last.log").stat().st_mode) == 0o600
+
+
+def test_an_alarm_waits_until_a_line_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def display(line: str) -> None:
+        os.kill(os.getpid(), signal.SIGALRM)
+        steps.append(line)
+
+    monkeypatch.setattr(output.display, "display", display)
+    before = signal.signal(signal.SIGALRM, lambda number, frame: steps.append("alarm"))
+    try:
+        with output.log_of("aa", str(tmp_path)) as log:
+            log("text")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert steps == ["aa | text", "alarm"]
 
 
 def test_the_log_before_is_kept_once(tmp_path: Path, shown: list[str]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -71,9 +72,20 @@ def log_of(image: str, state: str) -> Iterator[Log]:
                     file.write(f"{visible(line.decode(errors='replace'))}\n".encode())
                     if file.tell() > LOG_LIMIT:
                         _leave_out_middle(cast(IO[bytes], file))
-                display.display(f"{image} | {visible_line(line)}".rstrip())
+                with _whole_message():
+                    display.display(f"{image} | {visible_line(line)}".rstrip())
 
         yield log
+
+
+@contextmanager
+def _whole_message() -> Iterator[None]:
+    """Delays the alarm of a deadline. Ansible's main process could read no message of a worker any more after one that was cut short."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_out_middle(file: IO[bytes]) -> None:
