@@ -3,9 +3,10 @@
 //
 // Maintenance of a tree with hostile output, and maintenance that is killed.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { type Process, processes, until } from "../support/process.ts";
 import { killed, playbook, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
