@@ -13,6 +13,7 @@ import type {
   Name,
   NspawnFlag,
   Playbook,
+  ScopeProperty,
   Table,
 } from "./tables.ts";
 
@@ -22,6 +23,7 @@ export interface Spec {
   readonly documents: readonly Document[];
   readonly states: readonly State[];
   readonly nspawn_flags: Table<NspawnFlag>;
+  readonly scope_properties: Table<ScopeProperty>;
   readonly exit_statuses: Table<ExitStatus>;
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;

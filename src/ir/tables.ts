@@ -34,9 +34,17 @@ export interface NspawnFlag {
   readonly environment: boolean;
   readonly staged: boolean;
   readonly variable: string | null;
+  readonly needs: string | null;
   readonly when: string | boolean | null;
   readonly pattern: string | null;
   readonly source: string | null;
+}
+
+/** A property of the scope of a container, as in a unit's file. */
+export interface ScopeProperty {
+  readonly property: string;
+  readonly value: string;
+  readonly why: string;
 }
 
 /** An exit status of the wrapper, as opposed to the command's. */

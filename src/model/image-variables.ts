@@ -132,14 +132,23 @@ export interface ImageVariables {
   nspawn_runner_keep_failed?: boolean;
   /**
    * Host directories and files in the container, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
-   * A missing target is made in the tree, empty.
+   * A missing target is made in the tree, empty. Files have the same owners on the host and in the container, except devices
+   * in `/dev`, which root in the container opens by the rights of other users.
    *
    * @default []
    * @example ["/srv/cache/apt:/var/cache/apt/archives", "/etc/ci:/etc/ci:ro"]
    */
   nspawn_runner_binds?: string[];
   /**
-   * Environment of the container.
+   * Whether the containers of the image have a user namespace, in which root is a user without rights on the host.
+   * Turn it off where the kernel or the file system cannot map the owners of files, and for tasks that need root's own rights,
+   * such as opening a network port below 1024. The wall between container and host is much weaker then.
+   *
+   * @default true
+   */
+  nspawn_runner_user_namespace?: boolean;
+  /**
+   * Environment of the container. Values may not contain line breaks.
    *
    * @default {}
    */

@@ -16,6 +16,8 @@ export interface NspawnFlag {
   readonly staged?: true;
   /** Only with this image variable: one flag for each value, or for the one value that `when` names. */
   readonly variable?: string;
+  /** Only while this image variable, true or false, is not false. */
+  readonly needs?: string;
   /** The value of the variable that this flag is for. */
   readonly when?: string | boolean;
   /** A pattern that a value must match for this flag; of several flags of one variable the first that matches is taken. */
@@ -66,9 +68,25 @@ export const nspawnFlags: readonly NspawnFlag[] = [
   },
   { flag: "--hostname={name}", why: "The host name in the container is the image's name.", systemd: 239 },
   {
+    flag: "--private-users=pick",
+    why: "Root in the container is a user without rights on the host. systemd-nspawn takes 65,536 ids that no other container and no user of the host has.",
+    systemd: 230,
+  },
+  {
+    flag: "--private-users-ownership=map",
+    why: "The tree is mounted with its owners mapped to these ids: on the disk, all files have the owners that they have in the container.",
+    systemd: 249,
+    source: "https://docs.kernel.org/filesystems/idmappings.html",
+  },
+  {
     flag: "--drop-capability=CAP_MKNOD",
-    why: "Without a scope there is no device policy: a container that can make a device node can write the host's disks.",
+    why: "A user namespace has no device nodes. In an image without one, a container that can make device nodes could write the host's disks.",
     systemd: 209,
+  },
+  {
+    flag: "--setenv=NSPAWN_RUNNER_ENVIRONMENT",
+    why: "The values of nspawn_runner_environment, which all users of the host could read in a list of arguments. A shell in the container sets them.",
+    systemd: 249,
   },
   { flag: "--setenv=SYSTEMD_OFFLINE=1", why: "Units can be enabled although systemd does not run.", systemd: 209 },
   {
@@ -91,23 +109,54 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     source: "https://manpages.debian.org/bookworm/dpkg/dpkg.1.en.html#DPKG_FORCE",
   },
   {
+    flag: "--private-users=no",
+    variable: "nspawn_runner_user_namespace",
+    when: false,
+    why: "For kernels and file systems that cannot map owners. Of several such flags, systemd-nspawn takes the last.",
+    systemd: 230,
+  },
+  {
+    flag: "--bind-ro={value}:idmap",
+    variable: "nspawn_runner_binds",
+    needs: "nspawn_runner_user_namespace",
+    pattern: "^(?!/dev/)(.+):ro$",
+    why: "A read-only directory or file of the host, with the same owners in the container.",
+    systemd: 251,
+  },
+  {
+    flag: "--bind={value}:{value}:idmap",
+    variable: "nspawn_runner_binds",
+    needs: "nspawn_runner_user_namespace",
+    pattern: "^(?!/dev/)((?:[^:\\\\]|\\\\.)+)$",
+    why: "A directory or file of the host, with the same owners in the container.",
+    systemd: 251,
+  },
+  {
+    flag: "--bind={value}:idmap",
+    variable: "nspawn_runner_binds",
+    needs: "nspawn_runner_user_namespace",
+    pattern: "^(?!/dev/)(.+)$",
+    why: "The same on another path.",
+    systemd: 251,
+  },
+  {
     flag: "--bind-ro={value}",
     variable: "nspawn_runner_binds",
     pattern: "^(.+):ro$",
-    why: "A read-only directory or file of the host.",
+    why: "A read-only device, whose file system cannot map owners. Without a user namespace, every read-only bind.",
     systemd: 198,
   },
   {
     flag: "--bind={value}",
     variable: "nspawn_runner_binds",
     pattern: "^(.+)$",
-    why: "A directory or file of the host.",
+    why: "A device, whose file system cannot map owners. Without a user namespace, every bind.",
     systemd: 198,
   },
   {
     flag: "--setenv={value}",
     variable: "nspawn_runner_environment",
-    why: "The image's own environment.",
+    why: "The image's own environment. The argument stands only in the file of the options: systemd-nspawn gets NSPAWN_RUNNER_ENVIRONMENT.",
     systemd: 209,
   },
   {

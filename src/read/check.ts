@@ -112,9 +112,13 @@ function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly st
   const placeholders = each ? ["name", "machine", "value"] : ["name", "machine"];
   problems.push(...placeholderProblems(flag.flag, placeholders));
   if (flag.variable === null) {
-    if (flag.when !== null || flag.pattern !== null) problems.push("when and pattern need a variable.");
+    if (flag.when !== null || flag.pattern !== null || flag.needs !== null)
+      problems.push("when, pattern and needs need a variable.");
     return problems;
   }
+  const needed = options.find(({ name }) => name === flag.needs);
+  if (flag.needs !== null && needed?.type !== "bool")
+    problems.push(`${flag.needs} is not a variable that is true or false.`);
   const option = options.find(({ name }) => name === flag.variable);
   if (!option) return [...problems, `The model has no variable ${flag.variable}.`];
   const whenFits = typeof flag.when === "boolean" ? option.type === "bool" : option.choices.includes(String(flag.when));

@@ -12,6 +12,7 @@ import type {
   Name,
   NspawnFlag,
   Playbook,
+  ScopeProperty,
   Table,
 } from "../ir/tables.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
@@ -25,6 +26,7 @@ export const TABLES = [
   "collection",
   "layout",
   "nspawnFlags",
+  "scopeProperties",
   "exitStatuses",
   "bootstrapTools",
   "basePackages",
@@ -43,9 +45,18 @@ export function readFlags(declaration: VariableDeclaration, report: Report): Tab
     environment: fields.flag("environment"),
     staged: fields.flag("staged"),
     variable: fields.optionalText("variable"),
+    needs: fields.optionalText("needs"),
     when: fields.optionalScalar("when"),
     pattern: fields.optionalText("pattern"),
     source: fields.optionalText("source"),
+  }));
+}
+
+export function readScopeProperties(declaration: VariableDeclaration, report: Report): Table<ScopeProperty> {
+  return readRows(declaration, "A property", report, (fields) => ({
+    property: fields.text("property"),
+    value: fields.text("value"),
+    why: fields.sentence("why"),
   }));
 }
 

@@ -13,15 +13,16 @@ import { pythonModule } from "./python-module.ts";
 /** `module_utils/_spec/nspawn_flags.py`. */
 export function nspawnFlagsPython(spec: Spec): string {
   const { flags, environment, staged, ofVariables } = split(spec.nspawn_flags.rows);
-  const variableFlags = ofVariables.map(({ variable, flag, environment, when, pattern }) => ({
+  const variableFlags = ofVariables.map(({ variable, needs, flag, environment, when, pattern }) => ({
     variable,
+    needs,
     flag,
     environment,
     when,
     pattern,
   }));
   return pythonModule(
-    [spec.nspawn_flags.source],
+    [spec.nspawn_flags.source, spec.scope_properties.source],
     "The systemd-nspawn command line.",
     [
       "# Arguments of every call; {name} is the image, {machine} a unique name.\n",
@@ -36,8 +37,14 @@ export function nspawnFlagsPython(spec: Spec): string {
       assignment("STAGED_FLAGS", "tuple[str, ...]", tuple(staged.map(({ flag }) => flag))),
       "\n# Lowest version of systemd that has all flags of every call.\n",
       assignment("MINIMUM_SYSTEMD", "int", minimumSystemd(spec)),
-      "\n# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.\n",
+      "\n# Flags of an image's variables: one for each value, or for the value `when`; none while the variable `needs` is false.\n# Of several flags with a pattern, the first that matches.\n",
       assignment("VARIABLE_FLAGS", "tuple[dict[str, Any], ...]", tuple(variableFlags)),
+      "\n# Properties of the scope of a container, as in a unit's file.\n",
+      assignment(
+        "SCOPE_PROPERTIES",
+        "dict[str, str]",
+        Object.fromEntries(spec.scope_properties.rows.map(({ property, value }) => [property, value])),
+      ),
     ].join(""),
   );
 }
@@ -58,7 +65,9 @@ export function nspawnFlagsSh(spec: Spec): string {
     `nspawn_minimum=${minimumSystemd(spec)}\n`,
     ...exitStatusesSh(spec),
     "\n",
-    ...environment.flatMap((flag) => [`# ${flag.why}\n`, `export ${assignmentOf(flag)}\n`]),
+    "# Environment of systemd-nspawn itself in every call, one variable per line.\n",
+    ...environment.map(({ why }) => `# ${why}\n`),
+    `nspawn_environment=${shTemplate(environment.map(({ flag }) => flag).join("\n"))}\n`,
     "\n# nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.\n",
     "# Needs $name (the image) and $machine (a unique name).\n",
     ...shFunction("nspawn_flags", flags),
@@ -86,11 +95,6 @@ const shFunction = (name: string, rows: readonly NspawnFlag[]): readonly string[
   ...rows.map(({ flag }) => `    ${shTemplate(flag)} \\\n`),
   '    "$@"\n}\n',
 ];
-
-function assignmentOf({ flag }: NspawnFlag): string {
-  const [name, value] = nameAndValue(flag);
-  return `${name}=${shTemplate(value)}`;
-}
 
 function nameAndValue(flag: string): readonly [name: string, value: string] {
   const at = flag.indexOf("=");

@@ -14,6 +14,8 @@ trap : HUP INT TERM
 exec 9>&2 2>/dev/null
 dns=$1
 shift
+environment=$NSPAWN_RUNNER_ENVIRONMENT
+unset NSPAWN_RUNNER_ENVIRONMENT
 resolv_conf=/etc/resolv.conf
 saved=/etc/.nspawn-chroot.saved
 placed=/etc/.nspawn-chroot.placed
@@ -88,8 +90,19 @@ exit 101
 " >$policy && chmod 755 $policy
 fi
 
+# Exports the image's own variables, one per line.
+set_environment() {
+  IFS='
+'
+  set -f
+  for assignment in $environment; do export "${assignment?}"; done
+}
+
 # exec, so that the command is never a builtin of this shell.
-(exec "$@" 2>&9 9>&-)
+(
+  set_environment
+  exec "$@" 2>&9 9>&-
+)
 status=$?
 
 restore_resolv_conf

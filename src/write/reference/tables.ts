@@ -19,7 +19,7 @@ export function playbooksPage({ playbooks }: Spec): string {
 export function nspawnPage(spec: Spec): string {
   const { source, rows } = spec.nspawn_flags;
   return [
-    htmlHeader([...new Set([source, spec.exit_statuses.source])]),
+    htmlHeader([...new Set([source, spec.scope_properties.source, spec.exit_statuses.source])]),
     "# The systemd-nspawn command line\n",
     `Flags and environment of the containers that the collection starts, with reasons. systemd ${minimumSystemd(spec)} or later is needed.\n`,
     "## In every call\n",
@@ -28,6 +28,12 @@ export function nspawnPage(spec: Spec): string {
     flagTable(rows.filter(({ staged }) => staged)),
     "## By an image's variables\n",
     flagTable(rows.filter(({ variable }) => variable !== null)),
+    "## The scope of a session\n",
+    "Where systemd is PID 1, the container of a session runs in a scope of its own with these properties.\n",
+    mdTable(
+      ["Property", "Why"],
+      spec.scope_properties.rows.map(({ property, value, why }) => [mdCode(`${property}=${value}`), mdText(why)]),
+    ),
     "## Exit statuses of nspawn-chroot\n",
     "`nspawn-chroot TREE COMMAND` ends with the exit status of the command, or with one of these when no command was started.\n",
     mdTable(
@@ -50,9 +56,10 @@ function flagTable(rows: readonly NspawnFlag[]): string {
   return mdTable(heading, cells);
 }
 
-function condition({ variable, when, pattern }: NspawnFlag): string {
+function condition({ variable, needs, when, pattern }: NspawnFlag): string {
   const value = when === null ? "" : ` is ${mdCode(String(when))}`;
-  return `${mdCode(variable ?? "")}${value}${pattern === null ? "" : `, each value that matches ${mdCode(pattern)}`}`;
+  const values = pattern === null ? "" : `, each value that matches ${mdCode(pattern)}`;
+  return `${mdCode(variable ?? "")}${value}${values}${needs === null ? "" : `, unless ${mdCode(needs)} is false`}`;
 }
 
 export function bootstrapPage(spec: Spec): string {

@@ -21,18 +21,28 @@ def _container(monkeypatch: pytest.MonkeyPatch, status: int, *output: str) -> li
         commands.append(argv)
         return status, list(output)
 
-    monkeypatch.setattr(finish, "guarded", lambda argv: argv)
     monkeypatch.setattr(finish, "run", run)
+    monkeypatch.setattr(finish, "check_user_namespace", lambda arguments, tree: None)
     return commands
 
 
 def test_a_tree_is_usable_when_a_shell_runs_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "usr").mkdir()
     commands = _container(monkeypatch, 0)
-    finish.check_usable(str(tmp_path), "a_b")
+    finish.check_usable(str(tmp_path), "a_b", str(tmp_path))
     assert "--hostname=a-b" in commands[0]
-    assert f"--directory={tmp_path}" in commands[0]
+    assert str(tmp_path) in commands[0]
     assert not [argument for argument in commands[0] if "{" in argument]
+
+
+def test_a_new_tree_is_tried_with_the_options_of_its_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    commands = _container(monkeypatch, 0)
+    options = ["--bind=/srv:/srv:idmap", "--private-network"], {"SYSTEMD_SECCOMP": "0", "NSPAWN_RUNNER_ENVIRONMENT": "PASSWORD=secret"}
+    monkeypatch.setattr(finish, "read_container_file", lambda state: options if state == "/state" else ([], {}))
+    finish.check_usable(str(tmp_path), "aa", "/state")
+    assert {"--bind=/srv:/srv:idmap", "--private-network", "SYSTEMD_SECCOMP=0"} <= {*commands[0]}
+    assert "secret" not in " ".join(commands[0])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +57,7 @@ def test_a_tree_without_a_working_shell_is_refused(monkeypatch: pytest.MonkeyPat
     (tmp_path / "usr").mkdir()
     _container(monkeypatch, 1, "first", output)
     with pytest.raises(RunnerError) as error:
-        finish.check_usable(str(tmp_path), "aa")
+        finish.check_usable(str(tmp_path), "aa", str(tmp_path))
     assert word in str(error.value).split("\n")[0]
     assert str(error.value).endswith(f"first\n{output}")
 
@@ -57,8 +67,8 @@ def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.
     # The exit status that timeout(1) has then.
     commands = _container(monkeypatch, 137, "/bin/sh: Exec format error")
     with pytest.raises(RunnerError) as error:
-        finish.check_usable(str(tmp_path), "aa")
-    assert commands[0][:4] == ["timeout", "--signal=KILL", "60", "systemd-nspawn"]
+        finish.check_usable(str(tmp_path), "aa", str(tmp_path))
+    assert commands[0][:3] == ["timeout", "--signal=KILL", "60"]
     assert error.value.found == "the new tree is not usable: a shell in it does not end within 60 s"
 
 
@@ -77,7 +87,7 @@ def test_a_tree_without_usr_is_refused_with_its_names(monkeypatch: pytest.Monkey
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(RunnerError) as error:
-        finish.check_usable(str(tmp_path), "aa")
+        finish.check_usable(str(tmp_path), "aa", str(tmp_path))
     assert ("/usr" in str(error.value)) == bool(names)
     assert str(error.value).endswith(shown)
     assert commands == []
@@ -88,7 +98,7 @@ def test_a_tree_that_is_a_trap_gets_no_container(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "usr").mkdir()
     (tmp_path / "dev").symlink_to("/dev")
     with pytest.raises(RunnerError):
-        finish.check_usable(str(tmp_path), "aa")
+        finish.check_usable(str(tmp_path), "aa", str(tmp_path))
     assert commands == []
 
 

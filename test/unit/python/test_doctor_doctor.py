@@ -32,7 +32,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A host on which each check is ok."""
     for name in FUNCTIONS:
         monkeypatch.setattr(doctor.host, name, _rows)
-    for name in ("root", "copies", "image"):
+    for name in ("root", "user_namespace", "copies", "image"):
         monkeypatch.setattr(doctor.images, name, _rows)
     return monkeypatch
 
@@ -43,7 +43,7 @@ def _subject(name: str, root: str = "/srv") -> Subject:
 
 def test_each_check_has_its_line_in_order(host: pytest.MonkeyPatch) -> None:
     checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5, [])
-    assert [check.check for check in checks] == [*HOST, "root directory", "copies", "image aa", "image bb"]
+    assert [check.check for check in checks] == [*HOST, "root directory", "user namespace", "copies", "image aa", "image bb"]
     assert {check[1:] for check in checks} == {(OK, "fine", "")}
 
 

@@ -108,12 +108,12 @@ def _run(monkeypatch: pytest.MonkeyPatch, status: int, *output: str) -> list[lis
 @pytest.mark.parametrize(
     ("output", "result", "found", "word"),
     [
-        pytest.param(["systemd 247 (247.3-7+deb11u7)"], PROBLEM, "systemd 247", "systemd 248 or later", id="too old"),
-        pytest.param(["systemd 248 (248.1)"], OK, "systemd 248", "--settings=no", id="the first that will do"),
+        pytest.param(["systemd 248 (248.3-1)"], PROBLEM, "systemd 248", "systemd 249 or later", id="too old"),
+        pytest.param(["systemd 249 (249.1)"], OK, "systemd 249", "--settings=no", id="the first that will do"),
         pytest.param(["systemd 259~rc1 (259)"], OK, "systemd 259", "--settings=no", id="with a hole for programs that start jobs"),
         pytest.param(["systemd 260 (260.1-2)"], OK, "systemd 260", "", id="without that hole"),
-        pytest.param(["some other program"], PROBLEM, "systemd of unknown version", "systemd 248", id="another program"),
-        pytest.param([], PROBLEM, "systemd of unknown version", "systemd 248", id="no output"),
+        pytest.param(["some other program"], PROBLEM, "systemd of unknown version", "systemd 249", id="another program"),
+        pytest.param([], PROBLEM, "systemd of unknown version", "systemd 249", id="no output"),
     ],
 )
 def test_the_version_of_systemd(monkeypatch: pytest.MonkeyPatch, output: list[str], result: str, found: str, word: str) -> None:

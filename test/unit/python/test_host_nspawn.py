@@ -15,6 +15,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host import nspawn
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 
 DEFAULTS = {
+    "nspawn_runner_user_namespace": True,
     "nspawn_runner_binds": [],
     "nspawn_runner_environment": {},
     "nspawn_runner_network": "host",
@@ -28,17 +29,28 @@ DEFAULTS = {
     [
         pytest.param({}, [], id="no variable"),
         pytest.param(DEFAULTS, [], id="defaults need no argument"),
-        pytest.param({"nspawn_runner_binds": ["/srv"]}, ["--bind=/srv"], id="a bind"),
-        pytest.param({"nspawn_runner_binds": ["/a:/b"]}, ["--bind=/a:/b"], id="a bind on another path"),
-        pytest.param({"nspawn_runner_binds": ["/a:/b:ro"]}, ["--bind-ro=/a:/b"], id="a read-only bind"),
-        pytest.param({"nspawn_runner_binds": ["/a:ro"]}, ["--bind-ro=/a"], id="a read-only bind on the same path"),
+        pytest.param({"nspawn_runner_binds": ["/srv"]}, ["--bind=/srv:/srv:idmap"], id="a bind"),
+        pytest.param({"nspawn_runner_binds": ["/a:/b"]}, ["--bind=/a:/b:idmap"], id="a bind on another path"),
+        pytest.param({"nspawn_runner_binds": ["/a:/b:ro"]}, ["--bind-ro=/a:/b:idmap"], id="a read-only bind"),
+        pytest.param({"nspawn_runner_binds": ["/dev/kvm", "/dev/a:/b:ro"]}, ["--bind-ro=/dev/a:/b", "--bind=/dev/kvm"], id="devices"),
+        pytest.param({"nspawn_runner_user_namespace": False}, ["--private-users=no"], id="no user namespace"),
+        pytest.param(
+            {"nspawn_runner_user_namespace": False, "nspawn_runner_binds": ["/a", "/b:/c", "/d:/e:ro"]},
+            ["--private-users=no", "--bind-ro=/d:/e", "--bind=/a", "--bind=/b:/c"],
+            id="binds without a user namespace",
+        ),
+        pytest.param({"nspawn_runner_environment": {"A": "1\u20282"}}, ["--setenv=A=1\u20282"], id="a character that Python takes for a line break"),
         pytest.param(
             {"nspawn_runner_binds": ["/rw", "/ro:/x:ro"]},
-            ["--bind-ro=/ro:/x", "--bind=/rw"],
+            ["--bind-ro=/ro:/x:idmap", "--bind=/rw:/rw:idmap"],
             id="a read-only bind is never bound a second time to be written",
         ),
-        pytest.param({"nspawn_runner_binds": ["/a", "/a"]}, ["--bind=/a"], id="a bind that is given twice"),
-        pytest.param({"nspawn_runner_binds": ["/a\\:b:/c"]}, ["--bind=/a\\:b:/c"], id="systemd-nspawn's own escape of a colon stays"),
+        pytest.param({"nspawn_runner_binds": ["/a", "/a"]}, ["--bind=/a:/a:idmap"], id="a bind that is given twice"),
+        pytest.param(
+            {"nspawn_runner_binds": ["/a\\:b:/c", "/d\\:e"]},
+            ["--bind=/d\\:e:/d\\:e:idmap", "--bind=/a\\:b:/c:idmap"],
+            id="systemd-nspawn's own escape of a colon stays",
+        ),
         pytest.param({"nspawn_runner_environment": {"A": "1", "B": "x y"}}, ["--setenv=A=1", "--setenv=B=x y"], id="environment"),
         pytest.param({"nspawn_runner_environment": {"N": 5}}, ["--setenv=N=5"], id="a number in the environment"),
         pytest.param({"nspawn_runner_network": "none"}, ["--private-network"], id="no network"),
@@ -101,9 +113,12 @@ def test_without_a_container_file_there_are_no_options(tmp_path: Path) -> None:
 
 def test_options_that_were_written_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _own(monkeypatch, 0)
-    variables = {**DEFAULTS, "nspawn_runner_binds": ["/srv"], "nspawn_runner_environment": {"A": "b=c"}, "nspawn_runner_seccomp": False}
+    variables = {**DEFAULTS, "nspawn_runner_binds": ["/srv"], "nspawn_runner_environment": {"A": "b=c", "LD_PRELOAD": "\u2028"}, "nspawn_runner_seccomp": False}
     nspawn.write_container_file(str(tmp_path), variables)
-    assert nspawn.read_container_file(str(tmp_path)) == (["--bind=/srv", "--setenv=A=b=c"], {"SYSTEMD_SECCOMP": "0"})
+    assert nspawn.read_container_file(str(tmp_path)) == (
+        ["--bind=/srv:/srv:idmap"],
+        {"SYSTEMD_SECCOMP": "0", "NSPAWN_RUNNER_ENVIRONMENT": "A=b=c\nLD_PRELOAD=\u2028"},
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["container"]
     assert stat.S_IMODE((tmp_path / "container").stat().st_mode) == 0o600
 

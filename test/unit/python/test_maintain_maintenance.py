@@ -191,6 +191,8 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         steps["published"].append(details)
         return {"id": "20261124T231500Z"}
 
+    monkeypatch.setattr(maintenance, "check_user_namespace", lambda arguments, tree: None)
+    monkeypatch.setattr(maintenance, "write_container_file", lambda state, settings: None)
     monkeypatch.setattr(maintenance, "stage_tree", lambda place, log: ("copy", maintenance.Moment(0, 0.0)))
     monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
     monkeypatch.setattr(maintenance, "remove_devices", lambda tree, log: steps["devices"] and tree.endswith("staged"))
@@ -279,7 +281,6 @@ def test_errors_of_ansible_are_found_in_the_output(monkeypatch: pytest.MonkeyPat
             log(line)
         return 0
 
-    monkeypatch.setattr(maintenance, "write_container_file", lambda state, settings: None)
     monkeypatch.setattr(maintenance, "refuse_traps", lambda tree: None)
     monkeypatch.setattr(maintenance.inner_run, "inner_argv", lambda image, options: [])
     monkeypatch.setattr(maintenance.inner_run, "run", run)

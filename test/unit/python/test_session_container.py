@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from module_os import replace_os_path
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import container
@@ -46,38 +45,6 @@ def test_system_calls_are_filtered_where_that_is_safe(arguments: list[str], envi
 )
 def test_devices_that_are_bound(arguments: list[str], devices: list[str]) -> None:
     assert list(container._devices(arguments)) == devices
-
-
-@pytest.mark.parametrize(
-    ("version", "options"),
-    [
-        pytest.param(b"systemd 252 (252.39-1~deb12u1)\n+PAM", [], id="before the option existed"),
-        pytest.param(b"systemd 254 (254.1)\n", ["--expand-environment=no"], id="the first version with it"),
-        pytest.param(b"systemd 257~rc1\n", ["--expand-environment=no"], id="a later one"),
-        pytest.param(b"", [], id="an unknown version"),
-    ],
-)
-def test_dollar_signs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, version: bytes, options: list[str]) -> None:
-    monkeypatch.setattr(container.subprocess, "run", lambda argv, **more: SimpleNamespace(stdout=version))
-    assert container._literal() == options
-
-
-@pytest.mark.parametrize(
-    ("booted", "comm", "scoped"),
-    [
-        pytest.param(True, "systemd\n", True, id="a host that systemd runs"),
-        pytest.param(False, "systemd\n", False, id="a systemd that does not run the host"),
-        pytest.param(True, "unshare\n", False, id="in the PID namespace of a maintenance"),
-        pytest.param(False, "sh\n", False, id="a container without systemd"),
-    ],
-)
-def test_a_separate_unit_where_systemd_runs_the_host(monkeypatch: pytest.MonkeyPatch, booted: bool, comm: str, scoped: bool) -> None:
-    replace_os_path(monkeypatch, container, isdir=lambda path: booted)
-    monkeypatch.setattr(container, "open", lambda *arguments, **options: io.StringIO(comm), raising=False)
-    monkeypatch.setattr(container, "_literal", list)
-    argv = container._scope(["--bind=/dev/null"])
-    assert bool(argv) == scoped
-    assert not scoped or {"--property=DevicePolicy=closed", "--property=DeviceAllow=/dev/null rw", "--scope"} <= {*argv}
 
 
 def test_a_container_gets_no_variable_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +88,8 @@ def _wait(monkeypatch: pytest.MonkeyPatch, output: bytes, ends: bool = True) -> 
         monkeypatch.setattr(container, "_START", 0.01)
     try:
         running = _running(reader)
-        container._wait(running, "/srv/aa")
+        monkeypatch.setattr(container, "check_user_namespace", lambda arguments, tree: None)
+        container._wait(running, "/srv/aa", [])
         return running.tail
     finally:
         os.close(reader)

@@ -315,6 +315,14 @@ const literals: Record<string, Row> = {
     given: tables("when: false", 'when: "never"'),
     want: ["tables.ts:46:3 - error: box_online cannot have the value never."],
   },
+  "a flag that needs a variable which is not true or false": {
+    given: tables('variable: "box_binds",', 'variable: "box_binds", needs: "box_binds",'),
+    want: ["tables.ts:45:3 - error: box_binds is not a variable that is true or false."],
+  },
+  "a need without a variable": {
+    given: tables('{ flag: "--quiet",', '{ flag: "--quiet", needs: "box_online",'),
+    want: ["tables.ts:42:3 - error: when, pattern and needs need a variable."],
+  },
   "an environment variable for staged trees": {
     given: tables('{ flag: "SYSTEMD_LOG=none",', '{ flag: "SYSTEMD_LOG=none", staged: true,'),
     want: [

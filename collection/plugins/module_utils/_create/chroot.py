@@ -187,7 +187,7 @@ def build(params: dict[str, Any], planned: dict[str, Any], place: Place, log: Lo
     stage.make_directory(place.staged)
     leftovers = bootstrap.fill(place.staged, place.state, params, planned, log)
     finish_tree(place.staged, leftovers, log)
-    check_usable(place.staged, place.image)
+    check_usable(place.staged, place.image, place.state)
 
 
 def _put(place: Place) -> None:

@@ -10,11 +10,18 @@ import re
 import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import flags
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, guarded, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import (
+    ENVIRONMENT_VARIABLE,
+    check_user_namespace,
+    container_argv,
+    flags,
+    read_container_file,
+)
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, Log, run
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
 # Files with data of the host that made the tree, and caches.
@@ -48,19 +55,25 @@ def finish_tree(tree: str, leftovers: tuple[str, ...], log: Log) -> None:
     remove_devices(tree, log)
 
 
-def check_usable(tree: str, name: str) -> None:
-    """Runs a shell in a container on the tree. `name`: the image's. Raises RunnerError if that fails."""
+def check_usable(tree: str, name: str, state: str) -> None:
+    """Runs a shell in a container on the tree. `name`, `state`: the image's name and private directory. Raises RunnerError if that fails."""
     refuse_traps(tree)
     with beneath.directory_beneath(tree, "usr") as usr:
         if usr is None:
             entries = re.sub("[^ -~]", "?", ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]))
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
-    # The end of timeout(1), the first process of the PID namespace, ends the container.
+    arguments, options = read_container_file(state)
+    make_mount_points(tree, arguments)
+    # Root in a container without a user namespace can read the environment of systemd-nspawn.
+    environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C", **ENVIRONMENT, **options}
+    assignments = [f"{name}={value}" for name, value in environment.items() if name != ENVIRONMENT_VARIABLE]
+    # The end of timeout(1) ends the container.
     limit = ["timeout", "--signal=KILL", str(_PATIENCE)]
-    argv = [*limit, "systemd-nspawn", *flags(name), f"--directory={tree}", "/bin/sh", "-c", ":"]
-    status, tail = run(guarded(argv), environment=ENVIRONMENT)
+    argv = container_argv(tree, [*flags(name), *arguments, "/bin/sh", "-c", ":"])
+    status, tail = run([*limit, "env", "--ignore-environment", *assignments, *argv])
     if status == 0:
         return
+    check_user_namespace(arguments, tree)
     text = "\n".join(tail)
     reason, remedy = f"a container on it ends with exit status {status}", ""
     if status == _KILLED:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: arguments of systemd-nspawn, and the file with an image's container options, which the wrapper nspawn-chroot and a session read.
+# PRIVATE: the command that starts a container, and the file with an image's container options, which the wrapper nspawn-chroot and a session read.
 # Names and the format of the file can change at any time.
 
 from __future__ import annotations
@@ -9,16 +9,28 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
+from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import REMEDY, obstacle
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import FLAGS, VARIABLE_FLAGS
 
 # In the error of systemd-nspawn, which exits with status 1, about a tree that another container uses.
 BUSY_MESSAGE = "is currently busy"
+# Lines NAME=VALUE with the container's environment, for nspawn-inside.sh, in the environment of systemd-nspawn.
+ENVIRONMENT_VARIABLE = "NSPAWN_RUNNER_ENVIRONMENT"
+_ENVIRONMENT_FLAG = "--setenv="
+_NO_NAMESPACE = "--private-users=no"
+# Device nodes of the tree cannot be opened. The tmpfs: on a disk, systemd-nspawn prints an error about its directory for later mounts.
+_PREPARE = (
+    "propagate=/run/systemd/nspawn/propagate; mkdir -p $propagate && mount -t tmpfs -o mode=600 nspawn-runner $propagate "
+    '&& mount -o bind,nodev "$0" "$0" || exit 125; '
+)
+_START = 'exec systemd-nspawn --directory="$0" "$@"'
 
 
 def flags(name: str) -> list[str]:
@@ -27,11 +39,31 @@ def flags(name: str) -> list[str]:
     return [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
 
 
+def container_argv(tree: str, arguments: Sequence[str], descriptors: str = "") -> list[str]:
+    """The argv of a container on the tree, in PID and mount namespaces that end with the calling process (see guarded()).
+
+    `arguments`: systemd-nspawn's, with the command. `descriptors`: a redirection of the shell, and what else systemd-nspawn inherits.
+    """
+    return guarded(["/bin/sh", "-c", _PREPARE + descriptors + _START, tree, *arguments])
+
+
+def check_user_namespace(arguments: Sequence[str], tree: str) -> None:
+    """Raises RunnerError if a container with these options cannot have its user namespace. `tree`: the tree, or a directory on its file system."""
+    if _NO_NAMESPACE not in arguments:
+        binds = [argument.partition("=")[2] for argument in arguments if argument.startswith("--bind") and argument.endswith(":idmap")]
+        # systemd-nspawn reads "\\:" as a colon of the path.
+        sources = [re.split(r"(?<!\\):", bind)[0].replace("\\:", ":") for bind in binds]
+        if found := obstacle(tree, sources):
+            raise RunnerError(found, REMEDY)
+
+
 def container_lines(variables: Mapping[str, Any]) -> list[str]:
     """The lines of the options file for these variables of an image: arguments of systemd-nspawn, and NAME=VALUE for the environment."""
     seen: set[tuple[str, str]] = set()
     lines = []
     for entry in VARIABLE_FLAGS:
+        if variables.get(entry["needs"]) is False:
+            continue
         for value in _values(variables.get(entry["variable"]), entry["when"]):
             match = re.fullmatch(entry["pattern"] or "(.*)", value)
             # Each value takes the first flag whose pattern matches.
@@ -59,6 +91,7 @@ def write_container_file(state: str, variables: Mapping[str, Any]) -> None:
 def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
     """systemd-nspawn's arguments and environment from the options file in the state directory; both empty without a file.
 
+    The container's own environment is one variable of systemd-nspawn's: its values are secrets, and may have the names of systemd's variables.
     Raises RunnerError for a file that others than root can write.
     """
     path = os.path.join(state, CONTAINER_FILE)
@@ -68,14 +101,19 @@ def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
         return [], {}
     except OSError as problem:
         raise system_error(problem, f"{path} cannot be read") from problem
-    with open(descriptor, encoding="utf-8") as file:
+    # Other characters that Python calls line breaks, such as U+2028, are part of a value.
+    with open(descriptor, encoding="utf-8", newline="\n") as file:
         status = os.fstat(descriptor)
         # The options give files and capabilities of the host to the container.
         if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
             raise RunnerError(f"{path} is not a file that only root can write", "remove it, and run the maintenance of this image, which writes it again")
-        lines = file.read().splitlines()
+        lines = file.read().split("\n")
     assignments = [line.partition("=") for line in lines if re.match("SYSTEMD_[A-Z0-9_]*=", line)]
-    return [line for line in lines if line.startswith("-")], {name: value for name, _equals, value in assignments}
+    environment = {name: value for name, _equals, value in assignments}
+    values = [line.partition("=")[2] for line in lines if line.startswith(_ENVIRONMENT_FLAG)]
+    if values:
+        environment[ENVIRONMENT_VARIABLE] = "\n".join(values)
+    return [line for line in lines if line.startswith("-") and not line.startswith(_ENVIRONMENT_FLAG)], environment
 
 
 def host_name(name: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import select
 import socket
 import stat
@@ -20,9 +19,16 @@ from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import BUSY_MESSAGE, flags, read_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import (
+    BUSY_MESSAGE,
+    check_user_namespace,
+    container_argv,
+    flags,
+    read_container_file,
+)
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import FILES
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, guarded
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH
+from ansible_collections.nspawn.runner.plugins.module_utils._host.scope import enter_scope
 from ansible_collections.nspawn.runner.plugins.module_utils._host.suppress_sync import suppress_sync
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
@@ -35,12 +41,9 @@ _START, _END, _STAGED_END = 60, 10, 60
 _LINE = 8192
 _AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent.py")
 _PYTHON = "/usr/bin/python3"
-_PROPAGATE = "/run/systemd/nspawn/propagate"
 # Socket activation passes the listener and the archive as descriptors 3 and 4. Popen can only number them 0 and 1, so the shell moves them.
-# The tmpfs: at its end systemd-nspawn prints an error if its propagate directory is on a disk.
-_LAUNCH = (
-    'mount -t tmpfs -o mode=600 nspawn-runner "$0" || exit 125; export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0</dev/null 1>&2; exec systemd-nspawn "$@"'
-)
+# The other streams are the pipe of standard error: by a descriptor of /dev/null, root in the container could change mode and times of the host's.
+_DESCRIPTORS = "export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0<&2 1>&2; "
 _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
 
 
@@ -95,8 +98,8 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
     # the wrapper, STAGED_FLAGS still make dpkg skip its syncs.
     if not in_place and _may_filter(arguments, environment):
         suppress_sync()
-    argv = [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, f"--directory={tree}", "--", *_payload()]
-    os.makedirs(_PROPAGATE, mode=0o700, exist_ok=True)
+    argv = container_argv(tree, [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, "--", *_payload()], _DESCRIPTORS)
+    enter_scope("A session of nspawn.runner", list(_devices(arguments)))
     with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
         with suppress(FileNotFoundError):
             os.unlink(agent)
@@ -104,7 +107,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
         listener.listen(64)
         # Only a module has run_command. pylint: disable-next=ansible-bad-function
         process = subprocess.Popen(
-            [*_scope(arguments), *guarded(["/bin/sh", "-c", _LAUNCH, _PROPAGATE, *argv])],
+            argv,
             stdin=listener.fileno(),
             stdout=archive,
             stderr=subprocess.PIPE,
@@ -115,7 +118,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
         )
     running = Container(process, agent)
     try:
-        _wait(running, tree)
+        _wait(running, tree, arguments)
         yield running
     finally:
         running.end(_END if in_place else _STAGED_END)
@@ -163,26 +166,6 @@ def _environment(options: dict[str, str]) -> dict[str, str]:
     return {"PATH": path, "LC_ALL": "C", **ENVIRONMENT, **options}
 
 
-def _scope(arguments: Sequence[str]) -> list[str]:
-    """A prefix that runs the command in a scope where only harmless devices and the bound ones can be opened; empty without systemd as PID 1."""
-    with open("/proc/1/comm", encoding="utf-8") as file:
-        # In the PID namespace of a maintenance, systemd would move processes with other ids.
-        if not os.path.isdir("/run/systemd/system") or file.read().strip() != "systemd":
-            return []
-    # Delegate: systemd-nspawn makes control groups below the scope's.
-    properties = ["Delegate=yes", "DevicePolicy=closed", "DeviceAllow=char-pts rw", *(f"DeviceAllow={path} rw" for path in _devices(arguments))]
-    description = "--description=A session of nspawn.runner"
-    return ["systemd-run", *_literal(), "--scope", "--quiet", "--collect", description, *(f"--property={one}" for one in properties), "--"]
-
-
-def _literal() -> list[str]:
-    """The option that keeps systemd-run from expanding $ in arguments. Before version 254 systemd-run has no option and never expands."""
-    # Only a module has run_command. pylint: disable-next=ansible-bad-function
-    stdout = subprocess.run(["systemd-run", "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", check=True).stdout
-    version = re.match(rb"systemd (\d+)", stdout)
-    return ["--expand-environment=no"] if version and int(version[1]) >= 254 else []
-
-
 def _devices(arguments: Sequence[str]) -> Iterator[str]:
     for argument in arguments:
         flag, _equals, value = argument.partition("=")
@@ -193,7 +176,7 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
                     yield source
 
 
-def _wait(running: Container, tree: str) -> None:
+def _wait(running: Container, tree: str, arguments: Sequence[str]) -> None:
     """Waits until the agent listens. Raises Busy, NoAgent or RunnerError if the container ends or takes longer than _START."""
     deadline = time.monotonic() + _START
     started = ended = False
@@ -213,6 +196,7 @@ def _wait(running: Container, tree: str) -> None:
     if started and ended:
         raise NoAgent("; ".join(lines) or f"{_PYTHON} is missing")
     if ended:
+        check_user_namespace(arguments, tree)
         raise RunnerError(f"no container starts on {tree}{'' if lines else ', and systemd-nspawn prints no reason'}", output=lines)
     missing = "agent in the container" if started else "container"
     raise RunnerError(f"no {missing} was ready on {tree} after {_START} s", output=lines)

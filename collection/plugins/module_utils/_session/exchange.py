@@ -122,7 +122,11 @@ def _pipes() -> tuple[list[int], list[int]]:
     container_stdin, stdin = os.pipe()
     stdout, container_stdout = os.pipe()
     stderr, container_stderr = os.pipe()
-    return [stdin, stdout, stderr], [container_stdin, container_stdout, container_stderr]
+    container_ends = [container_stdin, container_stdout, container_stderr]
+    for descriptor in container_ends:
+        # For /dev/stdout and its like: in a user namespace, root is another user than the owner of these pipes.
+        os.fchmod(descriptor, 0o666)
+    return [stdin, stdout, stderr], container_ends
 
 
 def _close(descriptors: list[int]) -> None:

@@ -39,7 +39,11 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequen
         ("forks", host.forks, (len(subjects), forks)),
     ]
     for root in sorted(roots):
-        checks += [("root directory", images.root, (root,)), ("copies", images.copies, (root, subjects))]
+        checks += [
+            ("root directory", images.root, (root,)),
+            ("user namespace", images.user_namespace, (root, subjects)),
+            ("copies", images.copies, (root, subjects)),
+        ]
     checks += [(f"image {subject.image.name}", images.image, (subject,)) for subject in subjects]
     return [Check(*map(_plain, check)) for entry in checks for check in _tried(*entry)]
 

@@ -149,7 +149,9 @@ def _can_start() -> bool:
 def _in_container(script: str, *arguments: str) -> list[str]:
     """The lines that a shell script prints in a container with the flags of an image's container, on a read-only view of this host's /usr."""
     binds = [f"--bind-ro={_RESOLV_CONF}"] if os.path.isfile(_RESOLV_CONF) else []
-    argv = ["systemd-nspawn", *flags("doctor"), *binds, "--volatile=yes", "--directory=/", "--", "/bin/sh", "-c", script, "sh", *arguments]
+    # systemd-nspawn maps no owners in a volatile tree. The container only reads, as another user of the host.
+    tree = ["--volatile=yes", "--directory=/", "--private-users-ownership=off"]
+    argv = ["systemd-nspawn", *flags("doctor"), *binds, *tree, "--", "/bin/sh", "-c", script, "sh", *arguments]
     return run(guarded(argv), environment=ENVIRONMENT)[1]
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import check_user_namespace, container_lines
+from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import REMEDY, obstacle
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, stage
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
@@ -33,10 +35,30 @@ def root(root: str) -> Rows:
         yield OK, root
 
 
-def copies(root: str, subjects: Sequence[Subject]) -> Rows:
+def user_namespace(root: str, subjects: Sequence[Subject]) -> Rows:
+    if os.geteuid() != 0:
+        return
+    directory = _existing(root)
+    problem = obstacle(directory)
+    settings = [subject.settings for subject in subjects if subject.image.root == root and subject.settings is not None]
+    without = [one for one in settings if one.get("nspawn_runner_user_namespace") is False]
+    if problem and (not settings or len(without) < len(settings)):
+        yield PROBLEM, problem, REMEDY
+    elif without:
+        yield WARNING, f"{len(without)} of {len(settings)} images have none", "remove nspawn_runner_user_namespace: false where the tasks do not need it"
+    else:
+        yield OK, f"owners can be mapped in {directory}"
+
+
+def _existing(root: str) -> str:
     directory = root
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
+    return directory
+
+
+def copies(root: str, subjects: Sequence[Subject]) -> Rows:
+    directory = _existing(root)
     free = _free(directory)
     if has_subvolumes(directory):
         yield OK, f"snapshots, on btrfs; {free >> 20} MiB are free"
@@ -76,6 +98,7 @@ def image(subject: Subject) -> Rows:
         rows.append(error_row(PROBLEM, subject.problem, f"fix {image.playbook}"))
     elif subject.settings is not None:
         rows += _creation(image, subject.settings)
+        rows += _binds(image, subject.settings)
     rows += _history(place, record.load(place), subject.settings)
     state = "exists" if os.path.lexists(image.path) else "is created by the next run"
     yield from rows or [(OK, state if image.playbook else "has no playbook, so no maintenance changes it")]
@@ -91,6 +114,14 @@ def _creation(image: Image, settings: Mapping[str, Any]) -> Rows:
             yield error_row(PROBLEM if missing else WARNING, problem)
     elif missing:
         yield PROBLEM, "is missing, and its playbook does not say how to create it", f"set {CREATION[SOURCES[0]]} in the vars of {image.playbook}"
+
+
+def _binds(image: Image, settings: Mapping[str, Any]) -> Rows:
+    if settings.get("nspawn_runner_binds") and os.geteuid() == 0:
+        try:
+            check_user_namespace(container_lines(settings), _existing(image.root))
+        except RunnerError as problem:
+            yield error_row(PROBLEM, problem)
 
 
 def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Rows:

@@ -18,7 +18,11 @@ from ansible import context
 from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
 from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import without_login
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import write_container_file
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import (
+    check_user_namespace,
+    container_lines,
+    write_container_file,
+)
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
@@ -31,6 +35,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import Moment, difference
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
@@ -209,6 +214,9 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
     # A publish has bounds of its own, and is never ended half-way.
     with deadline(job.settings["nspawn_runner_timeout"]):
         existed = os.path.lexists(place.path)
+        # The first container of this maintenance is the one that tries a new tree.
+        check_user_namespace(container_lines(job.settings), place.state)
+        write_container_file(place.state, job.settings)
         before = installed_packages(place.path) if existed else None
         sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
         # A creation has done this already.
@@ -234,9 +242,9 @@ def _create(job: Job, creation: Creation, existed: bool, log: Log) -> str:
 def _run_playbook(job: Job, log: Log) -> int:
     """Runs the image's playbook on the staged tree. Returns how many tasks changed something; RunError when a part did not run."""
     image, place = job.image, job.place
-    write_container_file(place.state, job.settings)
     # Before the playbook starts containers in this tree, and again before jobs do.
     refuse_traps(place.staged)
+    make_mount_points(place.staged, container_lines(job.settings))
     result_file = inner_result_path(place.state)
     with suppress(FileNotFoundError):
         os.unlink(result_file)

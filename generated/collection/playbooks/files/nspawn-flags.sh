@@ -9,16 +9,17 @@
 nspawn_state_directory=.nspawn-runner
 nspawn_container_file=container
 # Lowest version of systemd that has all flags of every call.
-nspawn_minimum=248
+nspawn_minimum=249
 # A maintenance, a job or another command holds the tree. No container was started.
 nspawn_status_busy=75
 # The wrapper itself failed. No container was started.
 nspawn_status_failed=125
 
+# Environment of systemd-nspawn itself in every call, one variable per line.
 # /tmp is kept between two calls, which tasks rely on.
-export SYSTEMD_NSPAWN_TMPFS_TMP=0
 # As the first process of a PID namespace, systemd-nspawn would write the reason for a failed start to the host's journal only.
-export SYSTEMD_LOG_TARGET=console
+nspawn_environment='SYSTEMD_NSPAWN_TMPFS_TMP=0
+SYSTEMD_LOG_TARGET=console'
 
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
@@ -37,7 +38,10 @@ nspawn_flags() {
     --resolv-conf=off \
     --machine="${machine:?}" \
     --hostname="${name:?}" \
+    --private-users=pick \
+    --private-users-ownership=map \
     --drop-capability=CAP_MKNOD \
+    --setenv=NSPAWN_RUNNER_ENVIRONMENT \
     --setenv=SYSTEMD_OFFLINE=1 \
     "$@"
 }

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
 # PRIVATE: for this collection only; it may change at any time.
-# Generated from src/model/nspawn-flags.ts: edit that, then run "npm run generate".
+# Generated from src/model/nspawn-flags.ts, src/model/scope-properties.ts: edit that, then run "npm run generate".
 #
 # The systemd-nspawn command line.
 
@@ -24,7 +24,10 @@ FLAGS: tuple[str, ...] = (
     "--resolv-conf=off",
     "--machine={machine}",
     "--hostname={name}",
+    "--private-users=pick",
+    "--private-users-ownership=map",
     "--drop-capability=CAP_MKNOD",
+    "--setenv=NSPAWN_RUNNER_ENVIRONMENT",
     "--setenv=SYSTEMD_OFFLINE=1",
 )
 
@@ -35,12 +38,46 @@ ENVIRONMENT: dict[str, str] = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0", "SYSTEMD_LOG_TAR
 STAGED_FLAGS: tuple[str, ...] = ("--setenv=DPKG_FORCE=security-mac,downgrade,unsafe-io",)
 
 # Lowest version of systemd that has all flags of every call.
-MINIMUM_SYSTEMD: int = 248
+MINIMUM_SYSTEMD: int = 249
 
-# Flags of an image's variables: one for each value, or for the value `when`. Of several flags with a pattern, the first that matches.
+# Flags of an image's variables: one for each value, or for the value `when`; none while the variable `needs` is false.
+# Of several flags with a pattern, the first that matches.
 VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     {
+        "variable": "nspawn_runner_user_namespace",
+        "needs": None,
+        "flag": "--private-users=no",
+        "environment": False,
+        "when": False,
+        "pattern": None,
+    },
+    {
         "variable": "nspawn_runner_binds",
+        "needs": "nspawn_runner_user_namespace",
+        "flag": "--bind-ro={value}:idmap",
+        "environment": False,
+        "when": None,
+        "pattern": "^(?!/dev/)(.+):ro$",
+    },
+    {
+        "variable": "nspawn_runner_binds",
+        "needs": "nspawn_runner_user_namespace",
+        "flag": "--bind={value}:{value}:idmap",
+        "environment": False,
+        "when": None,
+        "pattern": "^(?!/dev/)((?:[^:\\\\]|\\\\.)+)$",
+    },
+    {
+        "variable": "nspawn_runner_binds",
+        "needs": "nspawn_runner_user_namespace",
+        "flag": "--bind={value}:idmap",
+        "environment": False,
+        "when": None,
+        "pattern": "^(?!/dev/)(.+)$",
+    },
+    {
+        "variable": "nspawn_runner_binds",
+        "needs": None,
         "flag": "--bind-ro={value}",
         "environment": False,
         "when": None,
@@ -48,6 +85,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     },
     {
         "variable": "nspawn_runner_binds",
+        "needs": None,
         "flag": "--bind={value}",
         "environment": False,
         "when": None,
@@ -55,6 +93,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     },
     {
         "variable": "nspawn_runner_environment",
+        "needs": None,
         "flag": "--setenv={value}",
         "environment": False,
         "when": None,
@@ -62,6 +101,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     },
     {
         "variable": "nspawn_runner_network",
+        "needs": None,
         "flag": "--private-network",
         "environment": False,
         "when": "none",
@@ -69,6 +109,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     },
     {
         "variable": "nspawn_runner_seccomp",
+        "needs": None,
         "flag": "SYSTEMD_SECCOMP=0",
         "environment": True,
         "when": False,
@@ -76,9 +117,20 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
     },
     {
         "variable": "nspawn_runner_capabilities",
+        "needs": None,
         "flag": "--capability={value}",
         "environment": False,
         "when": None,
         "pattern": None,
     },
 )
+
+# Properties of the scope of a container, as in a unit's file.
+SCOPE_PROPERTIES: dict[str, str] = {
+    "Slice": "nspawn-runner.slice",
+    "Delegate": "yes",
+    "CollectMode": "inactive-or-failed",
+    "DevicePolicy": "closed",
+    "MemoryMax": "80%",
+    "TasksMax": "16384",
+}

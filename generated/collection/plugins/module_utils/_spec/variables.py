@@ -30,6 +30,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_timeout": {"type": "int", "default": 14400},
     "nspawn_runner_keep_failed": {"type": "bool", "default": False},
     "nspawn_runner_binds": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_user_namespace": {"type": "bool", "default": True},
     "nspawn_runner_environment": {"type": "dict", "default": {}},
     "nspawn_runner_network": {"type": "str", "choices": ["host", "none"], "default": "host"},
     "nspawn_runner_seccomp": {"type": "bool", "default": True},

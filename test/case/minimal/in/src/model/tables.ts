@@ -103,3 +103,13 @@ interface Kept {
 
 export const keptVariables: readonly Kept[] = [{ names: ["HOME", "TMPDIR"], why: "Boxes have a home." }];
 export const keptCapabilities: readonly Kept[] = [{ names: ["chown"], why: "Boxes have owners." }];
+
+interface Property {
+  readonly property: string;
+  readonly value: string;
+  readonly why: string;
+}
+
+export const scopeProperties: readonly Property[] = [
+  { property: "TasksMax", value: "10", why: "A box is small." },
+];

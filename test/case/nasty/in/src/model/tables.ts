@@ -34,6 +34,8 @@ export const nspawnFlags = [
   { flag: "--x=y", variable: "n_text", when: "off", pattern: "^(\\d+|\"x\")$", why: "Never.", systemd: 9 },
 ] as const;
 
+export const scopeProperties = [{ property: "Description", value: "it's | `id` \" $x %", why: "A `pipe | `." }] as const;
+
 export const bootstrapTools = [
   {
     name: "b",

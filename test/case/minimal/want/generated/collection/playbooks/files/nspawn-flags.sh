@@ -14,8 +14,9 @@ nspawn_status_full=75
 # The box is broken.
 nspawn_status_broken=125
 
+# Environment of systemd-nspawn itself in every call, one variable per line.
 # The log is loud too.
-export SYSTEMD_LOG=none
+nspawn_environment=SYSTEMD_LOG=none
 
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).

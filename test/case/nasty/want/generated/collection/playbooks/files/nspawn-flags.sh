@@ -12,8 +12,9 @@ nspawn_minimum=232
 # A `back|tick`, 100 % <sure> and a \ backslash.
 nspawn_status_s=1
 
+# Environment of systemd-nspawn itself in every call, one variable per line.
 # Words.
-export X='a b'"${machine:?}"c
+nspawn_environment='X=a b'"${machine:?}"c
 
 # nspawn_flags COMMAND [ARGUMENT...]: calls COMMAND with the flags of every call before the arguments.
 # Needs $name (the image) and $machine (a unique name).
