@@ -40,6 +40,7 @@ const hostTests = [
   "test/ansible/connection.test",
   "test/ansible/in-place",
   "test/ansible/staged",
+  "test/nspawn/user-namespace",
   ...attacks,
   onlyOnHosts,
 ];

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Attacks on the host by root in a container. Prints a JSON object: the name of each attack, and "possible" or the name of the error."""
+
+import ctypes
+import errno
+import fcntl
+import glob
+import json
+import os
+import socket
+import stat
+import termios
+import time
+
+libc = ctypes.CDLL(None, use_errno=True)
+MS_REMOUNT, MS_BIND = 32, 4096
+NULL = stat.S_IFCHR | 0o666, os.makedev(1, 3)
+
+
+def mount(directory, kind, flags=0):
+    os.makedirs(directory, exist_ok=True)
+    if libc.mount(b"none", directory.encode(), kind and kind.encode(), flags, None) != 0:
+        raise OSError(ctypes.get_errno(), "mount")
+
+
+def write(path):
+    os.close(os.open(path, os.O_WRONLY))
+
+
+def proc():
+    mount("/run/proc", "proc")
+    write("/run/proc/sys/kernel/core_pattern")
+
+
+def tmpfs():
+    mount("/run/tmpfs", "tmpfs")
+    os.mknod("/run/tmpfs/null", *NULL)
+
+
+def remount():
+    mount("/", None, MS_REMOUNT | MS_BIND)
+    write("/root/zero")
+
+
+def sysfs():
+    mount("/run/sys", "sysfs")
+
+
+def limits():
+    mount("/run/cgroup", "cgroup2")
+    found = glob.glob("/run/cgroup/*.max") + glob.glob("/sys/fs/cgroup/**/*.max", recursive=True)
+    for path in found:
+        if os.access(path, os.W_OK):
+            print(path)
+            return
+    raise OSError(errno.EACCES, "no limit can be written")
+
+
+def port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 81))
+
+
+def descriptors():
+    """Looks for a file of the host in all processes that are seen. Pipes, sockets and sealed memory lead to no file."""
+    own = {os.stat(path).st_dev for path in ("/", "/dev", "/dev/pts", "/proc", "/run", "/tmp")}
+    found = False
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            status = os.stat(path)
+            kind = stat.S_IFMT(status.st_mode)
+            if kind in (stat.S_IFIFO, stat.S_IFSOCK) or status.st_dev in own or os.readlink(path).startswith("/memfd:"):
+                continue
+            found = True
+            print(path, os.readlink(path))
+            os.chmod(path, 0o666)
+            os.utime(path)
+        except OSError:
+            pass
+    if not found:
+        raise OSError(errno.EPERM, "no file of the host")
+
+
+def environment():
+    with open("/proc/1/environ", "rb") as file:
+        file.read()
+
+
+def terminal():
+    fcntl.ioctl(os.open("/dev/tty", os.O_RDWR), termios.TIOCSTI, b"x")
+
+
+ATTACKS = {
+    "read a device node of the tree": lambda: os.read(os.open("/root/zero", os.O_RDONLY), 1),
+    "write to a device node of the tree": lambda: write("/root/zero"),
+    "mount the tree with devices": remount,
+    "make a device node": lambda: os.mknod("/root/null", *NULL),
+    "make a device node in a new file system": tmpfs,
+    "mount devtmpfs": lambda: mount("/run/devtmpfs", "devtmpfs"),
+    "write core_pattern in a new /proc": proc,
+    "write core_pattern": lambda: write("/proc/sys/kernel/core_pattern"),
+    "mount sysfs": sysfs,
+    "mount debugfs": lambda: mount("/run/debug", "debugfs"),
+    "change the limits of a control group": limits,
+    "open a packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "open a raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
+    "listen on a port below 1024": port,
+    "run before all other processes": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+    "set the clock": lambda: time.clock_settime(time.CLOCK_REALTIME, 1),
+    "read the environment of systemd-nspawn": environment,
+    "reach the host by a descriptor": descriptors,
+    "type into the terminal": terminal,
+}
+
+
+def tried(attack):
+    try:
+        attack()
+    except OSError as problem:
+        return errno.errorcode[problem.errno]
+    return "possible"
+
+
+print(json.dumps({name: tried(attack) for name, attack in ATTACKS.items()}))
