@@ -13,6 +13,7 @@ import { fingerprint } from "../support/listing.ts";
 import { loopFileSystem } from "../support/loop.ts";
 import { playbook, type RunnerHost, runnerHost } from "../support/runner-host.ts";
 import { files, scratch } from "../support/scratch.ts";
+import { notMapped, unmappable } from "../support/unmappable.ts";
 
 type Row = [check: string, result: string, found: string, remedy: string];
 
@@ -117,19 +118,9 @@ test("on a host that is ready every line is ok, also with --check, and nothing i
     expect(result.exitCode, result.text).toBe(0);
     expect(result.rows.filter(([, word]) => word !== "ok")).toEqual([]);
     expect(result.rows.map(([check]) => check)).toEqual([
-      ...[
-        "user",
-        "ansible",
-        "inventory",
-        "files",
-        "systemd-nspawn",
-        "container",
-        "connection",
-        "facts",
-        "bootstrap",
-        "clock",
-      ],
-      ...["DNS", "overlay", "cgroups", "forks", "root directory", "copies", "image aa", "image bb"],
+      ...["user", "ansible", "inventory", "files", "systemd-nspawn", "container", "connection", "facts", "bootstrap"],
+      ...["clock", "DNS", "overlay", "cgroups", "forks", "root directory", "user namespace", "copies"],
+      ...["image aa", "image bb"],
     ]);
     expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["exists", "is created by the next run"]);
     expect(found(result, "bootstrap")).toMatch(
@@ -276,6 +267,24 @@ describe("a root directory with a problem", () => {
     await chmod(host.root, 0o770);
     expect(await wrong(host)).toEqual([
       ["root directory", "problem", expect.stringContaining(host.root), `run chmod go-w ${host.root}`],
+    ]);
+  });
+
+  test("owners of files cannot be mapped: a problem, and a warning where the images have no user namespace", async () => {
+    const directory = join(await unmappable(), "images");
+    const host = await readyHost({}, directory);
+    const remedy = expect.stringContaining("set nspawn_runner_user_namespace: false");
+    expect(await wrong(host)).toEqual([["user namespace", "problem", notMapped(directory), remedy]]);
+    const vars =
+      "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true], nspawn_runner_user_namespace: false";
+    const without = { "aa.yml": playbook("aa", "- debug:", vars), "bb.yml": playbook("bb", "- debug:", vars) };
+    expect(await wrong(await readyHost(without, join(await unmappable(), "images")))).toEqual([
+      ["user namespace", "warning", "2 of 2 images have none", expect.any(String)],
+    ]);
+    const bind =
+      "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true], nspawn_runner_binds: [/proc/sys]";
+    expect(await wrong(await readyHost({ "aa.yml": playbook("aa", "- debug:", bind) }))).toEqual([
+      ["image aa", "problem", notMapped("/proc/sys"), remedy],
     ]);
   });
 

@@ -10,6 +10,7 @@ import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { playbook, type RunnerHost, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { busyboxTree } from "../support/trees.ts";
+import { notMapped, unmappable } from "../support/unmappable.ts";
 
 const write = (word: string) => `- raw: echo ${word} >/etc/word`;
 const word = (host: RunnerHost, image = "aa") => readFileSync(join(host.root, image, "etc/word"), "utf8").trim();
@@ -68,6 +69,42 @@ describe("a staged tree", () => {
     expect(generations(host)).toEqual(kept);
     expect(state(host).last_run).toMatchObject({ result: "unchanged", tasks_changed: 1 });
     await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
+  });
+
+  test("has no device nodes of the published tree but harmless ones, and mount points of root", async () => {
+    const host = await published();
+    const nodes: [string, string][] = [
+      ["disk", "b 7 0"],
+      ["zero", "c 1 5"],
+    ];
+    for (const [name, numbers] of nodes)
+      await execa("mknod", [join(host.root, "aa/root", name), ...numbers.split(" ")]);
+    const mountPoint = `${host.directory}/aa.yml:/mnt/of/a-file:ro`;
+    await rewrite(host, "- raw: grep -q nspawn_runner /mnt/of/a-file", `nspawn_runner_binds: ['${mountPoint}']`);
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(readFileSync(host.state("aa", "last.log"), "utf8")).toContain("removed the device node /root/disk");
+    expect(readdirSync(join(host.root, "aa/root"))).toEqual(["zero"]);
+    for (const path of ["mnt", "mnt/of", "mnt/of/a-file"]) {
+      const { uid, gid } = await stat(join(host.root, "aa", path));
+      expect([path, uid, gid]).toEqual([path, 0, 0]);
+    }
+  });
+
+  test("on a file system that cannot map owners is refused before its creation, unless the image has no user namespace", async () => {
+    const root = join(await unmappable(), "images");
+    const host = await runnerHost({}, [], "test", root);
+    const source = await busyboxTree(join(host.directory, "source"));
+    const create = `nspawn_runner_create_command: [cp, --archive, --no-target-directory, ${source}, '{{ nspawn_runner_tree }}']`;
+    await rewrite(host, write("one"), create);
+    const refused = await host.run(["site.yml"]);
+    expect(sentence(refused, "aa")).toBe(
+      `aa: ${notMapped(host.state("aa", ""))}: use another file system, or set nspawn_runner_user_namespace: false for the image, which weakens the wall between container and host`,
+    );
+    await rewrite(host, write("one"), `${create}, nspawn_runner_user_namespace: false`);
+    const result = await host.run(["site.yml"]);
+    expect(sentence(result, "aa")).toBe("");
+    expect(word(host)).toBe("one");
   });
 
   test("of a playbook that fails in the last task is dropped, or kept on request", async () => {

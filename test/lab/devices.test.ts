@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Where systemd is PID 1, a session's unit gives the tree no access to devices of the host.
+// Where systemd is PID 1, a session's scope gives the container no access to devices of the host, also without a user namespace, and limits.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { chmod, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ansible } from "../support/ansible.ts";
@@ -50,19 +51,62 @@ async function loopDevice(): Promise<string> {
   return device;
 }
 
+/** Reads and writes a block device by a node in a new devtmpfs, where a container has no user namespace. */
+const devtmpfs = (device: string) =>
+  `mkdir /run/d; mount -t devtmpfs d /run/d; head --bytes=4 /run/d/${basename(device)}; echo tree >/run/d/${basename(device)}; mknod /root/b b 7 0`;
+const refused = expect.stringMatching(/(Operation not permitted.*){3}/s);
+
 test("a block device with a node of mode 0666 in the tree can neither be read nor written", async () => {
   const device = await loopDevice();
   const { stdout: numbers } = await execa("stat", ["--format=%Hr %Lr", device]);
   const node = join(tree, "root/disk");
   await execa("mknod", ["--mode=0666", node, "b", ...numbers.split(" ")]);
   expect((await execa("head", ["--bytes=4", node])).stdout).toBe("host");
-  expect((await raw("head --bytes=4 /root/disk")).stdout).toContain("Operation not permitted");
-  expect((await raw("echo tree >/root/disk")).stdout).toContain("Operation not permitted");
-  expect((await raw("mknod /root/other b 7 0")).stdout).toContain("Operation not permitted");
+  expect((await raw("head --bytes=4 /root/disk")).stdout).toContain("Permission denied");
+  expect((await raw("echo tree >/root/disk")).stdout).toContain("Permission denied");
   expect((await execa("head", ["--bytes=4", device])).stdout).toBe("host");
 });
 
-test("the unit has DevicePolicy=closed, and the harmless devices work", async () => {
+test("in a maintenance, without a user namespace, the container has the device policy and the limits", async () => {
+  const device = await loopDevice();
+  const root = scratch();
+  const published = await debianTree(join(root, "img"));
+  const { mode } = await stat(published);
+  const task = (script: string) => ({ name: "Try", "ansible.builtin.raw": script, ignore_errors: true });
+  const vars = { nspawn_runner_user_namespace: false };
+  const wait = "touch /root/up; until [ -e /root/go ]; do sleep 0.1; done";
+  await files(directory, {
+    "nspawn_runner.yml": JSON.stringify({
+      plugin: "nspawn.runner.chroots",
+      root,
+      connection: "nspawn.runner.nspawn",
+      playbook_dirs: [directory],
+    }),
+    "site.yml": "- import_playbook: nspawn.runner.maintenance\n",
+    "img.yml": JSON.stringify([
+      { name: "Image", hosts: "img", gather_facts: false, vars, tasks: [task(devtmpfs(device)), task(wait)] },
+    ]),
+  });
+  const staged = join(root, ".nspawn-runner/img/staged");
+  const run = ansible("ansible-playbook", ["-i", "nspawn_runner.yml", "site.yml"], { cwd: directory });
+  await until(() => existsSync(join(staged, "root/up")));
+  const show = ["show", "--property=DevicePolicy,MemoryMax,TasksMax,Slice,Delegate", "nspawn-runner-*.scope"];
+  const { stdout } = await execa("systemctl", show);
+  await files(staged, { "root/go": "" });
+  await chmod(staged, mode);
+  expect((await run).exitCode).toBe(0);
+  expect(Object.fromEntries(stdout.split("\n").map((line) => line.split("=")))).toEqual({
+    DevicePolicy: "closed",
+    MemoryMax: expect.stringMatching(/^\d+$/),
+    TasksMax: "16384",
+    Slice: "nspawn-runner.slice",
+    Delegate: "yes",
+  });
+  expect(await readFile(join(root, ".nspawn-runner/img/last.log"), "utf8")).toEqual(refused);
+  expect((await execa("head", ["--bytes=4", device])).stdout).toBe("host");
+});
+
+test("the scope has DevicePolicy=closed, and the harmless devices work", async () => {
   const { exitCode, stdout } = await raw(
     "head --bytes=3 /dev/zero | wc --bytes && echo lost >/dev/null && script --quiet --command tty /dev/null",
   );
