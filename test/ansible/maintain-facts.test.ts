@@ -128,7 +128,8 @@ async function namesOfAnsible(): Promise<string[]> {
   const pattern = String.raw`name: ansible_\w+|variables\[['"]\w+['"]\]|['"](ansible|inventory|role|group|play)_?\w+['"]`;
   const options = ["--include=*.py", "--include=base.yml", "--exclude-dir=modules"];
   const found = await execa("grep", ["-rhoE", ...options, pattern, top]);
-  const names = [...new Set(found.stdout.match(/\w+(?=\W*$)/gm))];
+  // A fact network_os chooses modules that gather facts in the image. Without one for it, the tree has its own image fail.
+  const names = [...new Set(found.stdout.match(/\w+(?=\W*$)/gm))].filter((name) => name !== "ansible_network_os");
   expect(names).toEqual(
     expect.arrayContaining(["inventory_dir", "playbook_dir", "ansible_delegated_vars", "role_path"]),
   );

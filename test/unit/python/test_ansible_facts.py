@@ -27,8 +27,9 @@ def test_all_names_that_ansible_itself_lists_as_special_are_known() -> None:
 
 def test_facts_with_special_names_do_not_become_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"exe": {"vars": [{"name": "ansible_box_exe"}]}, "quiet": {}, "none": {"vars": None}}
-    monkeypatch.setattr(facts.C.config, "get_configuration_definitions", lambda kind=None, name=None: options if name == "box" else {})
-    facts.refuse_special_facts(("connection", SimpleNamespace(_load_name="box")))
+    with monkeypatch.context() as patch:
+        patch.setattr(facts.C.config, "get_configuration_definitions", lambda kind=None, name=None: options if name == "box" else {})
+        facts.refuse_special_facts(("connection", SimpleNamespace(_load_name="box")))
     special: dict[str, Any] = dict.fromkeys(
         ("inventory_dir", "role_path", "ansible_search_path", "ansible_delegated_vars", "nspawn_runner_binds", "nspawn_runner_path", "ansible_box_exe"), "/evil"
     )

@@ -58,14 +58,14 @@ def refuse_overriding_facts(manager: Any) -> None:
     """
     get_vars = manager.get_vars
 
-    def get_vars_first(*args: Any, **kwargs: Any) -> Any:
-        cache, manager._fact_cache = manager._fact_cache, {}
+    def get_vars_first(play: Any = None, host: Any = None, *args: Any, **kwargs: Any) -> Any:
+        cache, manager._fact_cache = manager._fact_cache, {host.name: {}} if host else {}
         try:
             # Before 2.16 a file of vars_files whose name has a fact in it is an error without facts.
             with suppress(AnsibleFileNotFound):
-                refuse_facts(get_vars(*args, **kwargs))
+                refuse_facts(get_vars(play, host, *args, **kwargs))
         finally:
             manager._fact_cache = cache
-        return get_vars(*args, **kwargs)
+        return get_vars(play, host, *args, **kwargs)
 
     manager.get_vars = get_vars_first

@@ -25,10 +25,9 @@ def pin(inner: Inner, manager: Any) -> None:
     refuse_overriding_facts(manager)
     get_vars = manager.get_vars
 
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        variables = get_vars(*args, **kwargs)
-        host = kwargs.get("host")
-        if host is not None and host.name == inner.image:
+    def checked(play: Any = None, host: Any = None, *args: Any, **kwargs: Any) -> Any:
+        variables = get_vars(play, host, *args, **kwargs)
+        if host and host.name == inner.image:
             for name, value in inner.pinned.items():
                 if variables[name] != value:
                     raise AnsibleError(f"{name} of image {inner.image} cannot be changed by a task or a role: remove {name}, or use delegate_to")
