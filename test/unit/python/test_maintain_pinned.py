@@ -40,7 +40,7 @@ def test_pinned_variables_outrank_the_inventory(manager: Any) -> None:
 
 
 def test_a_fact_can_add_a_variable_and_override_none(manager: Any) -> None:
-    names = ("scripts", "ansible_host", "ansible_connection", "inventory_hostname", "group_names", "inventory_dir", "playbook_dir", "omit")
+    names = ("scripts", "ansible_host", "ansible_connection", "inventory_hostname", "group_names", "inventory_dir", "playbook_dir")
     manager.set_host_facts("aa", {**dict.fromkeys(names, "/evil"), "ansible_distribution": "Debian", "mine": 1})
     after = _variables(manager)
     assert [name for name in names if after.get(name) == "/evil"] == []
