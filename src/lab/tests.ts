@@ -45,7 +45,10 @@ export async function vitestOnLab(
 ): Promise<LabTests> {
   let versions: Versions = { ansible: "", python: "", systemd: "" };
   const start = async (argv: readonly string[], directory: string): Promise<number> => {
-    const lab = await startLab({ suite, binds: [`${resolve()}:${checkout}`, ...(await pythonBinds()), directory] });
+    const binds = [`${resolve()}:${checkout}`, ...(await pythonBinds()), directory];
+    // Bookworm's own Node.js is too old.
+    if (suite === "bookworm") binds.push(`${process.execPath}:/usr/local/bin/node`);
+    const lab = await startLab({ suite, binds });
     try {
       const bin = ansible && (await virtualEnvironment([`ansible-core==${ansible}`], print, pythonOn(lab)));
       versions = await versionsOn(lab, bin ? `${bin}/ansible` : "ansible");
