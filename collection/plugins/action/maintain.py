@@ -69,6 +69,7 @@ class ActionModule(ActionBase):
         for name in pinned:
             if name in manager.extra_vars:
                 raise RunnerError(f"-e {name} would lead the image's run to another place than its staged tree", f"leave out -e {name}")
+        check_connection(image, variables)
         staged = Place(image.root, image.name).staged
         settings = read_settings(image, variables, manager.extra_vars, staged, self._loader)
         return maintenance.Job(image, settings, pinned, create_only, self._task.check_mode, self._task.diff)
@@ -86,7 +87,6 @@ def _variables(image: Image, host: Any, manager: Any) -> dict[str, Any]:
         raise RunnerError(f"image {image.name} has the name of an inventory group, so --limit would take the group", "rename the image or the group")
     variables = variables_without_facts(manager, host)
     check_names(image, host, variables)
-    check_connection(image, variables)
     return variables
 
 

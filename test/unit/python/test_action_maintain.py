@@ -38,9 +38,11 @@ def _check(monkeypatch: pytest.MonkeyPatch, image: Image = IMAGE, **variables: A
     host = SimpleNamespace(name=image.name, get_vars=lambda: variables)
     monkeypatch.setattr(maintain.context, "CLIARGS", {})
     monkeypatch.setattr(maintain, "variables_without_facts", lambda manager, host: {"ansible_connection": "nspawn.runner.nspawn", **variables})
-    found = {name: SimpleNamespace(resolved=True, resolved_fqcn=name) for name in ("nspawn.runner.nspawn", "local")}
+    found: dict[str, Any] = {name: SimpleNamespace(resolved=True, resolved_fqcn=name) for name in ("nspawn.runner.nspawn", "local")}
     monkeypatch.setattr(variables_module.connection_loader, "find_plugin_with_context", lambda name: found.get(name, SimpleNamespace(resolved=False)))
-    return maintain._variables(image, host, manager)
+    checked = maintain._variables(image, host, manager)
+    maintain.check_connection(image, checked)
+    return checked
 
 
 def test_the_variables_of_an_image_are_those_without_facts(monkeypatch: pytest.MonkeyPatch) -> None:
