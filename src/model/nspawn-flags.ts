@@ -49,11 +49,6 @@ export const nspawnFlags: readonly NspawnFlag[] = [
     why: "Standard input and output pass through byte for byte, without a terminal.",
     systemd: 242,
   },
-  {
-    flag: "--as-pid2",
-    why: "A stub init reaps orphaned processes of the command and passes signals on.",
-    systemd: 229,
-  },
   { flag: "--link-journal=no", why: "No journal directory of the host is linked into the tree.", systemd: 187 },
   { flag: "--timezone=off", why: "The host's time zone is not copied into the tree.", systemd: 239 },
   {

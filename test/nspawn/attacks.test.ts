@@ -37,7 +37,7 @@ const refused = {
   "listen on a port below 1024": "EACCES",
   "run before all other processes": "EPERM",
   "set the clock": "EPERM",
-  "read the environment of systemd-nspawn": "EACCES",
+  "read the environment of systemd-nspawn": "ENOENT",
   "reach the host by a descriptor": "EPERM",
   "type into the terminal": "ENXIO",
 };

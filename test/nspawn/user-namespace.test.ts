@@ -119,7 +119,7 @@ test("the caller's environment does not reach a container, also without a user n
     input: "",
     env: { OF_THE_CALLER: "secret" },
   });
-  expect(stdout).toContain("SYSTEMD_NSPAWN_TMPFS_TMP=0");
+  expect(stdout).toContain("container=systemd-nspawn");
   expect(stdout).not.toContain("secret");
 });
 

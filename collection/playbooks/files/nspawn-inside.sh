@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Runs in the container, as the argument of /bin/sh -c. $1: the host's resolv.conf; the rest: the command.
+# Runs in the container as the first process, as the argument of /bin/sh -c. $1: the host's resolv.conf; the rest: the command.
 # -ef is in dash, busybox and bash; a list of files is split into words on purpose.
 # shellcheck shell=sh disable=SC2015,SC2086,SC3013
 #
@@ -80,6 +80,10 @@ restore_resolv_conf() {
 }
 
 is_placed_policy() { [ -f $policy ] && { read -r text && read -r text; } <$policy && [ "$text" = "$mark" ]; }
+
+# By this file, Ansible and others know the kind of container.
+mkdir -p /run/systemd
+printf systemd-nspawn >/run/systemd/container
 
 exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
 place_resolv_conf

@@ -64,7 +64,7 @@ def check_usable(tree: str, name: str, state: str) -> None:
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
     arguments, options = read_container_file(state)
     make_mount_points(tree, arguments)
-    # Root in a container without a user namespace can read the environment of systemd-nspawn.
+    # The environment of systemd-nspawn has nothing of the caller's, since variables such as SYSTEMD_SECCOMP weaken the container.
     environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C", **ENVIRONMENT, **options}
     assignments = [f"{name}={value}" for name, value in environment.items() if name != ENVIRONMENT_VARIABLE]
     # The end of timeout(1) ends the container.

@@ -32,7 +32,6 @@ nspawn_flags() {
     --settings=no \
     --quiet \
     --console=pipe \
-    --as-pid2 \
     --link-journal=no \
     --timezone=off \
     --resolv-conf=off \

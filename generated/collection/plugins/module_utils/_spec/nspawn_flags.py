@@ -18,7 +18,6 @@ FLAGS: tuple[str, ...] = (
     "--settings=no",
     "--quiet",
     "--console=pipe",
-    "--as-pid2",
     "--link-journal=no",
     "--timezone=off",
     "--resolv-conf=off",
