@@ -122,3 +122,19 @@ def test_a_command_that_replaced_its_directory_is_refused(tmp_path: Path) -> Non
     (tmp_path / "tree").symlink_to("/tmp")
     with pytest.raises(RunnerError):
         finish.finish_tree(str(tmp_path / "tree"), (), print)
+
+
+def test_emptied_lists_of_apt_do_not_look_fresh_and_no_link_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(finish, "remove_devices", lambda tree, log: None)
+    replace_os(monkeypatch, finish, chown=lambda *arguments, **options: None)
+    lists, stamp = tmp_path / "tree/var/lib/apt/lists", tmp_path / "tree/var/lib/apt/periodic/update-success-stamp"
+    for directory in (lists, stamp.parent, tmp_path / "outside/lists", tmp_path / "linked/var/lib"):
+        directory.mkdir(parents=True)
+    (lists / "some_Packages").touch()
+    stamp.touch()
+    (tmp_path / "linked/var/lib/apt").symlink_to(tmp_path / "outside")
+    finish.finish_tree(str(tmp_path / "tree"), (), print)
+    finish.finish_tree(str(tmp_path / "linked"), (), print)
+    assert lists.stat().st_mtime == 0
+    assert not stamp.exists()
+    assert (tmp_path / "outside/lists").stat().st_mtime > 0

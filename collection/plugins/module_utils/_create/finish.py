@@ -32,6 +32,7 @@ _REMOVED = (
     "var/cache/apt/archives/*.deb",
     "var/lib/apt/lists/*",
     "var/lib/apt/lists/partial/*",
+    "var/lib/apt/periodic/update-success-stamp",
     "var/lib/dbus/machine-id",
 )
 # Seconds for a shell that does nothing, and the exit status of timeout(1) when it had to kill.
@@ -51,6 +52,10 @@ def finish_tree(tree: str, leftovers: tuple[str, ...], log: Log) -> None:
     os.chown(tree, 0, 0, follow_symlinks=False)
     for pattern in (*_REMOVED, *leftovers):
         beneath.remove_files(tree, pattern)
+    with beneath.directory_beneath(tree, "var/lib/apt/lists") as lists:
+        if lists is not None:
+            # Ansible's cache_valid_time goes by this time, which the removal has renewed.
+            os.utime(lists, (0, 0))
     beneath.empty_file(tree, "etc/machine-id")
     remove_devices(tree, log)
 
