@@ -1,26 +1,80 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A role that was written for a host works in an image.
+// A role that was written for a host works in an image: facts, services, DNS and the host name.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { collectionPath, withChrootConnection } from "../support/ansible.ts";
 import { connectionHost, succeeded } from "../support/connection-host.ts";
+import { files } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
-test.each(["nspawn.runner.nspawn", "community.general.chroot"])("%s: facts are of a container", async (connection) => {
-  const own = connection === "nspawn.runner.nspawn";
-  const exe = join(collectionPath(), "playbooks/files/nspawn-chroot");
-  const wrapper = { ansible_connection: connection, ansible_chroot_exe: exe };
-  const { run } = await connectionHost(debianTree, "test", own ? {} : wrapper);
-  const facts = `
-- ansible.builtin.setup: {gather_subset: ['!all', '!min', virtual]}
+const daemon = {
+  "etc/systemd/system/daemon.service":
+    "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+  // As in a package of Debian, apart from the daemon.
+  "etc/init.d/daemon": `#!/bin/sh
+### BEGIN INIT INFO
+# Provides: daemon
+# Required-Start:
+# Required-Stop:
+# Default-Start: 2 3 4 5
+# Default-Stop:
+### END INIT INFO
+. /lib/lsb/init-functions
+case "$1" in
+  start | restart | reload) touch /root/started ;;
+  status) exit 3 ;;
+esac
+`,
+};
+
+async function treeWithDaemon(tree: string): Promise<string> {
+  await files(await debianTree(tree), daemon);
+  return tree;
+}
+
+const facts = `
+- ansible.builtin.setup: {gather_subset: ['!all', '!min', virtual, service_mgr]}
 - ansible.builtin.assert:
     that:
       - ansible_facts.virtualization_type == 'container'
       - ansible_facts.virtualization_role == 'guest'
-      - ansible_facts.virtualization_tech_guest | sort == ['container', 'systemd-nspawn']`;
-  const { stdout } = await run(facts, own ? {} : { env: withChrootConnection() });
-  expect(stdout).toMatch(succeeded);
-});
+      - ansible_facts.virtualization_tech_guest | sort == ['container', 'systemd-nspawn']
+      - ansible_facts.service_mgr == 'systemd'`;
+const services = `
+- {ansible.builtin.file: {path: /etc/init.d/daemon, mode: "0755"}}
+- {ansible.builtin.service: {name: daemon, enabled: true, state: started}, register: first}
+- {ansible.builtin.service: {name: daemon, enabled: true, state: restarted}, register: second}
+- ansible.builtin.assert: {that: [first is changed, first.enabled, second is not changed]}
+- {ansible.builtin.systemd: {name: systemd-networkd.service, masked: true, daemon_reload: true, state: stopped}}
+- {ansible.builtin.sysvinit: {name: daemon, state: started}}
+- {ansible.builtin.command: "{{ item }}", loop: [service daemon start, service daemon reload, /etc/init.d/daemon restart, invoke-rc.d daemon start]}
+- {ansible.builtin.command: test ! -e /root/started}`;
+const ignored = /Target is a chroot or systemd is offline/;
+
+test.each(["nspawn.runner.nspawn", "community.general.chroot"])(
+  "%s: facts are of a container, units are enabled and masked, and no daemon starts by a module, a command or an init script",
+  async (connection) => {
+    const wrapper = {
+      ansible_connection: connection,
+      ansible_chroot_exe: join(collectionPath(), "playbooks/files/nspawn-chroot"),
+    };
+    const own = connection === "nspawn.runner.nspawn";
+    const { tree, run } = await connectionHost(treeWithDaemon, "test", own ? {} : wrapper);
+    const result = await run(facts + services, own ? {} : { env: withChrootConnection() });
+    expect(result.stdout + result.stderr).toMatch(succeeded);
+    expect(result.stderr).toMatch(ignored);
+    await expect
+      .poll(
+        () =>
+          ["usr/sbin/policy-rc.d", "usr/lib/lsb/init-functions.d/00-nspawn-chroot"].filter((path) =>
+            existsSync(join(tree, path)),
+          ),
+        { timeout: 30_000 },
+      )
+      .toEqual([]);
+  },
+);

@@ -20,6 +20,8 @@ resolv_conf=/etc/resolv.conf
 saved=/etc/.nspawn-chroot.saved
 placed=/etc/.nspawn-chroot.placed
 policy=/usr/sbin/policy-rc.d
+# Debian's init scripts source the files in this directory.
+hook=/usr/lib/lsb/init-functions.d/00-nspawn-chroot
 mark="# Placed by nspawn-chroot while it runs a command: no daemon is started here."
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -79,20 +81,39 @@ restore_resolv_conf() {
   fi
 }
 
-is_placed_policy() { [ -f $policy ] && { read -r text && read -r text; } <$policy && [ "$text" = "$mark" ]; }
+is_placed() { [ -f "$1" ] && { read -r text && read -r text; } <"$1" && [ "$text" = "$mark" ]; }
 
-# By this file, Ansible and others know the kind of container.
-mkdir -p /run/systemd
-printf systemd-nspawn >/run/systemd/container
+# By /run/systemd/container, Ansible and others know the kind of container.
+identify_container() {
+  mkdir -p /run/systemd
+  printf systemd-nspawn >/run/systemd/container
+  # Ansible takes the name of the first process for the service manager. A directory /run/systemd/system would also tell package scripts
+  # and pg_ctlcluster that systemd runs.
+  [ ! -x /usr/bin/systemctl ] || printf systemd >/proc/$$/comm
+}
 
-exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
-place_resolv_conf
-if [ -x /usr/bin/dpkg ] && { is_placed_policy || ! exists $policy; } && [ ! -x $policy ]; then
-  printf %s "#!/bin/sh
+# Package scripts ask the policy. Init scripts, which the command service and Ansible's module sysvinit run, do not.
+forbid_daemons() {
+  if [ -x /usr/bin/dpkg ] && { is_placed $policy || ! exists $policy; } && [ ! -x $policy ]; then
+    printf %s "#!/bin/sh
 $mark
 exit 101
 " >$policy && chmod 755 $policy
-fi
+  fi
+  [ ! -d "${hook%/*}" ] || printf %s "#!/bin/sh
+$mark
+case \" \$* \" in *' start '* | *' restart '* | *' try-restart '* | *' reload '* | *' force-reload '*)
+  echo \"\$0: not run, since no daemon is started in an image\"
+  exit 0
+  ;;
+esac
+" >$hook
+}
+
+exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
+place_resolv_conf
+identify_container
+forbid_daemons
 
 # Exports the image's own variables, one per line.
 set_environment() {
@@ -110,6 +131,8 @@ set_environment() {
 status=$?
 
 restore_resolv_conf
-is_placed_policy && garbage="$garbage $policy"
+for file in $policy $hook; do
+  is_placed $file && garbage="$garbage $file"
+done
 [ -z "$garbage" ] || rm -f $garbage
 exit $status
