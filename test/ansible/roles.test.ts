@@ -4,10 +4,11 @@
 // A role that was written for a host works in an image: facts, services, DNS and the host name.
 
 import { existsSync } from "node:fs";
+import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { collectionPath, withChrootConnection } from "../support/ansible.ts";
-import { connectionHost, succeeded } from "../support/connection-host.ts";
+import { connectionHost, containers, succeeded } from "../support/connection-host.ts";
 import { files } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
@@ -78,3 +79,24 @@ test.each(["nspawn.runner.nspawn", "community.general.chroot"])(
       .toEqual([]);
   },
 );
+
+test("DNS works in each task, whatever became of /etc/resolv.conf in an earlier task, and nothing of the host's stays in the tree", async () => {
+  const own = "nameserver 192.0.2.1\n";
+  const { tree, run } = await connectionHost(async (path) => files(await debianTree(path), { "etc/resolv.conf": own }));
+  const same = `[ "$(cat /etc/resolv.conf)" = "{{ lookup('file', '/etc/resolv.conf') }}" ]`;
+  const shell = (cmd: string) => `\n- ansible.builtin.shell: ${JSON.stringify({ cmd })}`;
+  const changes = [
+    "ln -sf ../run/somewhere/resolv.conf /etc/resolv.conf",
+    "ln -sf /nowhere /etc/resolv.conf",
+    "rm /etc/resolv.conf",
+    "cp --archive /etc/resolv.conf /etc/resolv.conf.7.2026-01-01@00:00:00~",
+  ].flatMap((change) => [change, same]);
+  // As systemd-resolved is installed. DNS works in the same task too.
+  const install = `mv /etc/resolv.conf /etc/.resolv.conf.systemd-resolved.bak
+    ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf; ${same}`;
+  const result = await run([...changes, install].map(shell).join(""));
+  expect(result.stdout + result.stderr).toMatch(succeeded);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
+  expect(await readlink(join(tree, "etc/resolv.conf"))).toBe("../run/systemd/resolve/stub-resolv.conf");
+  expect((await readdir(join(tree, "etc"))).filter((name) => /resolv.conf.|chroot/.test(name))).toEqual([]);
+});

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs in the container as the first process, as the argument of /bin/sh -c. $1: the host's resolv.conf; the rest: the command.
+# Without a command, only /etc/resolv.conf is repaired: the agent of a session asks for that before a task.
 # -ef is in dash, busybox and bash; a list of files is split into words on purpose.
 # shellcheck shell=sh disable=SC2015,SC2086,SC3013
 #
@@ -22,6 +23,8 @@ placed=/etc/.nspawn-chroot.placed
 policy=/usr/sbin/policy-rc.d
 # Debian's init scripts source the files in this directory.
 hook=/usr/lib/lsb/init-functions.d/00-nspawn-chroot
+# Copies that packages make of /etc/resolv.conf, and backups of Ansible.
+copies="/etc/.resolv.conf.systemd-resolved.bak $resolv_conf.* /etc/resolvconf/resolv.conf.d/original /var/spool/postfix/etc/resolv.conf"
 mark="# Placed by nspawn-chroot while it runs a command: no daemon is started here."
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -55,6 +58,7 @@ place_resolv_conf() {
         ;;
     esac
   elif contents $resolv_conf && [ "$text" = "$dns" ]; then
+    same=1
     return
   fi
   # In this order the remains of a kill at any point differ from changes by the command.
@@ -83,10 +87,13 @@ restore_resolv_conf() {
 
 is_placed() { [ -f "$1" ] && { read -r text && read -r text; } <"$1" && [ "$text" = "$mark" ]; }
 
-# By /run/systemd/container, Ansible and others know the kind of container.
+# By /run/systemd/container, Ansible and others know the kind of container. The other files: a task can make /etc/resolv.conf a link to them.
 identify_container() {
-  mkdir -p /run/systemd
+  mkdir -p /run/systemd/resolve
   printf systemd-nspawn >/run/systemd/container
+  for file in stub-resolv.conf resolv.conf; do
+    [ -z "$dns" ] || printf %s "$dns" >/run/systemd/resolve/$file
+  done
   # Ansible takes the name of the first process for the service manager. A directory /run/systemd/system would also tell package scripts
   # and pg_ctlcluster that systemd runs.
   [ ! -x /usr/bin/systemctl ] || printf systemd >/proc/$$/comm
@@ -111,7 +118,9 @@ esac
 }
 
 exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
+same=
 place_resolv_conf
+[ $# -gt 0 ] || exit
 identify_container
 forbid_daemons
 
@@ -133,6 +142,10 @@ status=$?
 restore_resolv_conf
 for file in $policy $hook; do
   is_placed $file && garbage="$garbage $file"
+done
+[ -n "$same" ] || copies="$copies $resolv_conf"
+for file in $copies; do
+  [ -n "$dns" ] && contents $file && [ "$text" = "$dns" ] && garbage="$garbage $file"
 done
 [ -z "$garbage" ] || rm -f $garbage
 exit $status

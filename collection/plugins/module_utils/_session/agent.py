@@ -189,6 +189,7 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
         os._exit(0)
     connection.sendall(b"\n")
     warm = "python" in request and not _replaced(libraries) and _is_this_python(request["python"])
+    _repair_dns(agent)
     child = os.fork()
     if child == 0:
         connection.close()
@@ -211,6 +212,16 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
         if status is not None:
             connection.sendall(b"%d" % status)
             os._exit(0)
+
+
+def _repair_dns(agent: Agent) -> None:
+    """Lets nspawn-inside.sh repair /etc/resolv.conf if an earlier task made the file a link without a target, or removed the file."""
+    if not os.path.exists("/etc/resolv.conf"):
+        with open("/proc/1/cmdline", "rb") as file:
+            # The shell, -c, the script, the name of the script and the host's resolv.conf, without the command.
+            script = file.read().split(b"\0")[:5]
+        # Only a module has run_command. pylint: disable-next=ansible-bad-function
+        os.spawnve(os.P_WAIT, script[0], script, agent.environment)
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
