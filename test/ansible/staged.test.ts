@@ -83,7 +83,9 @@ describe("a staged tree", () => {
     await rewrite(host, "- raw: grep -q nspawn_runner /mnt/of/a-file", `nspawn_runner_binds: ['${mountPoint}']`);
     const result = await host.run(["site.yml"]);
     expect(sentence(result, "aa")).toBe("");
-    expect(readFileSync(host.state("aa", "last.log"), "utf8")).toContain("removed the device node /root/disk");
+    expect(readFileSync(host.state("aa", "last.log"), "utf8")).toContain(
+      "removed the device node root/disk (block device 7:0)",
+    );
     expect(readdirSync(join(host.root, "aa/root"))).toEqual(["zero"]);
     for (const path of ["mnt", "mnt/of", "mnt/of/a-file"]) {
       const { uid, gid } = await stat(join(host.root, "aa", path));

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from module_os import replace_os
@@ -13,22 +12,26 @@ from ansible_collections.nspawn.runner.plugins.module_utils._create import finis
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 
 
-def _container(monkeypatch: pytest.MonkeyPatch, status: int, *output: str) -> list[list[str]]:
-    """Answers for the container that is started on the tree; returns its command lines."""
+def _container(monkeypatch: pytest.MonkeyPatch, status: int, *output: str) -> tuple[list[list[str]], list[dict[str, str]]]:
+    """Answers for the container that is started on the tree; returns its command lines and environments."""
     commands: list[list[str]] = []
+    environments: list[dict[str, str]] = []
 
-    def run(argv: list[str], *arguments: Any, **options: Any) -> tuple[int, list[str]]:
+    def run(argv: list[str], *, environment: dict[str, str], inherited: tuple[str, ...]) -> tuple[int, list[str]]:
+        # Nothing of the caller's.
+        assert inherited == ()
         commands.append(argv)
+        environments.append(environment)
         return status, list(output)
 
     monkeypatch.setattr(finish, "run", run)
     monkeypatch.setattr(finish, "check_user_namespace", lambda arguments, tree: None)
-    return commands
+    return commands, environments
 
 
 def test_a_tree_is_usable_when_a_shell_runs_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "usr").mkdir()
-    commands = _container(monkeypatch, 0)
+    commands, _environments = _container(monkeypatch, 0)
     finish.check_usable(str(tmp_path), "a_b", str(tmp_path))
     assert "--hostname=a-b" in commands[0]
     assert str(tmp_path) in commands[0]
@@ -37,11 +40,12 @@ def test_a_tree_is_usable_when_a_shell_runs_in_it(monkeypatch: pytest.MonkeyPatc
 
 def test_a_new_tree_is_tried_with_the_options_of_its_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "usr").mkdir()
-    commands = _container(monkeypatch, 0)
+    commands, environments = _container(monkeypatch, 0)
     options = ["--bind=/srv:/srv:idmap", "--private-network"], {"SYSTEMD_SECCOMP": "0", "NSPAWN_RUNNER_ENVIRONMENT": "PASSWORD=secret"}
     monkeypatch.setattr(finish, "read_container_file", lambda state: options if state == "/state" else ([], {}))
     finish.check_usable(str(tmp_path), "aa", "/state")
-    assert {"--bind=/srv:/srv:idmap", "--private-network", "SYSTEMD_SECCOMP=0"} <= {*commands[0]}
+    assert {"--bind=/srv:/srv:idmap", "--private-network"} <= {*commands[0]}
+    assert environments[0]["SYSTEMD_SECCOMP"] == "0"
     assert "secret" not in " ".join(commands[0])
 
 
@@ -65,10 +69,10 @@ def test_a_tree_without_a_working_shell_is_refused(monkeypatch: pytest.MonkeyPat
 def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "usr").mkdir()
     # The exit status that timeout(1) has then.
-    commands = _container(monkeypatch, 137, "/bin/sh: Exec format error")
+    commands, _environments = _container(monkeypatch, 137, "/bin/sh: Exec format error")
     with pytest.raises(RunnerError) as error:
         finish.check_usable(str(tmp_path), "aa", str(tmp_path))
-    assert commands[0][:3] == ["timeout", "--signal=KILL", "60"]
+    assert any("exec timeout --signal=KILL 60 systemd-nspawn" in argument for argument in commands[0])
     assert error.value.found == "the new tree is not usable: a shell in it does not end within 60 s"
 
 
@@ -83,7 +87,7 @@ def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.
     ],
 )
 def test_a_tree_without_usr_is_refused_with_its_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: list[str], shown: str) -> None:
-    commands = _container(monkeypatch, 0)
+    commands, _environments = _container(monkeypatch, 0)
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(RunnerError) as error:
@@ -94,7 +98,7 @@ def test_a_tree_without_usr_is_refused_with_its_names(monkeypatch: pytest.Monkey
 
 
 def test_a_tree_that_is_a_trap_gets_no_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    commands = _container(monkeypatch, 0)
+    commands, _environments = _container(monkeypatch, 0)
     (tmp_path / "usr").mkdir()
     (tmp_path / "dev").symlink_to("/dev")
     with pytest.raises(RunnerError):

@@ -11,13 +11,12 @@ import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import (
-    ENVIRONMENT_VARIABLE,
     check_user_namespace,
     container_argv,
     flags,
     read_container_file,
 )
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, Log, run
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, run
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
@@ -69,13 +68,9 @@ def check_usable(tree: str, name: str, state: str) -> None:
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
     arguments, options = read_container_file(state)
     make_mount_points(tree, arguments)
+    argv = container_argv(tree, [*flags(name), *arguments, "/bin/sh", "-c", ":"], limit=_PATIENCE)
     # The environment of systemd-nspawn has nothing of the caller's, since variables such as SYSTEMD_SECCOMP weaken the container.
-    environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C", **ENVIRONMENT, **options}
-    assignments = [f"{name}={value}" for name, value in environment.items() if name != ENVIRONMENT_VARIABLE]
-    # The end of timeout(1) ends the container.
-    limit = ["timeout", "--signal=KILL", str(_PATIENCE)]
-    argv = container_argv(tree, [*flags(name), *arguments, "/bin/sh", "-c", ":"])
-    status, tail = run([*limit, "env", "--ignore-environment", *assignments, *argv])
+    status, tail = run(argv, environment={**ENVIRONMENT, **options}, inherited=())
     if status == 0:
         return
     check_user_namespace(arguments, tree)

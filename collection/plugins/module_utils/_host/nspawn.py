@@ -22,7 +22,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags i
 # In the error of systemd-nspawn, which exits with status 1, about a tree that another container uses.
 BUSY_MESSAGE = "is currently busy"
 # Lines NAME=VALUE with the container's environment, for nspawn-inside.sh, in the environment of systemd-nspawn.
-ENVIRONMENT_VARIABLE = "NSPAWN_RUNNER_ENVIRONMENT"
+_ENVIRONMENT_VARIABLE = "NSPAWN_RUNNER_ENVIRONMENT"
 _ENVIRONMENT_FLAG = "--setenv="
 _NO_NAMESPACE = "--private-users=no"
 # Device nodes of the tree cannot be opened. The tmpfs: on a disk, systemd-nspawn prints an error about its directory for later mounts.
@@ -30,7 +30,7 @@ _PREPARE = (
     "propagate=/run/systemd/nspawn/propagate; mkdir -p $propagate && mount -t tmpfs -o mode=600 nspawn-runner $propagate "
     '&& mount -o bind,nodev "$0" "$0" || exit 125; '
 )
-_START = 'exec systemd-nspawn --directory="$0" "$@"'
+_START = 'systemd-nspawn --directory="$0" "$@"'
 
 
 def flags(name: str) -> list[str]:
@@ -39,12 +39,15 @@ def flags(name: str) -> list[str]:
     return [flag.replace("{machine}", machine).replace("{name}", host_name(name)) for flag in FLAGS]
 
 
-def container_argv(tree: str, arguments: Sequence[str], descriptors: str = "") -> list[str]:
+def container_argv(tree: str, arguments: Sequence[str], descriptors: str = "", limit: int | None = None) -> list[str]:
     """The argv of a container on the tree, in PID and mount namespaces that end with the calling process (see guarded()).
 
     `arguments`: systemd-nspawn's, with the command. `descriptors`: a redirection of the shell, and what else systemd-nspawn inherits.
+    `limit`: seconds after which the container is killed, with exit status 137.
     """
-    return guarded(["/bin/sh", "-c", _PREPARE + descriptors + _START, tree, *arguments])
+    # The first process of a PID namespace ends all others with it.
+    killer = f"timeout --signal=KILL {limit} " if limit else ""
+    return guarded(["/bin/sh", "-c", f"{_PREPARE}{descriptors}exec {killer}{_START}", tree, *arguments])
 
 
 def check_user_namespace(arguments: Sequence[str], tree: str) -> None:
@@ -112,7 +115,7 @@ def read_container_file(state: str) -> tuple[list[str], dict[str, str]]:
     environment = {name: value for name, _equals, value in assignments}
     values = [line.partition("=")[2] for line in lines if line.startswith(_ENVIRONMENT_FLAG)]
     if values:
-        environment[ENVIRONMENT_VARIABLE] = "\n".join(values)
+        environment[_ENVIRONMENT_VARIABLE] = "\n".join(values)
     return [line for line in lines if line.startswith("-") and not line.startswith(_ENVIRONMENT_FLAG)], environment
 
 
