@@ -4,7 +4,7 @@
 // A role that was written for a host works in an image: facts, services, DNS and the host name.
 
 import { existsSync } from "node:fs";
-import { readdir, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { collectionPath, withChrootConnection } from "../support/ansible.ts";
@@ -99,4 +99,22 @@ test("DNS works in each task, whatever became of /etc/resolv.conf in an earlier 
   await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
   expect(await readlink(join(tree, "etc/resolv.conf"))).toBe("../run/systemd/resolve/stub-resolv.conf");
   expect((await readdir(join(tree, "etc"))).filter((name) => /resolv.conf.|chroot/.test(name))).toEqual([]);
+});
+
+test("the image's name has an address, and /etc/hosts keeps nothing but the change of a task", async () => {
+  const own = "127.0.0.1 localhost\n";
+  const { tree, run } = await connectionHost(async (path) => files(await debianTree(path), { "etc/hosts": own }));
+  const hosts = join(tree, "etc/hosts");
+  const before = await stat(hosts, { bigint: true });
+  const name = `
+- {ansible.builtin.command: hostname -f, register: name}
+- ansible.builtin.assert: {that: name.stdout == 'tree'}`;
+  expect((await run(name)).stdout).toMatch(succeeded);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
+  const { ino, mtimeNs } = await stat(hosts, { bigint: true });
+  expect([ino, mtimeNs]).toEqual([before.ino, before.mtimeNs]);
+  const change = "\n- ansible.builtin.lineinfile: {path: /etc/hosts, line: 192.0.2.9 db}";
+  expect((await run(change + name)).stdout).toMatch(succeeded);
+  await expect.poll(() => containers(tree), { timeout: 30_000 }).toEqual([]);
+  expect(await readFile(hosts, "utf8")).toBe(`${own}192.0.2.9 db\n`);
 });

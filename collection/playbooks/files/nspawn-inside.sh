@@ -6,7 +6,7 @@
 # -ef is in dash, busybox and bash; a list of files is split into words on purpose.
 # shellcheck shell=sh disable=SC2015,SC2086,SC3013
 #
-# Bind mounts fit neither resolv.conf, which package scripts and tasks replace (EBUSY on a mount point), nor a file that is
+# Bind mounts fit neither resolv.conf and hosts, which package scripts and tasks replace (EBUSY on a mount point), nor a file that is
 # missing in the tree (an empty file would remain). So files are put in place before the command and removed after the command,
 # unless the command has changed them. The next call repairs the remains of a killed call.
 
@@ -18,8 +18,8 @@ shift
 environment=$NSPAWN_RUNNER_ENVIRONMENT
 unset NSPAWN_RUNNER_ENVIRONMENT
 resolv_conf=/etc/resolv.conf
-saved=/etc/.nspawn-chroot.saved
-placed=/etc/.nspawn-chroot.placed
+hosts=/etc/hosts
+host_mark=" # Placed by nspawn-chroot while it runs a command"
 policy=/usr/sbin/policy-rc.d
 # Debian's init scripts source the files in this directory.
 hook=/usr/lib/lsb/init-functions.d/00-nspawn-chroot
@@ -61,27 +61,58 @@ place_resolv_conf() {
     same=1
     return
   fi
-  # In this order the remains of a kill at any point differ from changes by the command.
-  if [ -d $resolv_conf ] && [ ! -L $resolv_conf ]; then
+  place $resolv_conf "$dns"
+}
+
+# Gives the host name an address, for hostname -f, unless the tree or the module myhostname of NSS does.
+place_host_name() {
+  contents /etc/nsswitch.conf
+  case $text in *myhostname*) return ;; esac
+  [ ! -L $hosts ] && read -r name </proc/sys/kernel/hostname || return
+  contents $hosts
+  case " $text" in *[[:space:]]"$name"[[:space:]]*) return ;; esac
+  place $hosts "${text}127.0.1.1 $name$host_mark
+"
+}
+
+# A file that the command has changed keeps the change.
+restore_hosts() {
+  restore $hosts && return
+  contents $hosts
+  case $text in *"$host_mark"*) ;; *) return ;; esac
+  text=
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in *"$host_mark") ;; *) text="$text$line
+" ;; esac
+  done <$hosts
+  printf %s "$text" >$saved && mv -f $saved $hosts
+}
+
+# Gives a file another content. In this order the remains of a kill at any point differ from changes by the command.
+place() {
+  saved=/etc/.nspawn-chroot.saved.${1##*/}
+  placed=/etc/.nspawn-chroot.placed.${1##*/}
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
     return
-  elif exists $resolv_conf; then
-    mv $resolv_conf $saved && printf %s "$dns" >$resolv_conf && printf %s "$dns" >$placed || restore_resolv_conf
+  elif exists "$1"; then
+    mv "$1" $saved && printf %s "$2" >"$1" && printf %s "$2" >$placed || restore "$1"
   else
-    printf %s "$dns" >$placed && printf %s "$dns" >$resolv_conf || restore_resolv_conf
+    printf %s "$2" >$placed && printf %s "$2" >"$1" || restore "$1"
   fi
 }
 
-# Sets garbage to the files that have to be removed. A file that the command has changed or removed stays so.
-restore_resolv_conf() {
-  garbage=
+# Adds the files that have to be removed to garbage. A file that the command has changed or removed stays so, and the status is not 0.
+restore() {
+  saved=/etc/.nspawn-chroot.saved.${1##*/}
+  placed=/etc/.nspawn-chroot.placed.${1##*/}
   if [ -f $placed ]; then
-    garbage="$placed $saved"
+    garbage="$garbage $placed $saved"
     contents $placed
     placed_text=$text
-    contents $resolv_conf && [ "$text" = "$placed_text" ] || return
-    if exists $saved; then mv -f $saved $resolv_conf; else garbage="$garbage $resolv_conf"; fi
+    contents "$1" && [ "$text" = "$placed_text" ] || return
+    if exists $saved; then mv -f $saved "$1"; else garbage="$garbage $1"; fi
   elif exists $saved; then
-    mv -f $saved $resolv_conf
+    mv -f $saved "$1"
   fi
 }
 
@@ -117,10 +148,14 @@ esac
 " >$hook
 }
 
-exists $placed || exists $saved && { restore_resolv_conf; rm -f $garbage; }
+garbage=
+restore $resolv_conf
+[ $# -eq 0 ] || restore_hosts
+[ -z "$garbage" ] || rm -f $garbage
 same=
 place_resolv_conf
 [ $# -gt 0 ] || exit
+place_host_name
 identify_container
 forbid_daemons
 
@@ -139,7 +174,9 @@ set_environment() {
 )
 status=$?
 
-restore_resolv_conf
+garbage=
+restore $resolv_conf
+restore_hosts
 for file in $policy $hook; do
   is_placed $file && garbage="$garbage $file"
 done
