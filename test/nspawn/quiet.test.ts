@@ -120,16 +120,16 @@ test("a container that never completes the start: the image is busy, and the tre
 // Starts containers until one can be stopped between its lock on the tree and its first process.
 const STOPPED_STARTER = `
 import subprocess
-lock = {in_use.lock_file(os.stat(sys.argv[1]))}
+locks = [in_use.lock_file(os.stat(sys.argv[1]))]
 argv = "systemd-nspawn --register=no --keep-unit --quiet --settings=no --console=pipe --as-pid2 --read-only -D".split()
 for attempt in range(50):
     process = subprocess.Popen([*argv, sys.argv[1], "/bin/true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pid = str(process.pid)
-    while process.poll() is None and not quiet._has_open(pid, lock):
+    while process.poll() is None and not os.path.exists(locks[0]):
         pass
     process.send_signal(19)
     time.sleep(0.01)
-    if process.poll() is None and quiet._held(lock) and not any(parent == pid for _child, parent in quiet._with_parents(in_use.processes())):
+    if process.poll() is None and quiet._held(locks) and not any(parent == pid for _child, parent in quiet._with_parents(quiet.processes())):
         print(pid)
         sys.stdout.flush()
         os._exit(0)

@@ -90,7 +90,7 @@ def test_a_tree_whose_size_is_unknown_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def _mount_points(monkeypatch: pytest.MonkeyPatch, tree: str = "/", state: str = "/") -> None:
-    monkeypatch.setattr(stage.in_use, "mount_point", lambda path: state if ".nspawn-runner" in path else tree)
+    monkeypatch.setattr(stage.mounts, "mount_point", lambda path: state if ".nspawn-runner" in path else tree)
 
 
 def test_a_plain_tree_can_be_staged(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:

@@ -31,3 +31,11 @@ def test_subvolumes_need_the_file_system_and_its_program(monkeypatch: pytest.Mon
     monkeypatch.setattr(btrfs, "run", lambda *arguments, **options: (0, [file_system]))
     monkeypatch.setattr(btrfs.shutil, "which", lambda name, path: program)
     assert btrfs.has_subvolumes("/srv") is expected
+
+
+def test_own_subvolumes_are_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs: list[list[str]] = []
+    monkeypatch.setattr(btrfs, "run", programs.append)
+    btrfs.wait_until_gone("/srv/state", ["257", "258"])
+    assert programs[0][:2] == ["timeout", "60"]
+    assert programs[0][2:] == ["btrfs", "subvolume", "sync", "/srv/state", "257", "258"]

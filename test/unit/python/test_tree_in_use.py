@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Mount tables as text, locks in a directory of the test, processes of the test.
+# Mounts and namespaces of the test, locks in a directory of the test, processes of the test.
 
 from __future__ import annotations
 
@@ -15,54 +15,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, mounts
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import Mount, Namespace, Place
 
-ROOT = "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"
-
-
-def _mount_table(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    text = "".join(f"{line}\n" for line in lines)
-    monkeypatch.setattr(in_use, "open", lambda *arguments, **options: io.StringIO(text), raising=False)
-
-
-@pytest.mark.parametrize(
-    ("field", "text"),
-    [
-        ("/plain", "/plain"),
-        (r"/a\040b", "/a b"),
-        (r"/tab\011x", "/tab\tx"),
-        (r"/line\012x", "/line\nx"),
-        (r"/back\134slash", "/back\\slash"),
-        (r"/\134040", r"/\040"),
-        (r"/no\9escape", r"/no\9escape"),
-    ],
-)
-def test_octal_escapes_of_the_kernel(field: str, text: str) -> None:
-    assert in_use._plain(field) == text
-
-
-@pytest.mark.parametrize(
-    ("line", "mount"),
-    [
-        pytest.param(ROOT, ("8:1", "/", "/", "rw"), id="with an optional field"),
-        pytest.param("30 29 0:5 / /proc rw - proc proc rw", ("0:5", "/", "/proc", "rw"), id="without optional fields"),
-        pytest.param("31 29 8:1 /srv /mnt rw shared:2 master:1 - ext4 /dev/sda1 rw,discard", ("8:1", "/srv", "/mnt", "rw,discard"), id="a bind mount"),
-        pytest.param(r"32 29 8:1 /a\040- /b\040c rw - ext4 /dev/x rw", ("8:1", "/a -", "/b c", "rw"), id="blanks in paths"),
-        pytest.param(
-            r"33 29 0:40 / /m rw - overlay overlay rw,lowerdir=/a\040b:/c",
-            ("0:40", "/", "/m", r"rw,lowerdir=/a\040b:/c"),
-            id="escaped options",
-        ),
-    ],
-)
-def test_a_line_of_mountinfo(monkeypatch: pytest.MonkeyPatch, line: str, mount: tuple[str, ...]) -> None:
-    _mount_table(monkeypatch, line)
-    assert list(in_use._mounts("self")) == [in_use.Mount(*mount)]
-
-
-def test_the_mount_table_of_this_process_can_be_read() -> None:
-    assert "/" in [mount.point for mount in in_use._mounts("self")]
+TREE = Place("8:1", "/srv/aa")
 
 
 @pytest.mark.parametrize(
@@ -72,24 +29,16 @@ def test_the_mount_table_of_this_process_can_be_read() -> None:
         pytest.param("rw,lowerdir=/a,upperdir=/b,workdir=/c", ["/a", "/b", "/c"], id="one of each"),
         pytest.param("rw,lowerdir=/a:/b:/c", ["/a", "/b", "/c"], id="several lower layers"),
         pytest.param("rw,lowerdir+=/a,lowerdir+=/b", ["/a", "/b"], id="the form of newer kernels"),
-        pytest.param("rw,lowerdir=/a::/data", ["/a", "", "/data"], id="layers for data only"),
+        pytest.param("rw,lowerdir=/a::/data", ["/a", "/data"], id="layers for data only"),
         pytest.param("rw,datadir+=/d", ["/d"], id="a data layer of newer kernels"),
         pytest.param(r"rw,lowerdir=/a\:b:/c", ["/a:b", "/c"], id="an escaped colon"),
         pytest.param(r"rw,lowerdir=/a\134\054b:/e\054f,upperdir=/c\040d", ["/a,b", "/e,f", "/c d"], id="commas and a blank"),
-        pytest.param("rw,lowerdir=/x/../a", ["/a"], id="a path that is not plain"),
+        pytest.param("rw,lowerdir=l/A:/b", ["/b"], id="a relative path"),
         pytest.param("rw,xino=lowerdir", [], id="an option whose value is that word"),
     ],
 )
 def test_layers_of_an_overlay(options: str, layers: list[str]) -> None:
     assert list(in_use._layers(options)) == layers
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [("/srv/aa", True), ("/srv/aa/etc", True), ("/srv/aab", False), ("/srv", False), ("", False)],
-)
-def test_beneath(path: str, expected: bool) -> None:
-    assert in_use._beneath(path, "/srv/aa") is expected
 
 
 def test_names_of_systemd_nspawns_locks(tmp_path: Path) -> None:
@@ -98,86 +47,135 @@ def test_names_of_systemd_nspawns_locks(tmp_path: Path) -> None:
     assert in_use.lock_beside("/var/lib/nspawn-runner/sid") == "/var/lib/nspawn-runner/.#sid.lck"
 
 
-@pytest.mark.parametrize(
-    ("lines", "place"),
-    [
-        pytest.param([ROOT], ("8:1", "/tmp/tree"), id="on the root file system"),
-        pytest.param([ROOT, "31 29 8:2 / /tmp rw - ext4 /dev/b rw"], ("8:2", "/tree"), id="on its own file system"),
-        pytest.param([ROOT, "31 29 8:2 /sub/dir /tmp rw - ext4 /dev/b rw"], ("8:2", "/sub/dir/tree"), id="on a bind mount"),
-        pytest.param([ROOT, "31 29 8:2 / /tmp/tree rw - ext4 /dev/b rw"], ("8:2", ""), id="a mount point itself"),
-        pytest.param([ROOT, "31 29 8:2 / /tm rw - ext4 /dev/b rw"], ("8:1", "/tmp/tree"), id="a mount whose name is its beginning only"),
-        pytest.param([], None, id="no mount table"),
-    ],
-)
-def test_path_in_the_file_system(monkeypatch: pytest.MonkeyPatch, lines: list[str], place: tuple[str, str] | None) -> None:
-    _mount_table(monkeypatch, *lines)
-    assert in_use._path_in_file_system("/tmp/tree") == place
+def _namespace(*found: Mount, of_host: bool = True, root: str = "/", processes: dict[str, str] | None = None) -> Namespace:
+    return Namespace(of_host, "7", root, [*found], processes or {"7": root})
 
 
-def test_mount_point_is_the_innermost(monkeypatch: pytest.MonkeyPatch) -> None:
-    _mount_table(monkeypatch, ROOT, "31 29 8:2 / /srv rw - ext4 /dev/b rw", "32 31 8:3 / /srv/aab rw - ext4 /dev/c rw")
-    assert in_use.mount_point("/srv/aa") == "/srv"
-    assert in_use.mount_point("/opt") == "/"
+def _table(namespace: Namespace) -> dict[str, Mount]:
+    return {mount.id: mount for mount in namespace.mounts}
 
 
-@pytest.mark.parametrize(
-    ("points", "umount"),
-    [
-        pytest.param(["/srv/aa/proc", "/srv/aa/proc/sys"], "/srv/aa/proc/sys /srv/aa/proc", id="the innermost is unmounted first"),
-        pytest.param(["/srv/aa"], "/srv/aa", id="a mount point itself"),
-    ],
-)
-def test_a_directory_with_mounts_is_refused(monkeypatch: pytest.MonkeyPatch, points: list[str], umount: str) -> None:
-    _mount_table(monkeypatch, ROOT, *(f"31 29 0:5 / {point} rw - proc proc rw" for point in points))
-    with pytest.raises(RunnerError) as error:
-        in_use.refuse_mounts("/srv/aa")
-    assert "/srv/aa" in error.value.found
-    assert str(error.value).endswith(f"umount {umount}")
+def _overlay(lower: str, number: int = 40, point: str = "/mnt") -> Mount:
+    return Mount(f"{number}", Place(f"0:{number}", "/"), point, "overlay", f"rw,lowerdir={lower},upperdir=/x")
 
 
-def test_a_mount_beside_a_directory_is_no_reason_to_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    _mount_table(monkeypatch, ROOT, "31 29 0:5 / /srv/aab rw - proc proc rw", "32 29 0:5 / /srv rw - proc proc rw")
-    in_use.refuse_mounts("/srv/aa")
-
-
-def _all_mounts(monkeypatch: pytest.MonkeyPatch, *mounts: in_use.Mount) -> None:
-    monkeypatch.setattr(in_use, "_all_mounts", lambda: iter([("7", mount) for mount in mounts]))
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], Place]:
+    """Places of paths, by process; "*" is each process. Process 7 has the parents 5, 3 and 1."""
+    places: dict[tuple[str, str], Place] = {}
+    monkeypatch.setattr(mounts, "find", lambda pid, path, *rest: places.get((pid, path)) or places.get(("*", path)))
+    monkeypatch.setattr(in_use, "stat_fields", lambda pid: [b"S", {"7": b"5", "5": b"3", "3": b"1"}.get(pid, b"0")])
+    return places
 
 
 @pytest.mark.parametrize(
     ("mount", "busy"),
     [
-        pytest.param(("8:1", "/srv/aa", "/mnt", "rw"), True, id="the tree bound elsewhere"),
-        pytest.param(("8:1", "/srv/aa/etc", "/mnt", "rw"), True, id="a directory of the tree bound elsewhere"),
-        pytest.param(("8:1", "/srv", "/mnt", "rw"), False, id="a directory above the tree"),
-        pytest.param(("8:2", "/srv/aa", "/mnt", "rw"), False, id="the same path of another file system"),
-        pytest.param(("0:40", "/", "/mnt", "rw,lowerdir=/srv/aa,upperdir=/x"), True, id="a layer of an overlay"),
-        pytest.param(("0:40", "/", "/mnt", "rw,lowerdir=/srv/aab,upperdir=/x"), False, id="an overlay on another tree"),
+        pytest.param(("8:1", "/srv/aa", "rw"), True, id="the tree bound elsewhere"),
+        pytest.param(("8:1", "/srv/aa/etc", "rw"), True, id="a directory of the tree bound elsewhere"),
+        pytest.param(("8:1", "/srv", "rw"), False, id="a directory above the tree"),
+        pytest.param(("8:2", "/srv/aa", "rw"), False, id="the same path of another file system"),
+        pytest.param(("0:40", "/", "rw,lowerdir=/srv/aa,upperdir=/x"), True, id="a layer of an overlay"),
+        pytest.param(("0:40", "/", "rw,lowerdir=/link,upperdir=/x"), True, id="a layer by another path"),
+        pytest.param(("0:40", "/", "rw,lowerdir=/srv/aa/etc:/other,upperdir=/x"), True, id="a directory of the tree as a layer"),
+        pytest.param(("0:40", "/", "rw,lowerdir=/other,upperdir=/x"), False, id="an overlay on another tree"),
     ],
 )
-def test_mounts_of_all_namespaces(monkeypatch: pytest.MonkeyPatch, mount: tuple[str, ...], busy: bool) -> None:
-    _mount_table(monkeypatch, ROOT)
-    _all_mounts(monkeypatch, in_use.Mount(*mount))
+def test_mounts_of_all_namespaces(finds: dict[tuple[str, str], Place], mount: tuple[str, str, str], busy: bool) -> None:
+    paths = {"/srv/aa": TREE, "/link": TREE, "/srv/aa/etc": Place("8:1", "/srv/aa/etc"), "/other": Place("8:1", "/other")}
+    finds.update({("*", path): place for path, place in paths.items()})
+    device, source, options = mount
+    namespace = _namespace(Mount("40", Place(device, source), "/mnt\x1b", "overlay" if device == "0:40" else "ext4", options))
     if not busy:
-        in_use._check_mounts("/srv/aa")
+        in_use._check_mounts("/srv/aa", TREE, [namespace], _table(namespace))
         return
     with pytest.raises(Busy) as error:
-        in_use._check_mounts("/srv/aa")
-    assert "/srv/aa" in error.value.found
-    assert "/mnt" in error.value.found
-    assert "process 7" in error.value.found
+        in_use._check_mounts("/srv/aa", TREE, [namespace], _table(namespace))
+    assert error.value.found == "/srv/aa is in use by the mount /mnt? that process 7 sees"
 
 
-def test_overlay_mounts_are_told_apart_by_device_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = ("rw,lowerdir=/srv/aa,upperdir=/job-1", "rw,lowerdir=/srv/aa,upperdir=/job-2")
-    _all_mounts(
-        monkeypatch,
-        in_use.Mount("0:41", "/", "/b", second),
-        in_use.Mount("0:40", "/", "/a", first),
-        in_use.Mount("0:40", "/", "/elsewhere", first),
-        in_use.Mount("0:42", "/", "/c", "rw,lowerdir=/srv/other"),
-    )
-    assert in_use.overlay_mounts("/srv/aa") == [f"0:40 {first}", f"0:41 {second}"]
+def test_only_an_overlay_has_layers(finds: dict[tuple[str, str], Place]) -> None:
+    finds["*", "/srv/aa"] = TREE
+    mount = _overlay("/srv/aa")
+    assert in_use._is_layer(TREE, mount, _namespace(), {})
+    assert not in_use._is_layer(TREE, mount._replace(kind="fuse.overlay"), _namespace(), {})
+
+
+@pytest.mark.parametrize(
+    ("point", "root", "places", "used"),
+    [
+        pytest.param("/mnt", "/", {"7": TREE}, True, id="in the root directory of the process"),
+        pytest.param("/mnt", "/", {"7": Place("0:9", "/"), "5": TREE}, False, id="another directory there"),
+        pytest.param("/mnt", "/", {"3": TREE}, True, id="in the one of a process above, if there is none there"),
+        pytest.param("/", "/", {"7": Place("0:9", "/"), "5": TREE}, True, id="never in the root directory that the overlay is"),
+        pytest.param("/job", "/job", {"7": Place("0:9", "/"), "5": TREE}, True, id="never there, also after a chroot"),
+        pytest.param("/", "/", {"5": Place("0:9", "/"), "3": TREE}, False, id="a container in a container"),
+        pytest.param("/mnt", "/", {}, False, id="nowhere"),
+    ],
+)
+def test_a_layer_is_looked_up_where_it_was_meant(finds: dict[tuple[str, str], Place], point: str, root: str, places: dict[str, Place], used: bool) -> None:
+    finds.update({(pid, "/srv/aa"): place for pid, place in places.items()})
+    assert in_use._is_layer(TREE, _overlay("/srv/aa", point=point), _namespace(root=root), {}) is used
+
+
+@pytest.mark.parametrize(
+    ("told", "root", "used"),
+    [
+        pytest.param(["3"], ["3"], True, id="its program of root has the path as an argument"),
+        pytest.param([], ["3"], False, id="the path is the container's own idea"),
+        pytest.param(["3"], [], False, id="the program is not root's"),
+        pytest.param(["5"], ["5", "3"], False, id="the program is in a container itself"),
+    ],
+)
+def test_a_container_with_a_user_namespace_can_name_any_path(
+    monkeypatch: pytest.MonkeyPatch, finds: dict[tuple[str, str], Place], told: list[str], root: list[str], used: bool
+) -> None:
+    finds["*", "/srv/aa"] = TREE
+    monkeypatch.setattr(mounts, "made_by", lambda pid, kind: mounts.HOST if pid in ("3", "1") else mounts.CONTAINER)
+    monkeypatch.setattr(in_use, "_is_root", lambda pid: pid in root)
+    monkeypatch.setattr(in_use, "_names", lambda pid, path: pid in told)
+    assert in_use._is_layer(TREE, _overlay("/srv/aa"), _namespace(of_host=False), {}) is used
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--overlay=/srv/aa:/x:/", True),
+        ("/x:/srv/aa:/y:/", True),
+        ("/srv/aa", False),
+        ("--overlay=/srv/aab:/x:/", False),
+        ("--overlay=/srv/aa/etc:/x:/", False),
+    ],
+)
+def test_an_argument_names_a_path(argument: str, named: bool) -> None:
+    with subprocess.Popen(["sh", "-c", "echo; read -r line", argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert in_use._names(str(process.pid), "/srv/aa") is named
+
+
+def test_overlay_mounts_are_told_apart_by_device_and_options(monkeypatch: pytest.MonkeyPatch, finds: dict[tuple[str, str], Place]) -> None:
+    finds["*", "/srv/aa"] = TREE
+    first, second = _overlay("/srv/aa", 40), _overlay("/srv/aa", 41)
+    monkeypatch.setattr(mounts, "place_of", lambda path: TREE)
+    found = [_namespace(second, first), _namespace(first._replace(point="/elsewhere"), _overlay("/srv/other", 42))]
+    monkeypatch.setattr(mounts, "namespaces", lambda: found)
+    assert in_use.overlay_mounts("/srv/aa") == [f"0:40 {first.options}", f"0:41 {second.options}"]
+
+
+@pytest.mark.parametrize(
+    ("roots", "paths"),
+    [
+        pytest.param({"/": "/"}, {"/srv/aa"}, id="by the root file system"),
+        pytest.param({"/": "/", "/mnt": "/srv"}, {"/srv/aa", "/mnt/aa"}, id="by a bind mount too"),
+        pytest.param({"/data": "/"}, {"/data/srv/aa"}, id="by another mount of the file system"),
+        pytest.param({"/mnt": "/srv/aa"}, set(), id="as a mount itself"),
+        pytest.param({"/mnt": "/other"}, set(), id="not"),
+    ],
+)
+def test_paths_by_which_a_tree_can_be_seen(roots: dict[str, str], paths: set[str]) -> None:
+    table = [Mount(point, Place("8:1", source), point, "ext4", "rw") for point, source in roots.items()]
+    assert in_use._paths(TREE, [*table, Mount("9", Place("8:2", "/"), "/other", "ext4", "rw")]) == paths
 
 
 @pytest.fixture
@@ -186,7 +184,7 @@ def tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     (tmp_path / "tree").mkdir()
     monkeypatch.setattr(in_use, "LOCKS", str(tmp_path / "locks"))
     monkeypatch.setattr(in_use, "_PATIENCE", 0)
-    monkeypatch.setattr(in_use, "processes", lambda: iter(()))
+    monkeypatch.setattr(mounts, "namespaces", list)
     return str(tmp_path / "tree")
 
 
@@ -238,28 +236,65 @@ def test_a_tree_can_be_read_beside_containers_that_only_read(tree: str, kind: in
 
 
 def test_an_overlay_of_a_tree_that_was_published_makes_it_busy(monkeypatch: pytest.MonkeyPatch, tree: str) -> None:
-    options = "rw,lowerdir=/srv/aa,upperdir=/job"
-    _all_mounts(monkeypatch, in_use.Mount("0:40", "/", "/job/merged", options))
+    overlay = _overlay("/srv/aa", point="/job/merged")
+    monkeypatch.setattr(mounts, "namespaces", lambda: [_namespace(overlay, processes={"0": "/"})])
     with in_use.unused(tree, [], "/srv/aa"):
         pass
-    with pytest.raises(Busy) as error, in_use.unused(tree, [f"0:40 {options}"], "/srv/aa"):
+    with pytest.raises(Busy) as error, in_use.unused(tree, [f"0:40 {overlay.options}"], "/srv/aa"):
         pass
     assert "/job/merged" in error.value.found
 
 
-@pytest.mark.parametrize("use", ["cwd", "an open file"])
-def test_a_process_in_the_tree_makes_it_busy(tmp_path: Path, use: str) -> None:
-    (tmp_path / "file").touch()
-    where: dict[str, Any] = {"cwd": tmp_path} if use == "cwd" else {}
-    status = tmp_path.stat()
-    with (tmp_path / "file").open() as file, subprocess.Popen(["sleep", "600"], stdin=file if not where else subprocess.DEVNULL, **where) as process:
+def _check(path: Path) -> None:
+    own = {mount.id: mount for mount in mounts.mounts("self")}
+    in_use._check_processes(str(path), mounts.place_of(str(path)), mounts.namespaces(), own)
+
+
+@contextmanager
+def _process(**where: Any) -> Iterator[None]:
+    with subprocess.Popen(["sleep", "600"], **where) as process:
         try:
-            with pytest.raises(Busy) as error:
-                in_use._check_processes(os.path.realpath(tmp_path), (status.st_dev, status.st_ino))
+            yield
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("user", ["root", "another"])
+@pytest.mark.parametrize("use", ["cwd", "an open file"])
+def test_a_process_of_root_in_the_tree_makes_it_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, use: str, user: str) -> None:
+    monkeypatch.setattr(in_use, "_ROOT", os.getuid() + (user == "another"))
+    (tmp_path / "file").touch()
+    (tmp_path / "beside").mkdir()
+    with (tmp_path / "file").open() as file, _process(**({"cwd": tmp_path} if use == "cwd" else {"stdin": file})):
+        _check(tmp_path / "beside")
+        if user == "another":
+            _check(tmp_path)
+            return
+        with pytest.raises(Busy) as error:
+            _check(tmp_path)
     assert str(tmp_path) in error.value.found
     assert "process " in error.value.found
+
+
+@pytest.mark.parametrize(("ids", "root"), [("0 0 0 0", True), ("1000 0 0 0", False), ("0 1000 1000 1000", False), ("1000 1000 1000 1000", False)])
+def test_a_process_of_root_has_no_other_user_id(monkeypatch: pytest.MonkeyPatch, ids: str, root: bool) -> None:
+    text = "Name:\tUid: 0\nPPid:\t1\nUid:\t{}\nGid:\t0\n".format(ids.replace(" ", "\t"))
+    monkeypatch.setattr(in_use, "open", lambda *arguments, **options: io.StringIO(text), raising=False)
+    assert in_use._is_root("7") is root
+
+
+def test_a_process_in_a_directory_with_a_path_that_is_too_long_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(in_use, "_ROOT", os.getuid())
+    script = "mkdir tree && i=0; while [ $i -lt 25 ]; do mkdir $0 && cd -P $0 || exit; i=$((i+1)); done; echo; exec sleep 600"
+    with subprocess.Popen(["sh", "-c", script, "d" * 200], cwd=tmp_path, stdout=subprocess.PIPE, env={**os.environ, "PWD": ""}) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"\n"
+        with pytest.raises(OSError, match="File name too long"):
+            os.readlink(f"/proc/{process.pid}/cwd")
+        _check(tmp_path / "tree")
+        process.kill()
+    # Python's own removal stops at such a path.
+    subprocess.run(["rm", "-r", tmp_path], check=True)
 
 
 def test_a_missing_tree_cannot_be_held(tree: str) -> None:

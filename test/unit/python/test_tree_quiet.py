@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, quiet
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import Mount, Place
 
 
 @pytest.fixture(autouse=True)
@@ -64,13 +65,19 @@ def test_locks_that_are_held_are_lines_of_the_kernels_list(tmp_path: Path) -> No
     os.close(descriptor)
 
 
-def test_a_process_that_has_a_file_open_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
+def test_a_process_that_has_a_file_locked_is_found(tmp_path: Path) -> None:
+    path, pid = tmp_path / "lock", str(os.getpid())
+    assert quiet._lock_ids([str(path)]) == set()
     path.touch()
-    pid = str(os.getpid())
-    assert not quiet._has_open(pid, {str(path)})
-    with path.open():
-        assert quiet._has_open(pid, {str(path)})
+    [id] = quiet._lock_ids([str(path), str(tmp_path / "none")])
+    # Another file of the same name, and the file itself without a lock.
+    (tmp_path / "elsewhere").mkdir()
+    with (tmp_path / "elsewhere/lock").open("w") as namesake, path.open("w") as file:
+        os.lockf(namesake.fileno(), os.F_TLOCK, 0)
+        assert not quiet._holds(pid, {id})
+        os.lockf(file.fileno(), os.F_TLOCK, 0)
+        assert quiet._holds(pid, {id})
+        assert not quiet._holds(pid, set())
 
 
 def test_processes_are_paired_with_their_parents() -> None:
@@ -80,7 +87,7 @@ def test_processes_are_paired_with_their_parents() -> None:
 def test_a_process_that_has_ended_is_no_container() -> None:
     assert quiet._root("0") is None
     assert not quiet._is_nspawn("0")
-    assert not quiet._has_open("0", {"/"})
+    assert not quiet._holds("0", {"/"})
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,20 @@ def test_a_container_is_starting_until_a_process_has_its_root(
     (tmp_path / "lock").touch()
     monkeypatch.setattr(quiet, "processes", lambda: iter(["7", "9"]))
     monkeypatch.setattr(quiet, "_is_nspawn", lambda pid: pid == "7")
-    monkeypatch.setattr(quiet, "_has_open", lambda pid, paths: pid == "7" and paths == {str(tmp_path / "lock")})
+    monkeypatch.setattr(quiet, "_holds", lambda pid, ids: pid == "7" and ids == quiet._lock_ids([str(tmp_path / "lock")]))
     monkeypatch.setattr(quiet, "_with_parents", lambda pids: parents)
     monkeypatch.setattr(quiet, "_root", lambda pid: roots.get(pid, (1, 1)))
     assert quiet._starting([str(tmp_path / "lock"), str(tmp_path / "none")]) == starting
+
+
+def test_the_root_directory_of_a_process_is_the_last_one_in_the_mount_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert quiet._root("self") == quiet.place_of("/")
+    table = [
+        Mount("1", Place("8:1", "/"), "/", "ext4", "rw"),
+        Mount("2", Place("8:1", "/srv/aa"), "/", "ext4", "rw"),
+        Mount("3", Place("0:5", "/"), "/proc", "proc", "rw"),
+    ]
+    monkeypatch.setattr(quiet, "mounts", lambda pid: iter(table))
+    assert quiet._root("7") == Place("8:1", "/srv/aa")
+    monkeypatch.setattr(quiet, "mounts", lambda pid: iter(table[2:]))
+    assert quiet._root("7") not in (None, Place("8:1", "/"))

@@ -16,7 +16,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import remove
 def programs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that were run, filled by the function below."""
     monkeypatch.setattr(remove, "guarded", lambda argv: argv)
-    monkeypatch.setattr(remove.in_use, "refuse_mounts", lambda path: None)
+    monkeypatch.setattr(remove, "refuse_mounts", lambda path: None)
     monkeypatch.setattr(remove.time, "sleep", lambda seconds: None)
     return []
 
@@ -63,15 +63,36 @@ def test_a_tree_that_stays_is_an_error_with_the_output(monkeypatch: pytest.Monke
     assert "rm: cannot remove 'x'" in str(error.value)
 
 
-@pytest.mark.parametrize(("wait", "synced"), [(True, ["subvolume", "filesystem"]), (False, [])])
+@pytest.mark.parametrize(("wait", "awaited"), [(True, [["257"]]), (False, [])])
 def test_subvolumes_are_deleted_and_their_space_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, programs: list[list[str]], tmp_path: Any, wait: bool, synced: list[str]
+    monkeypatch: pytest.MonkeyPatch, programs: list[list[str]], tmp_path: Any, wait: bool, awaited: list[list[str]]
 ) -> None:
+    waits: list[list[str]] = []
     _answer(monkeypatch, programs, [0], btrfs=0)
+    monkeypatch.setattr(remove.files, "identity", lambda path: [256, 257])
+    monkeypatch.setattr(remove, "wait_until_gone", lambda path, ids: waits.append(ids))
     remove.remove_tree(str(tmp_path), wait)
     assert programs[0][:3] == ["btrfs", "subvolume", "delete"]
     assert ("--commit-after" in programs[0]) is wait
-    assert [argv[1] for argv in programs if argv[0] == "btrfs" and argv[2] == "sync"] == synced
+    assert waits == awaited
+
+
+def test_subvolumes_in_a_directory_are_waited_for_too(monkeypatch: pytest.MonkeyPatch, programs: list[list[str]], tmp_path: Any) -> None:
+    waits: list[list[str]] = []
+
+    def run(argv: list[str], *, log: Any = remove.ignore, **options: Any) -> tuple[int, list[str]]:
+        programs.append(argv)
+        if "rootid" in argv:
+            for line in ("259", "ERROR: no subvolume", "258"):
+                log(line)
+        return int(argv[0] == "btrfs"), []
+
+    monkeypatch.setattr(remove, "run", run)
+    monkeypatch.setattr(remove, "has_subvolumes", lambda path: True)
+    monkeypatch.setattr(remove, "wait_until_gone", lambda path, ids: waits.append(ids))
+    remove.remove_tree(str(tmp_path))
+    assert waits == [["259", "258"]]
+    assert [argv[0] for argv in programs] == ["btrfs", "find", "find", "find", "rm"]
 
 
 def test_a_tree_with_mounts_is_not_touched(monkeypatch: pytest.MonkeyPatch, programs: list[list[str]]) -> None:
@@ -79,7 +100,7 @@ def test_a_tree_with_mounts_is_not_touched(monkeypatch: pytest.MonkeyPatch, prog
         raise RunnerError(f"{path} has mounts beneath it")
 
     _answer(monkeypatch, programs, [0])
-    monkeypatch.setattr(remove.in_use, "refuse_mounts", refuse)
+    monkeypatch.setattr(remove, "refuse_mounts", refuse)
     with pytest.raises(RunnerError):
         remove.remove_tree("/state/trash-1")
     assert programs == []

@@ -14,7 +14,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import temporary_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, mounts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import SUBVOLUME_INODE, has_subvolumes
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import Moment, clock_offset
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
@@ -77,10 +77,10 @@ def _check(place: Place) -> None:
         raise RunnerError(f"{place.path} cannot be copied: it does not exist", "create the image first") from None
     if not stat.S_ISDIR(mode):
         raise RunnerError(f"{place.path} cannot be copied: it is not a directory", "put a directory in its place")
-    holder = in_use.mount_point(place.path)
+    holder = mounts.mount_point(place.path)
     if os.path.realpath(place.path) == holder:
         raise RunnerError(f"{place.path} is a mount point, and cannot be exchanged for a copy", "move the tree into the root directory's own file system")
-    if holder != in_use.mount_point(place.state):
+    if holder != mounts.mount_point(place.state):
         found = f"{place.state} is on another file system than {place.path}, and trees cannot be renamed from one to the other"
         raise RunnerError(found, "put both on one file system")
     if os.path.lexists(place.staged):

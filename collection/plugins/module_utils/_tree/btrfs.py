@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH, run
 
 # Inode number of a subvolume's top directory.
 SUBVOLUME_INODE = 256
+# Seconds. A deleted subvolume stays on the disk while a process has a file open there.
+_PATIENCE = 60
 
 
 def is_btrfs(path: str) -> bool:
@@ -22,3 +25,10 @@ def is_btrfs(path: str) -> bool:
 def has_subvolumes(path: str) -> bool:
     """Whether subvolumes can be made and deleted in this directory: on btrfs, with the program btrfs."""
     return shutil.which("btrfs", path=SYSTEM_PATH) is not None and is_btrfs(path)
+
+
+def wait_until_gone(path: str, ids: Sequence[str]) -> None:
+    """Waits until these deleted subvolumes of the file system of `path` have given their space back, for a minute at most."""
+    # Without ids, the program waits for the deleted subvolumes of all users of the file system.
+    run(["timeout", str(_PATIENCE), "btrfs", "subvolume", "sync", path, *ids])
+    run(["btrfs", "filesystem", "sync", path])

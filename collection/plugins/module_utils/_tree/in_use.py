@@ -3,6 +3,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # PRIVATE: users of a tree: containers, processes and mounts. Names can change at any time.
 
+# Four things use a tree, and only root can bring them about:
+# 1. A lock of systemd-nspawn. The files of these locks are where only root can open them.
+# 2. A mount of the tree, or an overlay with the tree as a layer, in a mount namespace that root made, for the host or for a container.
+# 3. A process with the root directory in the tree. Only root can put a process there, or a container that root put there before; the process can
+#    have any user, also one of a user namespace.
+# 4. A process of root with the working directory, the program or an open file in the tree.
+# Where the root directory of the images has mode 0700, nothing else has a way into a tree. Where it can be entered by all (0755), each local user
+# can have the rest: a working directory or an open file in a tree, a bind mount or an overlay in a mount namespace of his own. These count for
+# nothing: otherwise each local user could keep each image from being published, and each generation on the disk.
+
 from __future__ import annotations
 
 import fcntl
@@ -10,27 +20,19 @@ import os
 import re
 import struct
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NamedTuple
 
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import mounts
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import Mount, Namespace, Place
 
 LOCKS = "/run/systemd/nspawn/locks"
 # Seconds. A container that ends locks the file exclusively for a moment, to remove it. A killed container ends after a delay.
 _PATIENCE = 0.5
-
-
-class Mount(NamedTuple):
-    """A line of mountinfo (proc(5))."""
-
-    device: str
-    # Directory in the file system of the device.
-    source: str
-    # Directory on which it is mounted.
-    point: str
-    # With the kernel's octal escapes: a comma of a path is \054, a comma between two options is not escaped.
-    options: str
+# The user id whose processes count.
+_ROOT = 0
 
 
 @contextmanager
@@ -39,24 +41,26 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
 
     `overlays`: the overlay mounts that were made when the tree was at the path `published`, and still name this path (see overlay_mounts).
     """
-    tree = _as_kernel(tree)
-    status = os.lstat(tree)
-    with _nspawn_lock(lock_file(status), tree):
+    tree = mounts.as_kernel(tree)
+    with _nspawn_lock(lock_file(os.lstat(tree)), tree):
         _check_lock_beside(tree)
-        refuse_mounts(tree)
-        _check_processes(tree, (status.st_dev, status.st_ino))
-        _check_mounts(tree)
+        mounts.detach_foreign(tree)
+        mounts.refuse_mounts(tree)
+        place, namespaces = mounts.place_of(tree), mounts.namespaces()
+        table = _table(namespaces)
+        _check_processes(tree, place, namespaces, table)
+        _check_mounts(tree, place, namespaces, table)
         if published:
-            mounts = [mount for mount in _overlays(published) if _identity(mount) in overlays]
-            if mounts:
-                raise _busy(tree, f"the mount {mounts[0].point}, made when the tree was at {published}")
+            for mount in (mount for namespace in namespaces for mount in namespace.mounts):
+                if _identity(mount) in overlays:
+                    raise _busy(tree, f"the mount {_visible(mount.point)}, made when the tree was at {published}")
         yield
 
 
 @contextmanager
 def only_read(tree: str) -> Iterator[None]:
     """Raises Busy for a tree that a container may write to; no such container starts during the body. Containers that only read may."""
-    tree = _as_kernel(tree)
+    tree = mounts.as_kernel(tree)
     beside = lock_beside(tree)
     with ExitStack() as locks:
         locks.enter_context(_nspawn_lock(lock_file(os.lstat(tree)), tree, fcntl.F_RDLCK))
@@ -65,28 +69,20 @@ def only_read(tree: str) -> Iterator[None]:
         yield
 
 
-def refuse_mounts(tree: str) -> None:
-    """Raises RunnerError for a directory that is a mount point or has mount points beneath it."""
-    tree = _as_kernel(tree)
-    beneath = [mount.point for mount in _mounts("self") if _beneath(mount.point, tree)]
-    if beneath:
-        raise RunnerError(f"{tree} has mounts beneath it", f"run umount {' '.join(reversed(beneath))}")
-
-
-def mount_point(path: str) -> str:
-    """The mount point of the path's file system."""
-    path = _as_kernel(path)
-    return max((mount.point for mount in _mounts("self") if _beneath(path, mount.point.rstrip("/"))), key=len)
-
-
 def overlay_mounts(tree: str) -> list[str]:
-    """Texts that identify the overlay mounts, in any mount namespace, with the tree's path as a layer."""
-    return sorted({_identity(mount) for mount in _overlays(tree)})
+    """Texts that identify the overlay mounts of root and of root's containers with the tree, by this path, as a layer."""
+    place, namespaces = mounts.place_of(tree), mounts.namespaces()
+    table = _table(namespaces)
+    return sorted({_identity(mount) for namespace in namespaces for mount in namespace.mounts if _is_layer(place, mount, namespace, table)})
+
+
+def _table(namespaces: Iterable[Namespace]) -> dict[str, Mount]:
+    return {mount.id: mount for namespace in namespaces for mount in namespace.mounts}
 
 
 def _identity(mount: Mount) -> str:
     # The kernel reuses a device number at once, so consecutive jobs have the same one. Their upper directories differ.
-    return f"{mount.device} {_plain(mount.options)}"
+    return f"{mount.root.device} {mounts.plain(mount.options)}"
 
 
 def lock_file(status: os.stat_result) -> str:
@@ -94,13 +90,12 @@ def lock_file(status: os.stat_result) -> str:
     return f"{LOCKS}/inode-{status.st_dev}:{status.st_ino}"
 
 
-def _as_kernel(path: str) -> str:
-    """The path as /proc shows it: no symbolic links above the last component."""
-    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-
-
 def _busy(tree: str, by: str) -> Busy:
     return Busy(f"{tree} is in use by {by}", "wait until it ends")
+
+
+def _visible(text: str) -> str:
+    return re.sub(r"[^ -~]", "?", text)
 
 
 @contextmanager
@@ -153,93 +148,104 @@ def _try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
     return True
 
 
-def processes() -> Iterator[str]:
-    """Ids of all processes."""
-    return (pid for pid in os.listdir("/proc") if pid.isdigit())
-
-
-def _check_processes(tree: str, identity: tuple[int, int]) -> None:
-    for pid in processes():
+def _check_processes(tree: str, place: Place, namespaces: Iterable[Namespace], table: Mapping[str, Mount]) -> None:
+    paths = tuple(f"{path}/" for path in _paths(place, table.values()))
+    for pid, root in (process for namespace in namespaces for process in namespace.processes.items()):
         # A process can end at any moment.
-        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            if _is_inside(pid, tree, identity):
-                with open(f"/proc/{pid}/comm", "rb") as file:
-                    name = re.sub(r"[^ -~]", "?", file.read().decode(errors="replace").strip())
+        with suppress(OSError):
+            if _is_inside(pid, root, paths, place, table):
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                    name = _visible(file.read().rstrip("\n"))
                 raise _busy(tree, f"process {pid} ({name})")
 
 
-def _is_inside(pid: str, tree: str, identity: tuple[int, int]) -> bool:
-    links = [f"/proc/{pid}/{name}" for name in ("root", "cwd", "exe")]
-    links += [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
-    for link in links:
-        with suppress(FileNotFoundError):
-            target = os.readlink(link)
-            if target == tree or target.startswith(f"{tree}/"):
-                return True
-    # In another mount namespace the tree has another path.
-    for link in links[:2]:
-        with suppress(FileNotFoundError):
-            status = os.stat(link)
-            if (status.st_dev, status.st_ino) == identity:
-                return True
+def _paths(place: Place, table: Iterable[Mount]) -> set[str]:
+    """The paths of the tree through the mounts of directories above the tree."""
+    roots = ((mount.point.rstrip("/"), mount.root) for mount in table if mount.root != place and mount.root.holds(place))
+    return {point + place.path.removeprefix(root.path.rstrip("/")) for point, root in roots}
+
+
+def _is_inside(pid: str, root: str, paths: tuple[str, ...], place: Place, table: Mapping[str, Mount]) -> bool:
+    """Whether the process uses the tree. `root`: path of its root directory. `paths`: with a slash at the end, of the tree."""
+    # The texts choose the few processes to look at, the kernel's numbers decide.
+    if f"{root}/".startswith(paths) and _leads_into(f"/proc/{pid}/root", place, table) and mounts.made_by(pid, "user") != mounts.USER:
+        return True
+    # Also the processes whose memory is protected belong to root here.
+    if os.stat(f"/proc/{pid}").st_uid != _ROOT:
+        return False
+    links = [f"/proc/{pid}/cwd", f"/proc/{pid}/exe", *(f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))]
+    inside = any(f"{mounts.link_text(link)}/".startswith(paths) and _leads_into(link, place, table) for link in links)
+    return inside and _is_root(pid)
+
+
+def _leads_into(link: str, place: Place, table: Mapping[str, Mount]) -> bool:
+    """Whether a link of /proc leads into the tree."""
+    # O_PATH asks no file system. stat(2) would wait for a FUSE server that does not answer.
+    try:
+        descriptor = os.open(link, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        found = mounts.locate(descriptor, table)
+        return found is not None and place.holds(found)
+    finally:
+        os.close(descriptor)
+
+
+def _is_root(pid: str) -> bool:
+    """Whether all user ids of the process are root's: a setuid program has its user's id as well."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        return next(line.split()[1:] for line in file if line.startswith("Uid:")) == [str(_ROOT)] * 4
+
+
+def _check_mounts(tree: str, place: Place, namespaces: Iterable[Namespace], table: Mapping[str, Mount]) -> None:
+    """Raises Busy for a tree that is mounted, or is a layer of an overlay, in a mount namespace that root made."""
+    for namespace in namespaces:
+        for mount in namespace.mounts:
+            if place.holds(mount.root) or _is_layer(place, mount, namespace, table):
+                raise _busy(tree, f"the mount {_visible(mount.point)} that process {namespace.pid} sees")
+
+
+def _is_layer(place: Place, mount: Mount, namespace: Namespace, table: Mapping[str, Mount]) -> bool:
+    """Whether the mount is an overlay with a layer in the tree."""
+    if mount.kind != "overlay":
+        return False
+    for layer in _layers(mount.options):
+        for pid in _mounters(layer, mount, namespace):
+            found = mounts.find(pid, layer, table, place.device)
+            if found is not None:
+                if place.holds(found):
+                    return True
+                break
     return False
 
 
-def _check_mounts(tree: str) -> None:
-    """Raises Busy for a tree that is mounted, or is a layer of an overlay, in any mount namespace."""
-    within = _path_in_file_system(tree)
-    for pid, mount in _all_mounts():
-        is_tree = within and mount.device == within[0] and _beneath(mount.source, within[1])
-        if is_tree or any(_beneath(layer, tree) for layer in _layers(mount.options)):
-            raise _busy(tree, f"the mount {mount.point} that process {pid} sees")
+def _mounters(layer: str, mount: Mount, namespace: Namespace) -> Iterator[str]:
+    """Ids of processes in whose root directories the layer's path may have been meant, the likeliest first.
+
+    The kernel shows only the path, and the root directory of the process that mounted the overlay is often not the one of the processes that see it.
+    """
+    pid = namespace.pid
+    # The layers of the root directory itself are outside of the root directory.
+    if namespace.of_host and mount.point != namespace.root:
+        yield pid
+    with suppress(OSError):
+        while (pid := stat_fields(pid)[1].decode()) != "0":
+            # A container with a user namespace can mount an overlay with any path, but does not choose the arguments of a program of root.
+            if namespace.of_host or (mounts.made_by(pid, "user") == mounts.HOST and _is_root(pid) and _names(pid, layer)):
+                yield pid
 
 
-def _overlays(tree: str) -> Iterator[Mount]:
-    tree = _as_kernel(tree)
-    return (mount for _pid, mount in _all_mounts() if any(_beneath(layer, tree) for layer in _layers(mount.options)))
-
-
-def _all_mounts() -> Iterator[tuple[str, Mount]]:
-    """The mounts of all mount namespaces, each with the id of a process in the namespace."""
-    seen: set[str] = set()
-    for pid in processes():
-        with suppress(FileNotFoundError, ProcessLookupError, PermissionError, OSError):
-            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
-            if namespace in seen:
-                continue
-            mounts = list(_mounts(pid))
-            seen.add(namespace)
-            yield from ((pid, mount) for mount in mounts)
-
-
-def _beneath(path: str, directory: str) -> bool:
-    return path == directory or path.startswith(f"{directory}/")
-
-
-def _path_in_file_system(tree: str) -> tuple[str, str] | None:
-    """Device and source that mountinfo would show for a bind mount of the tree."""
-    holding = [mount for mount in _mounts("self") if _beneath(tree, mount.point.rstrip("/"))]
-    if not holding:
-        return None
-    mount = max(holding, key=lambda mount: len(mount.point))
-    return mount.device, mount.source.rstrip("/") + tree.removeprefix(mount.point.rstrip("/"))
+def _names(pid: str, path: str) -> bool:
+    """Whether an argument of the process, such as --overlay=PATH:PATH:PATH, names the path in a list. A command inside can be an argument too."""
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return re.search(rb"(?:^|[=:\0])" + re.escape(os.fsencode(path)) + b":", file.read()) is not None
 
 
 def _layers(options: str) -> Iterator[str]:
+    """The absolute paths of an overlay's layers."""
     for option in options.split(","):
         key, _equals, value = option.partition("=")
         if key.rstrip("+") in ("lowerdir", "upperdir", "workdir", "datadir"):
-            for layer in re.split(r"(?<!\\):", _plain(value)):
-                yield os.path.realpath(re.sub(r"\\(.)", r"\1", layer)) if layer else ""
-
-
-def _mounts(pid: str) -> Iterator[Mount]:
-    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            before, _dash, after = line.rstrip("\n").partition(" - ")
-            fields = before.split(" ")
-            yield Mount(fields[2], _plain(fields[3]), _plain(fields[4]), after.split(" ")[-1])
-
-
-def _plain(field: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+            layers = (re.sub(r"\\(.)", r"\1", layer) for layer in re.split(r"(?<!\\):", mounts.plain(value)))
+            yield from (layer for layer in layers if layer.startswith("/"))

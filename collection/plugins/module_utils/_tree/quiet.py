@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
-from ansible_collections.nspawn.runner.plugins.module_utils._tree.in_use import lock_beside, lock_file, processes
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.in_use import lock_beside, lock_file
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import Place, mounts, place_of, processes
 
 # Seconds.
 PATIENCE = 60
 _PAUSE = 0.005
-_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 @contextmanager
@@ -64,25 +64,30 @@ def _real_time() -> Iterator[None]:
             os.sched_setscheduler(0, policy, parameter)
 
 
-def _held(locks: Iterable[str]) -> list[str]:
-    """The lines of /proc/locks about these files."""
-    inodes = set()
+def _lock_ids(locks: Iterable[str]) -> set[str]:
+    """The existing ones of these files, as the kernel names a locked file: device and inode. No other file has the same name there."""
+    found = set()
     for lock in locks:
         with suppress(FileNotFoundError):
-            status = os.stat(lock, follow_symlinks=False)
-            inodes.add(f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}")
-    if not inodes:
-        return []
+            major, minor = map(int, place_of(lock).device.split(":"))
+            found.add(f"{major:02x}:{minor:02x}:{os.stat(lock, follow_symlinks=False).st_ino}")
+    return found
+
+
+def _held(locks: Iterable[str]) -> list[str]:
+    """The lines of /proc/locks about these files."""
     with open("/proc/locks", encoding="ascii") as file:
-        return [line for line in file if inodes.intersection(line.split())]
+        return _about(_lock_ids(locks), file)
+
+
+def _about(ids: set[str], lines: Iterable[str]) -> list[str]:
+    return [line for line in lines if ids.intersection(line.split())] if ids else []
 
 
 def _starting(locks: Iterable[str]) -> str | None:
     """Id of a systemd-nspawn that holds a lock and has no process in the container yet; None if there is none."""
-    paths = {os.path.realpath(lock) for lock in locks if os.path.lexists(lock)}
-    if not paths:
-        return None
-    holders = {pid for pid in processes() if _is_nspawn(pid) and _has_open(pid, paths)}
+    ids = _lock_ids(locks)
+    holders = {pid for pid in processes() if _is_nspawn(pid) and _holds(pid, ids)} if ids else set()
     if not holders:
         return None
     host = _root("self")
@@ -96,28 +101,30 @@ def _starting(locks: Iterable[str]) -> str | None:
 
 
 def _is_nspawn(pid: str) -> bool:
-    with suppress(*_GONE):
+    with suppress(OSError):
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("systemd-nspawn")
     return False
 
 
-def _has_open(pid: str, paths: Container[str]) -> bool:
-    with suppress(*_GONE):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(*_GONE):
-                if os.readlink(f"/proc/{pid}/fd/{name}") in paths:
+def _holds(pid: str, ids: set[str]) -> bool:
+    """Whether the process has one of these files open and locked. A name of the file would prove nothing: each user can choose names."""
+    with suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            with suppress(OSError), open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii", errors="replace") as file:
+                if _about(ids, (line for line in file if line.startswith("lock:"))):
                     return True
     return False
 
 
 def _with_parents(pids: Iterable[str]) -> Iterable[tuple[str, str]]:
     for pid in pids:
-        with suppress(*_GONE):
+        with suppress(OSError):
             yield pid, stat_fields(pid)[1].decode()
 
 
-def _root(pid: str) -> tuple[int, int] | None:
-    with suppress(*_GONE):
-        status = os.stat(f"/proc/{pid}/root")
-        return status.st_dev, status.st_ino
+def _root(pid: str) -> Place | None:
+    """The root directory of a process, from the mount table: stat(2) would wait for a FUSE server that does not answer."""
+    with suppress(OSError):
+        # None of these mounts: the root directory was changed by chroot(2) alone.
+        return next((mount.root for mount in reversed([*mounts(pid)]) if mount.point == "/"), Place("", ""))
     return None
