@@ -33,7 +33,7 @@ test("tasks share one container, which ends soon after the run and leaves nothin
 - {ansible.builtin.raw: ${whichContainer}, register: second}
 - ansible.builtin.assert: {that: first.stdout == second.stdout | trim}
 - {ansible.builtin.command: test -e /usr/sbin/policy-rc.d}
-- ${onThisHost("[ $(stat --format=%u:%a /run/nspawn-runner /run/nspawn-runner/* | sort --unique) = 0:700 ]")}
+- ${onThisHost("[ $(stat --format=%u:%a /run/nspawn-runner /run/nspawn-runner/*/ | sort --unique) = 0:700 ]")}
 - {ansible.builtin.command: hostname, register: name}
 - ansible.builtin.assert: {that: name.stdout == 'tree'}`);
   expect(result.stdout + result.stderr).toMatch(succeeded);

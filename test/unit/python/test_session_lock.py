@@ -114,3 +114,42 @@ def test_a_lock_that_is_no_file_is_refused(state: Path, kind: str) -> None:
         pass
     assert str(path) in error.value.found
     assert not (state / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_a_tree_that_another_command_uses_is_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, image: bool) -> None:
+    monkeypatch.setattr(lock.client, "RUN_DIRECTORY", str(tmp_path / "run"))
+    tree, state = tmp_path / "tree", str(tmp_path) if image else None
+    tree.mkdir()
+    with lock.tree_lock(str(tree), state), pytest.raises(Busy) as error, lock.tree_lock(str(tree), state):
+        pass
+    assert str(tree) in error.value.found
+    with lock.tree_lock(str(tree), state):
+        # Each user can lock the directory of a tree that he can read.
+        descriptor = os.open(tree, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.tree_lock(str(tree), state):
+        pass
+    os.close(descriptor)
+    status = tree.stat()
+    name = f"tree-{status.st_dev}:{status.st_ino}"
+    assert not os.path.exists(tmp_path / "run" / name)
+    assert image or (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_whose_file_was_removed_is_taken_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "tree-1:2"
+
+    def locked(descriptor: int) -> bool:
+        # The holder before.
+        if not removed:
+            removed.append(path.stat().st_ino)
+            path.unlink()
+        return True
+
+    removed: list[int] = []
+    monkeypatch.setattr(lock, "_locked", locked)
+    descriptor = lock._tree_descriptor(str(path), os.O_RDONLY | os.O_CREAT)
+    assert descriptor is not None
+    assert os.path.samestat(os.fstat(descriptor), path.stat())
+    os.close(descriptor)

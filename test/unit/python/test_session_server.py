@@ -48,15 +48,6 @@ def test_a_tree_without_usr_is_refused(tmp_path: Path, kind: str) -> None:
     assert str(tmp_path) in error.value.found
 
 
-def test_a_tree_that_another_command_uses_is_busy(tmp_path: Path) -> None:
-    with server._alone(str(tmp_path)), pytest.raises(Busy) as error, server._alone(str(tmp_path)):
-        pass
-    assert str(tmp_path) in error.value.found
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(descriptor)
-
-
 def test_a_tree_under_an_overlay_is_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(server.in_use, "overlay_mounts", lambda tree: ["0:40 rw"])
     with pytest.raises(Busy) as error, server._published(str(tmp_path / "aa"), "aa"):
@@ -84,12 +75,16 @@ def test_the_end_of_a_session_removes_what_ended_and_killed_sessions_left(monkey
     (tmp_path / "killed/agent").touch()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as killed:
         killed.bind(str(tmp_path / "killed/control"))
-    starting = os.open(tmp_path / "starting/lock", os.O_RDWR)
-    fcntl.flock(starting, fcntl.LOCK_EX)
+    for name in ("tree-1:2", "tree-3:4"):
+        (tmp_path / name).touch()
+    held = [os.open(tmp_path / name, os.O_RDWR) for name in ("starting/lock", "tree-3:4")]
+    for descriptor in held:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     with server._listener(str(tmp_path / "alive/control")):
         server._clean()
-    os.close(starting)
-    assert sorted(os.listdir(tmp_path)) == ["alive", "starting"]
+    for descriptor in held:
+        os.close(descriptor)
+    assert sorted(os.listdir(tmp_path)) == ["alive", "starting", "tree-3:4"]
 
 
 class FakeContainer:

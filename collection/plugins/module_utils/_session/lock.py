@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the lock of an image, held by one run at a time. Names can change at any time.
+# PRIVATE: the locks of an image and of a tree, held by one run at a time. Names can change at any time.
 
 from __future__ import annotations
 
@@ -70,6 +70,50 @@ def _take(path: str, purpose: str) -> int:
 
 def _removed(path: str) -> Busy:
     return Busy(f"image {os.path.basename(os.path.dirname(path))} has just been removed by another run", "run the same again to make it anew")
+
+
+@contextmanager
+def tree_lock(tree: str, state: str | None) -> Iterator[None]:
+    """Holds the lock that the wrapper takes on a tree for one command, before it checks the tree. Raises Busy.
+
+    `state`: the image's private directory, for a tree in this directory; None for a published tree, or a tree of no image.
+    """
+    # Not the tree itself: each user of the host can lock a directory that he can read.
+    status = os.lstat(tree)
+    path = state or os.path.join(client.RUN_DIRECTORY, f"tree-{status.st_dev}:{status.st_ino}")
+    if not state:
+        os.makedirs(client.RUN_DIRECTORY, mode=0o700, exist_ok=True)
+    descriptor = _tree_descriptor(path, os.O_RDONLY if state else os.O_RDONLY | os.O_CREAT)
+    if descriptor is None:
+        raise Busy(f"the tree {tree} is in use by another command", "wait until it ends")
+    try:
+        yield
+    finally:
+        if not state:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        os.close(descriptor)
+
+
+def remove_tree_lock(path: str) -> None:
+    """Removes the file of a tree's lock unless a process holds the lock: the wrapper leaves the file when it is killed. Raises OSError."""
+    descriptor = _tree_descriptor(path, os.O_RDONLY)
+    if descriptor is not None:
+        os.unlink(path)
+        os.close(descriptor)
+
+
+def _tree_descriptor(path: str, flags: int) -> int | None:
+    """The file or directory, locked; None if another process holds the lock."""
+    while True:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            return None
+        # The holder before removes the file.
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:

@@ -29,7 +29,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import make_state, state_path
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import RUN_DIRECTORY, NoAgent, locked, remove_unused
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, container
-from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock, remove_tree_lock, tree_lock
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import directory_beneath, has_python
@@ -78,7 +78,7 @@ def _run(options: dict[str, Any]) -> None:
         last.callback(_clean)
         if in_place:
             stack.enter_context(_published(tree, name))
-        stack.enter_context(_alone(tree))
+        stack.enter_context(tree_lock(tree, None if in_place else state))
         refuse_traps(tree)
         if not has_python(tree):
             _check_usr(tree)
@@ -124,20 +124,6 @@ def _published(tree: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(tree: str) -> Iterator[None]:
-    """Holds the lock that the wrapper takes: no command of the wrapper changes the tree between the checks and the container's start."""
-    descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"the tree {tree} is in use by another command", "wait until it ends") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def _listener(path: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with suppress(FileNotFoundError):
@@ -152,14 +138,18 @@ def _listener(path: str) -> Iterator[socket.socket]:
 
 
 def _clean() -> None:
-    """Removes the directories of sessions that have ended or were killed, except of trees for which a client is about to start a session."""
+    """Removes what ended or killed sessions and commands left, except directories of trees for which a client is about to start a session."""
     for path in (os.path.join(RUN_DIRECTORY, name) for name in os.listdir(RUN_DIRECTORY)):
-        with suppress(OSError), locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if not _listens(os.path.join(path, "control")):
-                for name in ("agent", "control"):
-                    with suppress(FileNotFoundError):
-                        os.unlink(os.path.join(path, name))
-                remove_unused(path)
+        with suppress(OSError):
+            if os.path.isfile(path):
+                remove_tree_lock(path)
+                continue
+            with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if not _listens(os.path.join(path, "control")):
+                    for name in ("agent", "control"):
+                        with suppress(FileNotFoundError):
+                            os.unlink(os.path.join(path, name))
+                    remove_unused(path)
 
 
 def _listens(path: str) -> bool:
