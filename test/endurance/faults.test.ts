@@ -69,9 +69,9 @@ describe.each(["ext4", "btrfs", "xfs"] as const)("on %s", (kind) => {
       expect(count).toBeGreaterThan(kills);
     }
     expect(new Set(struck).size).toBeGreaterThan(1);
-    // Without jobs, no generation is in use.
+    // Without jobs, no generation is in use. The newest is kept.
     expect(await maintain(host, "last")).toBe("published");
-    expect(generations(host)).toEqual([]);
+    expect(generations(host)).toHaveLength(1);
   }, 1_200_000);
 });
 
@@ -82,7 +82,8 @@ async function write(host: RunnerHost, word: string): Promise<void> {
     "- command: sleep 0.3",
     `- command: sh -c 'echo ${word} >/etc/last'`,
   ];
-  const vars = "nspawn_runner_keep_generations: 0, nspawn_runner_keep_days: 0";
+  // Without the generation of the run itself, the run would wait some seconds, in which most of the kills would strike.
+  const vars = "nspawn_runner_keep_generations: 1, nspawn_runner_keep_days: 0";
   await writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks.join("\n"), vars));
 }
 

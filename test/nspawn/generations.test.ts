@@ -19,7 +19,8 @@ async function imageWith(...contents: string[]): Promise<ImageHost> {
 }
 
 const prune = (host: ImageHost, keep: number, days: number) =>
-  host.call<string[]>(`generations.prune(p, ${keep}, ${days}, log.append)`);
+  // No mount is under way at the time of a swap.
+  host.call<string[]>(`generations.prune(p, ${keep}, ${days}, log.append)`, "generations._MOUNTING = 0");
 const rollBack = (host: ImageHost, generation: string | null, check = false) =>
   host.call<[Generation, Generation]>(
     `generations.roll_back(p, ${generation === null ? "None" : `"${generation}"`}, ${check ? "True" : "False"})`,

@@ -113,6 +113,40 @@ def test_a_generation_in_use_stays_and_is_named(place: Place) -> None:
     assert USED in lines[0]
 
 
+@pytest.mark.parametrize(("ago", "waits"), [(0, [3]), (2, [1]), (3, []), (60, []), (None, [])])
+def test_overlays_that_were_being_mounted_at_the_swap_are_waited_for(monkeypatch: pytest.MonkeyPatch, place: Place, ago: int | None, waits: list[int]) -> None:
+    slept: list[float] = []
+    content = record.load(place)
+    content["generations"][0] = {"id": _id(22), "mounts": ["0:40 early"]}
+    if ago is not None:
+        content["generations"][0]["retired"] = record.time.strftime("%Y-%m-%dT%H:%M:%SZ", record.time.gmtime(NOW - ago))
+    record.save(place, content)
+    monkeypatch.setattr(generations.time, "sleep", slept.append)
+    monkeypatch.setattr(generations.in_use, "overlay_mounts", lambda path: ["0:41 late", "0:40 early"] if path == place.path else [])
+    used: list[str] = []
+
+    @contextmanager
+    def unused(tree: str, overlays: Collection[str] = (), published: str | None = None) -> Iterator[None]:
+        used.extend(overlays)
+        raise Busy(f"{tree} is in use")
+        yield
+
+    monkeypatch.setattr(generations.in_use, "unused", unused)
+    _prune(place, 0, 0)
+    assert [round(seconds) for seconds in slept] == waits
+    assert used == (["0:40 early", "0:41 late"] if waits else ["0:40 early"])
+    # For the next run.
+    assert record.load(place)["generations"][0]["mounts"] == used
+
+
+def test_a_generation_that_is_kept_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    content = record.load(place)
+    content["generations"][0]["retired"] = "2026-11-24T23:15:00Z"
+    record.save(place, content)
+    monkeypatch.setattr(generations.time, "sleep", lambda seconds: pytest.fail())
+    assert _prune(place, 1, 0)[0] == [_id(21), _id(20), _id(10)]
+
+
 def test_a_generation_that_was_removed_by_hand_leaves_the_record(place: Place) -> None:
     os.rmdir(os.path.join(place.generations, _id(21)))
     assert _prune(place, 9, 9)[0] == []

@@ -20,6 +20,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _DAY = 86400
+# Seconds that a mount(2) of an overlay takes at most, from the look at its layers until the mount is in the mount table.
+_MOUNTING = 3
 
 
 def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
@@ -39,7 +41,10 @@ def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
         if unknown:
             log(f"{place.generations} has entries without a record, which are left alone: {', '.join(unknown)}")
         for index, entry in enumerate([entry for entry in content["generations"] if entry["id"] in names]):
-            if index >= keep and _age(entry) >= days and _remove_generation(place, entry, log):
+            if index < keep or _age(entry) < days:
+                continue
+            _await_mounts(place, entry)
+            if _remove_generation(place, entry, log):
                 removed.append(entry["id"])
         # Generations whose directory was removed by hand leave the record too.
         content["generations"] = [entry for entry in content["generations"] if entry["id"] in names and entry["id"] not in removed]
@@ -58,6 +63,14 @@ def _age(entry: dict[str, Any]) -> float:
     """Days since the tree was retired; infinite if the record has no time."""
     retired = record.seconds(entry.get("retired"))
     return float("inf") if retired is None else (time.time() - retired) / _DAY
+
+
+def _await_mounts(place: Place, entry: dict[str, Any]) -> None:
+    """Adds the overlay mounts that were under way when the tree was replaced: their layers are in this tree, and they name the published one."""
+    left = _MOUNTING - _age(entry) * _DAY
+    if left > 0:
+        time.sleep(left)
+        entry["mounts"] = sorted({*entry.get("mounts", ()), *in_use.overlay_mounts(place.path)})
 
 
 def _remove_generation(place: Place, entry: dict[str, Any], log: Log) -> bool:
