@@ -85,6 +85,32 @@ test("a file that is standard input cannot be written from inside", async () => 
   expect(await readFile(join(directory, "data"), "utf8")).toBe("mine");
 });
 
+test("streams that the command opens again, a reader that ends early, and one file for both outputs", async () => {
+  const tree = await busybox();
+  // A FIFO would wait for a second process, and keep the tree's lock.
+  expect((await call(tree, ["cat", "/dev/stdin"], { input: "" })).exitCode).toBe(0);
+  const output = async (script: string) =>
+    (await execa("/bin/sh", ["-c", script, exe(), tree], { input: "in", all: true })).all;
+  expect(await output('"$0" "$1" sh -c "cat /dev/stdin >/dev/stdout"')).toBe("in");
+  expect(await output('"$0" "$1" sh -c "while echo x >/dev/stdout; do :; done" | head -n 1')).toBe("x");
+  expect(await output('trap "" PIPE; "$0" "$1" yes | head -n 1')).toBe("y");
+  const numbers = Array.from({ length: 200 }, (_, number) => String(number));
+  const script = "for n in $(seq 0 2 198); do echo $n; echo $((n + 1)) >&2; done";
+  expect((await output(`"$0" "$1" sh -c '${script}' 2>&1`)).split("\n")).toEqual(numbers);
+});
+
+test("a tree with a mount beneath it is refused, since the container would not have the mount", async () => {
+  const tree = await busybox();
+  await mkdir(join(tree, "srv/data"), { recursive: true });
+  await execa("mount", ["-t", "tmpfs", "tmpfs", join(tree, "srv/data")]);
+  expect(await call(tree, ["true"])).toMatchObject({
+    exitCode: 125,
+    stderr: `nspawn-chroot: ${tree} has mounts beneath it: run umount ${tree}/srv/data`,
+  });
+  await execa("umount", [join(tree, "srv/data")]);
+  expect((await call(tree, ["true"])).exitCode).toBe(0);
+});
+
 test("a closed standard input is empty", async () => {
   const { stdout } = await execa("sh", ["-c", '"$0" "$1" cat <&-; echo $?', exe(), await busybox()]);
   expect(stdout).toBe("0");

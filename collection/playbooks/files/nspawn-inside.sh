@@ -169,8 +169,9 @@ set_environment() {
 
 # exec, so that the command is never a builtin of this shell.
 (
+  exec 2>&9 9>&-
   set_environment
-  exec "$@" 2>&9 9>&-
+  exec "$@"
 )
 status=$?
 

@@ -31,7 +31,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.client impo
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, container
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock, remove_tree_lock, tree_lock
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use, mounts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import directory_beneath, has_python
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 
@@ -80,6 +80,9 @@ def _run(options: dict[str, Any]) -> None:
             stack.enter_context(_published(tree, name))
         stack.enter_context(tree_lock(tree, None if in_place else state))
         refuse_traps(tree)
+        # In the container, their mount points would be empty directories.
+        mounts.detach_foreign(tree)
+        mounts.refuse_mounts(tree)
         if not has_python(tree):
             _check_usr(tree)
             raise NoAgent("the tree has no /usr/bin/python3")
