@@ -76,6 +76,8 @@ def test_a_value_that_is_accepted(name: str, value: Any) -> None:
         pytest.param("environment", {"1A": "c"}, "'1A' is not a name", id="a name that begins with a digit"),
         pytest.param("environment", {"A=B": "c"}, "'A=B' is not a name", id="a name with an equals sign"),
         pytest.param("environment", {5: "c"}, "'5' is not a name", id="a name that is a number"),
+        pytest.param("environment", {"OPTIND": "x"}, "OPTIND is a variable that a shell sets itself", id="a variable of dash"),
+        pytest.param("environment", {"UID": "5"}, "UID is a variable that a shell sets itself", id="a variable of bash"),
         pytest.param("environment", {"A": True}, "the value of A must be a string", id="a truth value in the environment"),
         pytest.param("environment", {"A": None}, "the value of A must be a string", id="no value in the environment"),
         pytest.param("environment", {"A": ["b"]}, "the value of A must be a string", id="a list in the environment"),

@@ -31,6 +31,10 @@ except ImportError:
 SOURCES = ("suite", "command", "tarball")
 _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A shell in the container exports the environment: bash or dash fails at these, or gives them other values.
+_SHELL_VARIABLES = frozenset(
+    ["BASHOPTS", "BASH_VERSINFO", "DIRSTACK", "EUID", "FUNCNAME", "GROUPS", "LINENO", "OPTIND", "PPID", "RANDOM", "SECONDS", "SHELLOPTS", "UID", "_"]
+)
 
 
 def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
@@ -146,6 +150,8 @@ def _environment_problem(environment: Mapping[str, Any]) -> str | None:
     for name, value in environment.items():
         if not isinstance(name, str) or not _ENVIRONMENT_NAME.fullmatch(name):
             return f"'{name}' is not a name for an environment variable"
+        if name in _SHELL_VARIABLES:
+            return f"{name} is a variable that a shell sets itself"
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             return f"the value of {name} must be a string in quotes"
         if _breaks_line(str(value)):
