@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._session import container
@@ -37,13 +38,14 @@ def test_system_calls_are_filtered_where_that_is_safe(arguments: list[str], envi
         pytest.param(["--bind=/dev/null"], ["/dev/null"], id="a device"),
         pytest.param(["--bind=/dev/null:/dev/x"], ["/dev/null"], id="a device under another name"),
         pytest.param(["--bind=/dev/none"], [], id="a device that does not exist"),
-        pytest.param(["--bind=/dev"], [], id="a directory"),
+        pytest.param(["--bind=/dev/bus"], ["/dev/null"], id="a directory with a device"),
         pytest.param(["--bind=/srv"], [], id="no device"),
-        pytest.param(["--bind-ro=/dev/null"], [], id="a device that is only read"),
+        pytest.param(["--bind-ro=/dev/null"], ["/dev/null"], id="a device that is only read"),
         pytest.param(["--setenv=A=--bind=/dev/null"], [], id="another option"),
     ],
 )
-def test_devices_that_are_bound(arguments: list[str], devices: list[str]) -> None:
+def test_devices_that_are_bound(monkeypatch: pytest.MonkeyPatch, arguments: list[str], devices: list[str]) -> None:
+    replace_os(monkeypatch, container, walk=lambda path: [("/dev", ["bus"], ["null", "none"])] if path == "/dev/bus" else [])
     assert list(container._devices(arguments)) == devices
 
 

@@ -170,10 +170,12 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
     for argument in arguments:
         flag, _equals, value = argument.partition("=")
         source = value.partition(":")[0]
-        if flag == "--bind" and source.startswith("/dev/"):
-            with suppress(OSError):
-                if stat.S_IFMT(os.stat(source).st_mode) in (stat.S_IFBLK, stat.S_IFCHR):
-                    yield source
+        if flag in ("--bind", "--bind-ro") and source.startswith("/dev/"):
+            below = (os.path.join(directory, name) for directory, _directories, names in os.walk(source) for name in names)
+            for path in (source, *below):
+                with suppress(OSError):
+                    if stat.S_IFMT(os.stat(path).st_mode) in (stat.S_IFBLK, stat.S_IFCHR):
+                        yield path
 
 
 def _wait(running: Container, tree: str, arguments: Sequence[str]) -> None:

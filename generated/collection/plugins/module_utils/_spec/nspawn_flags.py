@@ -56,7 +56,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
         "flag": "--bind-ro={value}:idmap",
         "environment": False,
         "when": None,
-        "pattern": "^(?!/dev/)(.+):ro$",
+        "pattern": "^(?!/dev(?:[/:]|$))(.+):ro$",
     },
     {
         "variable": "nspawn_runner_binds",
@@ -64,7 +64,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
         "flag": "--bind={value}:{value}:idmap",
         "environment": False,
         "when": None,
-        "pattern": "^(?!/dev/)((?:[^:\\\\]|\\\\.)+)$",
+        "pattern": "^(?!/dev(?:[/:]|$))((?:[^:\\\\]|\\\\.)+)$",
     },
     {
         "variable": "nspawn_runner_binds",
@@ -72,7 +72,7 @@ VARIABLE_FLAGS: tuple[dict[str, Any], ...] = (
         "flag": "--bind={value}:idmap",
         "environment": False,
         "when": None,
-        "pattern": "^(?!/dev/)(.+)$",
+        "pattern": "^(?!/dev(?:[/:]|$))(.+)$",
     },
     {
         "variable": "nspawn_runner_binds",
