@@ -82,7 +82,7 @@ def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.
         pytest.param([], "empty", id="an empty tree"),
         pytest.param(["rootfs", "manifest.json"], "manifest.json, rootfs", id="an archive of something else"),
         pytest.param([f"{n:02}" for n in range(12)], "00, 01, 02, 03, 04, 05, 06, 07, 08, 09", id="ten names at most"),
-        pytest.param(["\x1b[31mred"], "?[31mred", id="control characters"),
+        pytest.param(["\x1b[31mred"], r"\x1b[31mred", id="control characters"),
         pytest.param(["x" * 60], "x" * 40, id="a long name"),
     ],
 )

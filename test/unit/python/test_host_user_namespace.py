@@ -34,7 +34,7 @@ def test_a_file_system_whose_owners_cannot_be_mapped_is_named(tree: str, bind: s
 
 @root_only
 def test_a_bind_with_another_mount_below_is_named() -> None:
-    assert "is another mount below" in user_namespace.obstacle("/tmp", ["/"])
+    assert "is mounted below" in user_namespace.obstacle("/tmp", ["/"])
 
 
 @root_only

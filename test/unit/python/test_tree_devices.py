@@ -64,7 +64,7 @@ def test_the_log_has_neither_a_line_for_each_of_many_nodes_nor_control_character
     nodes.update({f"a\n{number:02}\x1b": (BLOCK, 8, number) for number in range(15)})
     log = _removed(tmp_path, nodes)
     assert len(log) == 11
-    assert re.fullmatch(r"removed the device node a\?[0-9]{2}\? \(block device 8:[0-9]+\)", log[0])
+    assert re.fullmatch(r"removed the device node a\\n[0-9]{2}\\x1b \(block device 8:[0-9]+\)", log[0])
     assert log[-1] == "removed 5 more device nodes"
     assert os.listdir(tmp_path) == []
 

@@ -91,7 +91,7 @@ def test_mounts_of_all_namespaces(finds: dict[tuple[str, str], Place], mount: tu
         return
     with pytest.raises(Busy) as error:
         in_use._check_mounts("/srv/aa", TREE, [namespace], _table(namespace))
-    assert error.value.found == "/srv/aa is in use by the mount /mnt? that process 7 sees"
+    assert error.value.found == "/srv/aa is in use by the mount /mnt\\x1b that process 7 sees"
 
 
 def test_only_an_overlay_has_layers(finds: dict[tuple[str, str], Place]) -> None:

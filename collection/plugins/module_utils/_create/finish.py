@@ -64,7 +64,7 @@ def check_usable(tree: str, name: str, state: str) -> None:
     refuse_traps(tree)
     with beneath.directory_beneath(tree, "usr") as usr:
         if usr is None:
-            entries = re.sub("[^ -~]", "?", ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10]))
+            entries = ", ".join(sorted(entry[:40] for entry in os.listdir(tree))[:10])
             raise RunnerError(f"the new tree is not usable: {f'it has no directory /usr, only {entries}' if entries else 'it is empty'}")
     arguments, options = read_container_file(state)
     make_mount_points(tree, arguments)

@@ -99,7 +99,7 @@ def _mounts_below(path: str) -> str:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = [re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4]) for line in file]
     below = [point for point in points if point.startswith(prefix)]
-    return f"{below[0]} is another mount below: bind each by itself" if below else ""
+    return f"{below[0]} is mounted below" if below else ""
 
 
 if __name__ == "__main__":

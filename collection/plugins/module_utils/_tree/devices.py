@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 # Character devices that bootstrap tools make: null zero full random urandom, tty console ptmx.
@@ -36,7 +36,7 @@ def remove_devices(tree: str, log: Log) -> bool:
                     os.unlink(entry.name, dir_fd=directory)
                     count += 1
                     if count <= _NAMED:
-                        name = re.sub("[^ -~]", "?", os.path.join(*names, entry.name)[-200:])
+                        name = visible(os.path.join(*names, entry.name)[-200:])
                         log(f"removed the device node {name} ({node})")
     if count > _NAMED:
         log(f"removed {count - _NAMED} more device nodes")

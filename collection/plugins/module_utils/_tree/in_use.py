@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import mounts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import Mount, Namespace, Place
 
@@ -53,7 +54,7 @@ def unused(tree: str, overlays: Collection[str] = (), published: str | None = No
         if published:
             for mount in (mount for namespace in namespaces for mount in namespace.mounts):
                 if _identity(mount) in overlays:
-                    raise _busy(tree, f"the mount {_visible(mount.point)}, made when the tree was at {published}")
+                    raise _busy(tree, f"the mount {visible(mount.point)}, made when the tree was at {published}")
         yield
 
 
@@ -92,10 +93,6 @@ def lock_file(status: os.stat_result) -> str:
 
 def _busy(tree: str, by: str) -> Busy:
     return Busy(f"{tree} is in use by {by}", "wait until it ends")
-
-
-def _visible(text: str) -> str:
-    return re.sub(r"[^ -~]", "?", text)
 
 
 @contextmanager
@@ -155,7 +152,7 @@ def _check_processes(tree: str, place: Place, namespaces: Iterable[Namespace], t
         with suppress(OSError):
             if _is_inside(pid, root, paths, place, table):
                 with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                    name = _visible(file.read().rstrip("\n"))
+                    name = visible(file.read().rstrip("\n"))
                 raise _busy(tree, f"process {pid} ({name})")
 
 
@@ -203,7 +200,7 @@ def _check_mounts(tree: str, place: Place, namespaces: Iterable[Namespace], tabl
     for namespace in namespaces:
         for mount in namespace.mounts:
             if place.holds(mount.root) or _is_layer(place, mount, namespace, table):
-                raise _busy(tree, f"the mount {_visible(mount.point)} that process {namespace.pid} sees")
+                raise _busy(tree, f"the mount {visible(mount.point)} that process {namespace.pid} sees")
 
 
 def _is_layer(place: Place, mount: Mount, namespace: Namespace, table: Mapping[str, Mount]) -> bool:
