@@ -77,7 +77,8 @@ def fault(step: int, how: str) -> None:
     def around(function):
         def wrapped(*args, **kwargs):
             if how == "kill":
-                if next(calls) == step:
+                # Steps have the same numbers each time: how many processes there are changes.
+                if not str(args[0]).startswith("/proc/") and next(calls) == step:
                     os.kill(os.getpid(), signal.SIGKILL)
             elif is_here(args[0]) and (function is not system_open or args[1] & os.O_CREAT) and next(calls) >= step:
                 raise full(args)
