@@ -104,4 +104,4 @@ def _mounts_below(path: str) -> str:
 
 if __name__ == "__main__":
     if found := obstacle(sys.argv[1], sys.argv[2:]):
-        print(f"{found}: {REMEDY}")
+        sys.stdout.write(f"{found}: {REMEDY}\n")

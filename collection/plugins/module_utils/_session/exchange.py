@@ -260,8 +260,9 @@ def kept(limit: int, whole: bool = False) -> tuple[Callable[[], bytes], Sink]:
         rest = rest[-half:]
         while rest:
             size = min(len(rest), half - oldest)
-            tail[oldest : oldest + size] = rest[:size]
-            oldest = (oldest + size) % half
+            end = oldest + size
+            tail[oldest:end] = rest[:size]
+            oldest = end % half
             rest = rest[size:]
 
     def result() -> bytes:

@@ -71,7 +71,8 @@ def _difference(staged: str, published: str, since: Moment) -> str | None:
     try:
         for names, directories, enter in beneath.walk(staged, published):
             here = os.fstat(directories[0])
-            del compared[len(names) :]
+            depth = len(names)
+            del compared[depth:]
             compared.append(compared[-2:] == [True, True] or here.st_ctime_ns >= oldest)
             if not names and compared[0] and not _same_entry(directories, ".", spend):
                 return "."
