@@ -40,7 +40,7 @@ test("of 250 MB that a command prints, the beginning and the end arrive, with a 
 - ansible.builtin.assert:
     that:
       - raw.rc == 0 and raw.stdout_lines[0] == 'first' and raw.stdout_lines[-1] == 'last'
-      - raw.stdout_lines[2] is match('.nspawn.runner: 182891148 bytes are left out here')
+      - "raw.stdout_lines[2] is match('.nspawn.runner: 182891148 bytes are left out here')"
       - module is failed and 'printed more than 64 MiB' in module.msg`);
   expect(result.stdout).toMatch(succeeded);
 });
