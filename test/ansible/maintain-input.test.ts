@@ -4,7 +4,7 @@
 // Maintenance and users' mistakes: one sentence with the remedy, and the other images unharmed.
 
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { asNobody } from "../support/ansible.ts";
@@ -85,15 +85,16 @@ describe("an image's variables", () => {
 
   test("can be templates that give lists and numbers, and come from group_vars and the command line", async () => {
     const vars =
-      "base: ['/srv'], nspawn_runner_binds: '{{ base + [\"/usr/share:/mnt:ro\"] }}', nspawn_runner_keep_days: '{{ 3 + 4 }}'";
+      "base: ['{{ playbook_dir }}/one'], nspawn_runner_binds: '{{ base + [playbook_dir ~ \"/two:/mnt:ro\"] }}', nspawn_runner_keep_days: '{{ 3 + 4 }}'";
     const host = await runnerHost(
       {
         "aa.yml": playbook("aa", "- raw: ls -d /mnt/doc", vars),
         "group_vars/all.yml": "nspawn_runner_network: nonsense\n",
+        "one/file": "",
+        "two/doc": "",
       },
       ["aa"],
     );
-    await mkdir("/srv", { recursive: true });
     expect(sentence(await host.run(["site.yml"]), "aa")).toMatch(
       /nspawn_runner_network in \S+all.yml:1: must be one of host, none/,
     );
