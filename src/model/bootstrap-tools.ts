@@ -16,14 +16,14 @@ export interface BootstrapTool {
   readonly under?: string;
   /**
    * Arguments. `{suite}`, `{tree}`, `{mirror}`, `{components}`, `{architecture}`, `{variant}`, `{packages}` and `{keyring}` are replaced,
-   * lists joined by commas, and `{config}` by the path of the configuration file; an argument whose value is not set is left out.
+   * lists joined by commas, and `{config}` by the path of the configuration file; an argument with an unset value is left out.
    */
   readonly arguments: readonly string[];
   /** Files with `{suite}` in their paths; one must exist for a suite. Without files, the tool may try any suite. */
   readonly suite_files?: readonly string[];
   /**
    * Lines of a temporary configuration file that only root can read. `{user}` and `{password}` are the login in the mirror's URL, and
-   * `{login}` is a line with both in the format of apt's auth.conf; a line whose value is not set is left out.
+   * `{login}` is a line with both in the format of apt's auth.conf; a line with an unset value is left out.
    */
   readonly config_lines?: readonly string[];
   /** Variable of the environment that names the configuration file. */

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// git: what a checkout holds.
+// git: the contents of a checkout.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

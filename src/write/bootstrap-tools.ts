@@ -23,7 +23,7 @@ export function bootstrapToolsFile(spec: Spec): string {
     [...new Set([bootstrap_tools, base_packages, kept_variables, kept_capabilities].map(({ source }) => source))],
     "The programs that make a tree, in order of preference.",
     [
-      "# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one whose value is not set is left out.\n",
+      "# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.\n",
       assignment("BOOTSTRAP_TOOLS", "tuple[dict[str, Any], ...]", tuple(rows)),
       "\n# Packages of every image.\n",
       assignment("BASE_PACKAGES", "tuple[str, ...]", tuple(base_packages.rows)),

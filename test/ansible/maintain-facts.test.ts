@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Maintenance of a tree whose Python answers each module with false facts, in each version of Ansible.
+// Maintenance of a tree with a Python that answers each module with false facts, in each version of Ansible.
 
 import { readdirSync } from "node:fs";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";

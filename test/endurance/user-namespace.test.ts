@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A user namespace changes nothing in a tree: one image with the packages whose scripts do the most, built with and without.
+// A user namespace changes nothing in a tree: one image of packages with scripts that do the most, built with and without.
 
 import { join } from "node:path";
 import { execa } from "execa";
@@ -39,7 +39,7 @@ const packages = [
   ...["console-setup", "tftpd-hpa"],
 ];
 
-/** Files whose content is new in each installation: logs, keys, caches and databases with times or random numbers. */
+/** Files with new content in each installation: logs, keys, caches and databases with times or random numbers. */
 const unlike = [
   /^var\/(log|cache|backups)\//,
   /^var\/lib\/(mysql|postgresql|ldap|dpkg|apt|systemd|dbus|dkms|ucf|fontconfig|python)\//,

@@ -60,7 +60,7 @@ async function expectFree(host: ImageHost): Promise<void> {
   expect(host.ids()).toEqual([]);
 }
 
-/** Whoever uses the published tree is in the way of a command in place, and keeps the tree as a generation until the end. */
+/** A user of the published tree is in the way of a command in place, and keeps the tree as a generation until the end. */
 async function expectUsed(host: ImageHost, user: Running, by: RegExp, found = true): Promise<void> {
   if (found) expect(await inPlace(host.tree)).toMatch(/in use by an overlay mount that process \d+ /);
   expect(await publish(host)).toBeUndefined();

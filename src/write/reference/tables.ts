@@ -78,7 +78,7 @@ export function bootstrapPage(spec: Spec): string {
     "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
     mdTable(["Tool", "Debian package", "Description", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
-    "## What the programs of a creation keep of the host\n",
+    "## Variables and capabilities of a creation\n",
     "A bootstrap tool, a create command and tar run as root on the host, in mount, PID, IPC and UTS namespaces of their own.\n",
     "`PATH` is that of the caller with the system's directories, `LC_ALL` is `C`, and of all other variables they get these.\n",
     keptTable("Variables", kept_variables.rows),

@@ -59,7 +59,7 @@ def test_of_two_failures_the_last_one_counts(callback: Any) -> None:
 def test_only_the_last_task_of_a_play_is_its_end(callback: Any) -> None:
     callback.last = {"last"}
     callback.v2_runner_on_ok(_result("Install"))
-    # A task of the playbook, whose name can also be a template with a fact.
+    # A task of the playbook. Its name can also be a template with a fact.
     callback.v2_runner_on_ok(_result(inner_result._LAST_TASK))
     assert callback.ended == 0
     callback.v2_runner_on_ok(_result("Renamed", uuid="last"))

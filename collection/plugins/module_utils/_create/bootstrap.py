@@ -200,7 +200,7 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
 
 
 def _filled(texts: tuple[str, ...], values: dict[str, Any]) -> list[str]:
-    """The texts with their placeholders filled, without the texts whose value is not set."""
+    """The texts with their placeholders filled, without the texts that have an unset value."""
     wanted = [text for text in texts if all(values[name] for name in re.findall(r"{(\w+)}", text))]
     return [re.sub(r"{(\w+)}", lambda match: values[match[1]], text) for text in wanted]
 

@@ -21,7 +21,7 @@ class Writable(NamedTuple):
 
 
 def writable_by_others(paths: Iterable[str]) -> list[Writable]:
-    """The existing ones of these paths, and the directories above them, that a user can change who is neither root nor the one who ran sudo."""
+    """The existing ones of these paths, and the directories above them, that users other than root and the caller of sudo can change."""
     wanted = {os.path.realpath(path) for path in paths if os.path.exists(path)}
     above = {parent for path in wanted for parent in _parents(path)} - wanted
     return [found for path in sorted(wanted | above) for found in [_writable(path, path in above)] if found]

@@ -141,7 +141,7 @@ def _listener(path: str) -> Iterator[socket.socket]:
 
 
 def _clean() -> None:
-    """Removes what ended or killed sessions and commands left, except directories of trees for which a client is about to start a session."""
+    """Removes the files of ended and killed sessions and commands, except directories of trees for which a client is about to start a session."""
     for path in (os.path.join(RUN_DIRECTORY, name) for name in os.listdir(RUN_DIRECTORY)):
         with suppress(OSError):
             if os.path.isfile(path):

@@ -32,7 +32,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.mounts import 
 LOCKS = "/run/systemd/nspawn/locks"
 # Seconds. A container that ends locks the file exclusively for a moment, to remove it. A killed container ends after a delay.
 _PATIENCE = 0.5
-# The user id whose processes count.
+# The user id of the processes that count.
 _ROOT = 0
 
 
@@ -167,7 +167,7 @@ def _is_inside(pid: str, root: str, paths: tuple[str, ...], place: Place, table:
     # The texts choose the few processes to look at, the kernel's numbers decide.
     if f"{root}/".startswith(paths) and _leads_into(f"/proc/{pid}/root", place, table) and mounts.made_by(pid, "user") != mounts.USER:
         return True
-    # Also the processes whose memory is protected belong to root here.
+    # Processes with protected memory belong to root here, too.
     if os.stat(f"/proc/{pid}").st_uid != _ROOT:
         return False
     links = [f"/proc/{pid}/cwd", f"/proc/{pid}/exe", *(f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))]
@@ -218,7 +218,7 @@ def _is_layer(place: Place, mount: Mount, namespace: Namespace, table: Mapping[s
 
 
 def _mounters(layer: str, mount: Mount, namespace: Namespace) -> Iterator[str]:
-    """Ids of processes in whose root directories the layer's path may have been meant, the likeliest first.
+    """Ids of processes that may have meant the layer's path in their own root directory, the likeliest first.
 
     The kernel shows only the path, and the root directory of the process that mounted the overlay is often not the one of the processes that see it.
     """

@@ -62,7 +62,7 @@ class Namespace(NamedTuple):
 
     # False for the namespace of a container in a user namespace, where the container can mount more.
     of_host: bool
-    # The process whose mount table this is, and the path of its root directory: mount points begin with this path.
+    # The process that has this mount table, and the path of its root directory: mount points begin with this path.
     pid: str
     root: str
     mounts: list[Mount]
@@ -95,7 +95,7 @@ def namespaces() -> list[Namespace]:
 
 
 def made_by(pid: str, kind: str) -> str:
-    """Who could make a namespace of the process, `kind` "mnt" or "user".
+    """The possible maker of a namespace of the process, `kind` "mnt" or "user".
 
     HOST: root of this host; the user namespace is the one of this process. CONTAINER: root in a user namespace that root of this host made.
     USER: another user, in a user namespace of his own. Raises OSError if the process has ended.
@@ -165,7 +165,7 @@ def detach_foreign(tree: str) -> None:
     tree = as_kernel(tree)
     # The outermost first, which takes the mounts on it along: the way to those leads through it.
     for mount in [*mounts("self")]:
-        # The kernel names the user who mounted the file system.
+        # By this option, the kernel names the user of the mount.
         if mount.kind.startswith("fuse") and beneath(mount.point, f"{tree}/") and "user_id=0" not in mount.options.split(","):
             # By a descriptor: the user can put a symbolic link in the place of each directory of his own.
             with suppress(OSError):

@@ -61,7 +61,7 @@ def refuse_overriding_facts(manager: Any) -> None:
     def get_vars_first(play: Any = None, host: Any = None, *args: Any, **kwargs: Any) -> Any:
         cache, manager._fact_cache = manager._fact_cache, {host.name: {}} if host else {}
         try:
-            # Before 2.16 a file of vars_files whose name has a fact in it is an error without facts.
+            # Before 2.16, a name in vars_files that contains a fact is an error without facts.
             with suppress(AnsibleFileNotFound):
                 refuse_facts(get_vars(play, host, *args, **kwargs))
         finally:

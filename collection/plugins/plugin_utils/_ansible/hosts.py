@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP, VARIABLE_PREFIX
 
-# Connection plugins whose tasks run in the tree of an image: choices of the option `connection` of the inventory plugin.
+# Connection plugins that run tasks in the tree of an image: choices of the option `connection` of the inventory plugin.
 CONNECTIONS = ("nspawn.runner.nspawn", "community.general.chroot")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one whose value is not set is left out.
+# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "b",
