@@ -72,7 +72,7 @@ def test_a_shell_that_does_not_end_is_killed_after_a_minute(monkeypatch: pytest.
     commands, _environments = _container(monkeypatch, 137, "/bin/sh: Exec format error")
     with pytest.raises(RunnerError) as error:
         finish.check_usable(str(tmp_path), "aa", str(tmp_path))
-    assert any("exec timeout --signal=KILL 60 systemd-nspawn" in argument for argument in commands[0])
+    assert any('timeout --signal=KILL 60 systemd-nspawn --directory="$0" "$@"; exit $?' in argument for argument in commands[0])
     assert error.value.found == "the new tree is not usable: a shell in it does not end within 60 s"
 
 

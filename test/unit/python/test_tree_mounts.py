@@ -100,6 +100,15 @@ def test_a_directory_with_mounts_is_refused(monkeypatch: pytest.MonkeyPatch, poi
     assert str(error.value).endswith(f"umount {umount}")
 
 
+def test_a_tree_that_is_a_mount_point_itself_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = ["31 29 0:5 / /srv/aa rw - tmpfs none rw"]
+    _mount_table(monkeypatch, ROOT, *table)
+    mounts.refuse_mounts("/srv/aa", itself=False)
+    _mount_table(monkeypatch, ROOT, *table, "32 31 0:6 / /srv/aa/proc rw - proc proc rw")
+    with pytest.raises(RunnerError, match=r"umount /srv/aa/proc\Z"):
+        mounts.refuse_mounts("/srv/aa", itself=False)
+
+
 def test_a_mount_beside_a_directory_is_no_reason_to_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
     _mount_table(monkeypatch, ROOT, "31 29 0:5 / /srv/aab rw - proc proc rw", "32 29 0:5 / /srv rw - proc proc rw")
     mounts.refuse_mounts("/srv/aa")

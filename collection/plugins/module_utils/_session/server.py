@@ -82,7 +82,7 @@ def _run(options: dict[str, Any]) -> None:
         refuse_traps(tree)
         # In the container, their mount points would be empty directories.
         mounts.detach_foreign(tree)
-        mounts.refuse_mounts(tree)
+        mounts.refuse_mounts(tree, itself=False)
         if not has_python(tree):
             _check_usr(tree)
             raise NoAgent("the tree has no /usr/bin/python3")

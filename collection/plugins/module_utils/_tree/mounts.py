@@ -152,10 +152,10 @@ def mount_point(path: str) -> str:
     return max((mount.point for mount in mounts("self") if beneath(path, mount.point)), key=len)
 
 
-def refuse_mounts(tree: str) -> None:
-    """Raises RunnerError for a directory that is a mount point or has mount points beneath it."""
+def refuse_mounts(tree: str, *, itself: bool = True) -> None:
+    """Raises RunnerError for a directory that has mount points beneath it, or `itself` is one."""
     tree = as_kernel(tree)
-    points = [mount.point for mount in mounts("self") if beneath(mount.point, tree)]
+    points = [mount.point for mount in mounts("self") if beneath(mount.point, tree) and (itself or mount.point != tree)]
     if points:
         raise RunnerError(f"{tree} has mounts beneath it", f"run umount {' '.join(reversed(points))}")
 
