@@ -47,7 +47,8 @@ test.each([
   ["by the chroot connection, with a fact cache", "community.general.chroot", { ...cached, ...withChrootConnection() }],
 ])("false facts change no decision on the host, %s", async (_, connection, cache: Record<string, string>) => {
   const host = await hostileHost(connection, tasks + ownTasks);
-  for (const round of [1, 2]) {
+  // The second run reads the cache of the first.
+  for (const round of "ANSIBLE_CACHE_PLUGIN" in cache ? [1, 2] : [1]) {
     const result = await host.run(["site.yml"], { env: cache });
     expect(sentence(result, "evil"), `run ${round}`).toBe("");
     expect(recap(result, "evil")).toMatchObject({ failed: 0, unreachable: 0 });

@@ -41,8 +41,8 @@ describe("nspawn_runner_timeout", () => {
     const create = `nspawn_runner_create_command: [${marker.replace(" ", ", '")}'], nspawn_runner_timeout: 1`;
     const host = await runnerHost(
       {
-        "aa.yml": playbook("aa", `- raw: ${marker} >/dev/null 2>&1 & ${marker}`, vars(5)),
-        "bb.yml": playbook("bb", "- raw: sleep 7\n  changed_when: false", vars(60)),
+        "aa.yml": playbook("aa", `- raw: ${marker} >/dev/null 2>&1 & ${marker}`, vars(15)),
+        "bb.yml": playbook("bb", "- raw: sleep 17\n  changed_when: false", vars(60)),
         "cc.yml": playbook("cc", "- debug:", create),
       },
       ["aa", "bb"],
@@ -52,11 +52,11 @@ describe("nspawn_runner_timeout", () => {
     const killed = (seconds: number) =>
       `the maintenance took more than ${seconds} seconds, the value of nspawn_runner_timeout, and was killed`;
     expect((await result).exitCode).toBe(2);
-    expect(sentence(await result, "aa")).toContain(killed(5));
+    expect(sentence(await result, "aa")).toContain(killed(15));
     expect(sentence(await result, "cc")).toContain(killed(1));
     expect(summary(await result, "bb")[0]).toBe("unchanged");
     await until(() => sleepers().length === 0 && processes(host.directory).length === 0);
-    for (const [image, seconds] of [["aa", 5] as const, ["cc", 1] as const]) {
+    for (const [image, seconds] of [["aa", 15] as const, ["cc", 1] as const]) {
       const { last_run } = JSON.parse(await readFile(host.state(image, "state.json"), "utf8"));
       expect(last_run).toMatchObject({ result: "failed", msg: expect.stringContaining(killed(seconds)) });
       expect(existsSync(host.state(image, "staged")), image).toBe(false);
