@@ -127,6 +127,8 @@ export interface LastRun {
   packages?: Change[];
   /** How many further changes `packages` leaves out. */
   packages_omitted?: Count;
+  /** `hosts` of the playbook's plays that were not run, since they do not match the image: `localhost`, for example. Absent when there are none. */
+  skipped_plays?: string[];
   /** The work that was done, or the failure. */
   msg: string;
   /** File with the whole output of the run. */

@@ -114,12 +114,26 @@ describe("an image's variables", () => {
 });
 
 describe("a run", () => {
-  test("of a playbook whose hosts match nothing fails, and names the hosts", async () => {
-    const host = await runnerHost({ "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:") }, [
-      "aa",
-    ]);
+  test("of a playbook whose hosts match nothing fails, and names the hosts; plays for others are named", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("bullseye", "- debug:") + playbook("localhost", "- debug:"),
+        "bb.yml": playbook("bb", "- debug:") + playbook("[all, '!bb', 'bbb']", "- debug:"),
+        "cc.yml": ["all", "localhost", "nspawn_runner_unmanaged", "aa"]
+          .map((hosts) => playbook(hosts, "- debug:"))
+          .join(""),
+      },
+      ["aa", "bb", "cc"],
+    );
     const result = await host.run(["site.yml"]);
     expect(result.exitCode).toBe(2);
+    expect(sentence(result, "bb")).toContain(
+      `${join(host.directory, "bb.yml")}:6: the inventory has no host and no group bbb; the nearest known name is bb: correct`,
+    );
+    expect(summary(result, "cc")[0]).toBe("unchanged");
+    expect(sentence(result, "cc")).toContain("not run: localhost, nspawn_runner_unmanaged, aa");
+    const state = JSON.parse(await readFile(host.state("cc", "state.json"), "utf8"));
+    expect(state.last_run.skipped_plays).toEqual(["localhost", "nspawn_runner_unmanaged", "aa"]);
     expect(sentence(result, "aa")).toContain(
       `no play of ${join(host.directory, "aa.yml")} matches aa (hosts of its plays: bullseye; localhost): write hosts: aa or hosts: all`,
     );

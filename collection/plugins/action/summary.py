@@ -68,7 +68,7 @@ def _word(result: Mapping[str, Any], check: bool) -> str:
 def _needs_sentence(result: Any) -> bool:
     if not isinstance(result, Mapping):
         return False
-    return bool(result.get("failed") or result.get("creation_changed")) or result.get("result") == "held"
+    return bool(result.get("failed") or result.get("creation_changed") or result.get("skipped_plays")) or result.get("result") == "held"
 
 
 def _sentence(result: Mapping[str, Any]) -> str:

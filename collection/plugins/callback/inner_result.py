@@ -37,6 +37,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import canonical, end
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import missing_names, nearest_host
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.pinned import pin
@@ -55,7 +56,9 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self.disabled = INNER is None
         self.started: list[str] = []
-        self.unmatched: list[str] = []
+        # Plays that do not match the image.
+        self.unmatched: list[dict[str, Any]] = []
+        self.play: Any = None
         # Ids of the last tasks.
         self.last: set[str] = set()
         self.ended = 0
@@ -68,6 +71,7 @@ class CallbackModule(CallbackBase):
             poll_less()
             pin(INNER, play.get_variable_manager())
         self.started.append(_hosts(play))
+        self.play = play
         block = _last_block(play)
         self.last.update(task._uuid for task in block.block)
         play.post_tasks = [*play.post_tasks, block]
@@ -75,7 +79,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self) -> None:
         # Ansible calls v2_playbook_on_play_start for such a play first.
         if self.started:
-            self.unmatched.append(self.started.pop())
+            self.unmatched.append({"hosts": self.started.pop(), "path": _sentence(self.play.get_path()), **_missing(self.play)})
 
     def v2_runner_on_ok(self, result: Any) -> None:
         # Copies of a task, which the strategy runs, have the task's id.
@@ -130,4 +134,12 @@ def _last_block(play: Any) -> Any:
 
 
 def _hosts(play: Any) -> str:
-    return ",".join(map(str, play.hosts)) if isinstance(play.hosts, (list, tuple)) else str(play.hosts)
+    # A template in `hosts` can render a fact.
+    return _sentence(",".join(map(str, play.hosts)) if isinstance(play.hosts, (list, tuple)) else str(play.hosts))
+
+
+def _missing(play: Any) -> dict[str, Any]:
+    """Names in `hosts` of the play that no host and no group has, and the nearest name to the first."""
+    inventory = play.get_variable_manager()._inventory
+    names = missing_names(inventory, play.hosts)
+    return {"missing": [_sentence(name) for name in names], "nearest": nearest_host(inventory, names[0]) if names else ""}

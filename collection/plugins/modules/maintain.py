@@ -71,6 +71,12 @@ creation_changed:
   type: list
   elements: str
   sample: [nspawn_runner_packages]
+skipped_plays:
+  description: C(hosts) of the playbook's plays that were not run, since they do not match the image.
+  returned: when the playbook has such plays and ran to its end
+  type: list
+  elements: str
+  sample: [localhost]
 seconds:
   description: Duration of the task.
   returned: always

@@ -44,6 +44,7 @@ def test_row(result: Any, check: bool, row: tuple[str, ...]) -> None:
         ({"result": "held"}, True),
         ({"result": "published", "creation_changed": ["nspawn_runner_mirror"]}, True),
         ({"result": "published", "creation_changed": []}, False),
+        ({"result": "unchanged", "skipped_plays": ["localhost"]}, True),
         ({"result": "unchanged"}, False),
         (None, False),
         ("text of a fact", False),

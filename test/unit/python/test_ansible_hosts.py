@@ -11,6 +11,9 @@ from module_os import replace_os
 
 pytest.importorskip("ansible", reason="hosts are those of Ansible's inventory")
 
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible import hosts
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
@@ -30,6 +33,46 @@ VARIABLES = {"nspawn_runner_root": "/srv", "nspawn_runner_path": "/srv/aa", "nsp
 )
 def test_image_of_a_host(variables: dict[str, Any], image: Image | None) -> None:
     assert hosts.image_of(SimpleNamespace(name="aa", get_vars=lambda: variables)) == image
+
+
+@pytest.fixture
+def inventory() -> InventoryManager:
+    """Two images and a limit to one of them, a group without hosts, and another host."""
+    inventory = InventoryManager(DataLoader())
+    for group in ("nspawn_runner", "nspawn_runner_unmanaged", "databases"):
+        inventory.add_group(group)
+    for host, group in (("aa", "nspawn_runner"), ("bb", "nspawn_runner"), ("db1", "databases")):
+        inventory.add_host(host, group)
+    inventory.subset("aa")
+    return inventory
+
+
+@pytest.mark.parametrize(
+    ("pattern", "missing"),
+    [
+        pytest.param(["aa"], [], id="the image"),
+        pytest.param(["all"], [], id="all"),
+        pytest.param("bb", [], id="an image that --limit leaves out"),
+        pytest.param(["localhost"], [], id="localhost, which no inventory lists"),
+        pytest.param(["127.0.0.1"], [], id="localhost by its address"),
+        pytest.param(["nspawn_runner_unmanaged"], [], id="a group without hosts"),
+        pytest.param(["nspawn_runner_unmanaged[0]"], [], id="the first host of a group without hosts"),
+        pytest.param(["nspawn_runner[0:1]"], [], id="a range of a group"),
+        pytest.param(["*_unmanaged", "~data.*", "d?1", "[ab]a"], [], id="patterns"),
+        pytest.param(["all:!old:&databases"], [], id="an exclusion of a host that does not exist"),
+        pytest.param(["aaa"], ["aaa"], id="a misspelt name"),
+        pytest.param(["db1,dbb,!aa", "all:&databasse"], ["dbb", "databasse"], id="misspelt parts"),
+        pytest.param(["zz*", "~zz.*"], ["zz*", "~zz.*"], id="patterns that match nothing"),
+        pytest.param([], [], id="an empty list"),
+    ],
+)
+def test_names_of_a_pattern_that_do_not_exist(inventory: InventoryManager, pattern: Any, missing: list[str]) -> None:
+    assert hosts.missing_names(inventory, pattern) == missing
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("aaa", "aa"), ("nspawn_runer", "nspawn_runner"), ("zzzz", "")])
+def test_the_nearest_host_or_group(inventory: InventoryManager, name: str, nearest: str) -> None:
+    assert hosts.nearest_host(inventory, name) == nearest
 
 
 def test_the_host_of_a_task_is_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ import pytest
 
 pytest.importorskip("ansible", reason="a callback is a plugin of Ansible's")
 
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+
 from ansible_collections.nspawn.runner.plugins.callback import inner_result
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
 
@@ -71,17 +74,28 @@ def test_the_name_of_a_task_is_shown_and_not_obeyed(callback: Any) -> None:
     assert callback.failure["task"] == r"\x1b]0;x\x07 \u202e"
 
 
-@pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa")])
+@pytest.mark.parametrize(("hosts", "text"), [("all", "all"), (["aa", "bb"], "aa,bb"), (("aa",), "aa"), (["\x1b"], r"\x1b")])
 def test_hosts_of_a_play(hosts: Any, text: str) -> None:
     assert inner_result._hosts(SimpleNamespace(hosts=hosts)) == text
 
 
+def test_a_play_that_does_not_match_is_remembered_with_its_line_and_its_missing_names(callback: Any) -> None:
+    inventory = InventoryManager(DataLoader())
+    inventory.add_host("aa")
+    manager = SimpleNamespace(_inventory=inventory)
+    callback.started = ["all", "aa,aaa\x1b"]
+    callback.play = SimpleNamespace(hosts=["aaa\x1b"], get_variable_manager=lambda: manager, get_path=lambda: "/aa.yml:9")
+    callback.v2_playbook_on_no_hosts_matched()
+    assert callback.started == ["all"]
+    assert callback.unmatched == [{"hosts": "aa,aaa\x1b", "path": "/aa.yml:9", "missing": [r"aaa\x1b"], "nearest": "aa"}]
+
+
 def test_the_result_is_written_whole(callback: Any, tmp_path: Path) -> None:
-    callback.started, callback.unmatched, callback.ended = ["all"], ["db"], 1
+    callback.started, callback.unmatched, callback.ended = ["all"], [{"hosts": "db"}], 1
     callback.v2_playbook_on_stats(SimpleNamespace(processed=["aa"], summarize=lambda host: {"changed": 2}))
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
     content = json.loads((tmp_path / "result.json").read_text())
-    assert content == {"plays": ["all"], "ended": 1, "unmatched": ["db"], "failure": None, "stats": {"aa": {"changed": 2}}}
+    assert content == {"plays": ["all"], "ended": 1, "unmatched": [{"hosts": "db"}], "failure": None, "stats": {"aa": {"changed": 2}}}
 
 
 def test_in_any_other_run_the_plugin_does_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

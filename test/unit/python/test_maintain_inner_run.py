@@ -191,7 +191,7 @@ def test_ending(status: int, ending: str) -> None:
 FINE = {"plays": ["all"], "ended": 1, "unmatched": [], "failure": None, "stats": {"aa": {"changed": 3}}}
 
 
-def _outcome(tmp_path: Path, result: dict[str, Any] | None, status: int = 0, errors: list[str] | None = None) -> int:
+def _outcome(tmp_path: Path, result: dict[str, Any] | None, status: int = 0, errors: list[str] | None = None) -> inner_run.Outcome:
     path = tmp_path / "inner-result.json"
     if result is not None:
         path.write_text(json.dumps(result))
@@ -204,12 +204,20 @@ def _outcome(tmp_path: Path, result: dict[str, Any] | None, status: int = 0, err
         pytest.param(FINE, 3, id="changed tasks"),
         pytest.param({**FINE, "stats": {"aa": {}}}, 0, id="no changed task"),
         pytest.param({**FINE, "stats": {"localhost": {"changed": 5}}}, 0, id="changes of another host do not count"),
-        pytest.param({**FINE, "plays": ["aa", "all"], "ended": 2, "unmatched": ["db"]}, 3, id="a play for other hosts"),
         pytest.param({**FINE, "failure": {"task": "t", "msg": "m"}}, 3, id="a failure that was rescued"),
     ],
 )
 def test_an_outcome_is_the_number_of_changed_tasks(tmp_path: Path, result: dict[str, Any], changed: int) -> None:
-    assert _outcome(tmp_path, result) == changed
+    assert _outcome(tmp_path, result) == (changed, [])
+
+
+def _play(hosts: str, *missing: str, nearest: str = "") -> dict[str, Any]:
+    return {"hosts": hosts, "path": "/etc/nspawn-runner/aa.yml:9", "missing": [*missing], "nearest": nearest}
+
+
+def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
+    result = {**FINE, "plays": ["aa", "all"], "ended": 2, "unmatched": [_play("db"), _play("localhost"), _play("db")]}
+    assert _outcome(tmp_path, result) == (3, ["db", "localhost"])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +237,23 @@ def test_an_outcome_is_the_number_of_changed_tasks(tmp_path: Path, result: dict[
             3,
             id="an archive in the middle of an update",
         ),
-        pytest.param({**FINE, "plays": [], "ended": 0, "unmatched": ["bullseye", "localhost"]}, 0, [], ["bullseye; localhost", "hosts: aa"], 0, id="no play"),
+        pytest.param(
+            {**FINE, "plays": [], "ended": 0, "unmatched": [_play("bullseye", "bullseye"), _play("localhost")]},
+            0,
+            [],
+            ["bullseye; localhost", "hosts: aa"],
+            0,
+            id="no play",
+        ),
+        pytest.param(
+            {**FINE, "unmatched": [_play("localhost"), _play("aaa,&dbb", "aaa", "dbb", nearest="aa")]},
+            0,
+            [],
+            ["aa.yml:9: the inventory has no host and no group aaa or dbb; the nearest known name is aa: correct hosts"],
+            3,
+            id="a play with a misspelt name",
+        ),
+        pytest.param({**FINE, "unmatched": [_play("zz", "zz")]}, 0, [], ["no group zz: correct hosts"], 3, id="a play for an unknown host"),
         pytest.param({**FINE, "plays": [], "ended": 0}, 0, [], ["none", "hosts: aa"], 0, id="no play at all"),
         pytest.param({**FINE, "plays": ["all", "aa"]}, 0, [], ["before its last task", "end_host"], 3, id="a play that ended early"),
     ],

@@ -17,6 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import maintenance
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner_run import Outcome
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import variables
 
 SETTINGS = {
@@ -164,6 +165,12 @@ PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, 0, [])
             id="more packages than the record lists",
         ),
         pytest.param(
+            {"changed": False, "skipped_plays": ["localhost", "db,web"]},
+            {"skipped_plays": ["localhost", "db,web"]},
+            "2 tasks changed; plays for other hosts were not run: localhost, db,web",
+            id="plays for other hosts",
+        ),
+        pytest.param(
             {"published": PUBLISHED._replace(packages=[], notes=["the next run completes the record"])},
             {"changed": True},
             "2 tasks changed; published as 20261124T231500Z; the next run completes the record",
@@ -172,7 +179,7 @@ PUBLISHED = maintenance._Published("20261124T231500Z", PACKAGES, 0, [])
     ],
 )
 def test_the_facts_of_a_maintenance_become_a_result(facts: dict[str, Any], result: dict[str, Any], msg: str) -> None:
-    usual = maintenance._Facts(existed=True, creation="", tasks_changed=2, stale=[], changed=True, published=None)
+    usual = maintenance._Facts(existed=True, creation="", tasks_changed=2, stale=[], changed=True, published=None, skipped_plays=[])
     described = maintenance._describe(usual._replace(**facts))
     assert described.items() >= result.items()
     assert described["msg"].startswith(msg)
@@ -196,7 +203,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(maintenance, "stage_tree", lambda place, log: ("copy", maintenance.Moment(0, 0.0)))
     monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
     monkeypatch.setattr(maintenance, "remove_devices", lambda tree, log: steps["devices"] and tree.endswith("staged"))
-    monkeypatch.setattr(maintenance, "_run_playbook", lambda job, log: steps["tasks_changed"])
+    monkeypatch.setattr(maintenance, "_run_playbook", lambda job, log: Outcome(steps["tasks_changed"], ["localhost"]))
     monkeypatch.setattr(maintenance, "difference", lambda staged, path, copied: steps["difference"])
     monkeypatch.setattr(maintenance, "remove_tree", lambda path, wait: steps["removed"].append(path))
     monkeypatch.setattr(maintenance, "installed_packages", lambda tree: steps["after" if tree.endswith("staged") else "before"])
@@ -211,6 +218,7 @@ def _facts(tmp_path: Path, content: dict[str, Any] | None = None, creation: dict
 def test_a_tree_that_differs_is_published_with_its_details(tmp_path: Path, steps: dict[str, Any]) -> None:
     facts = _facts(tmp_path, {"published": {"creation": {"suite": "sid"}}})
     assert (facts.changed, facts.tasks_changed, facts.stale, facts.published.id) == (True, 2, [], "20261124T231500Z")
+    assert facts.skipped_plays == ["localhost"]
     details = steps["published"][0]
     assert details["packages"] == [{"name": "a", "from": "1", "to": "2"}]
     assert details["creation"] == {"suite": "sid"}
@@ -284,8 +292,8 @@ def test_errors_of_ansible_are_found_in_the_output(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(maintenance, "refuse_traps", lambda tree: None)
     monkeypatch.setattr(maintenance.inner_run, "inner_argv", lambda image, options: [])
     monkeypatch.setattr(maintenance.inner_run, "run", run)
-    monkeypatch.setattr(maintenance.inner_run, "outcome", lambda image, status, result, log, errors: found.append(errors) or 7)
-    assert maintenance._run_playbook(_job(tmp_path), lines.append) == 7
+    monkeypatch.setattr(maintenance.inner_run, "outcome", lambda image, status, result, log, errors: found.append(errors) or Outcome(7, []))
+    assert maintenance._run_playbook(_job(tmp_path), lines.append) == Outcome(7, [])
     assert found == [errors]
     assert lines == output
 
@@ -309,6 +317,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     os.makedirs(place.state)
     record.save(place, {"format": 1, "image": "aa", "generations": [], "published": {"id": "20261123T231500Z"}})
     result = {"result": "published", "msg": "done", "log": "/last.log", "tasks_changed": 2, "packages": packages, "packages_omitted": 3}
+    result["skipped_plays"] = ["localhost"]
     maintenance._record_run(place, "2026-11-24T08:00:00Z", 1.5, result)
     content = record.load(place)
     assert content["published"] == {"id": "20261123T231500Z"}
@@ -319,6 +328,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     )
     assert ("packages" in run) == kept
     assert run["packages_omitted"] == 3
+    assert run["skipped_plays"] == ["localhost"]
 
 
 def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:

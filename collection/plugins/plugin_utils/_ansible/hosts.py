@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from multiprocessing import current_process
 from typing import Any, NamedTuple
+
+from ansible.inventory.manager import split_host_pattern
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP, VARIABLE_PREFIX
@@ -54,6 +57,26 @@ def image_to_change(host: Any) -> Image:
 def images_of_play(task_vars: Mapping[str, Any]) -> list[str]:
     """Names of the play's hosts that an inventory lists as images."""
     return [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]
+
+
+def missing_names(inventory: Any, pattern: Any) -> list[str]:
+    """The parts of a host pattern that name neither a host nor a group of the inventory, whatever --limit says.
+
+    A group without hosts exists, and so do the hosts that a play has added. An exclusion such as `!name` may name nothing.
+    """
+    parts = [part.lstrip("&") for part in split_host_pattern(pattern) if not part.startswith("!")]
+    return [part for part in parts if part and not _names_something(inventory, part)]
+
+
+def _names_something(inventory: Any, part: str) -> bool:
+    # These functions are private to ansible-core, and the same from 2.14 to 2.22.
+    name, _subscript = inventory._split_subscript(part)
+    return bool(inventory._match_list(inventory.groups, name) or inventory.get_hosts(part, ignore_limits=True, ignore_restrictions=True))
+
+
+def nearest_host(inventory: Any, name: str) -> str:
+    """The name of a host or a group that is nearest to this one; empty where none is near."""
+    return next(iter(difflib.get_close_matches(name, [*inventory.hosts, *inventory.groups], 1)), "")
 
 
 def variables_without_facts(manager: Any, host: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 from ansible import constants as C
 
@@ -57,6 +57,14 @@ _PASSWORD_FILES = {
     "become_ask_pass": "--become-password-file",
     "ask_vault_pass": "--vault-password-file",
 }
+
+
+class Outcome(NamedTuple):
+    """A run that came to its end."""
+
+    tasks_changed: int
+    # Hosts of the plays that were left out, since they do not match the image.
+    skipped_plays: list[str]
 
 
 class RunError(RunnerError):
@@ -167,8 +175,8 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
     return process.returncode
 
 
-def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> int:
-    """How many tasks changed something. RunError unless every play that matched the image ran to its end.
+def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> Outcome:
+    """The outcome of a run. RunError unless every play that names the image ran to its end, and all other plays name hosts that exist.
 
     The proof is the file that the callback writes: ansible-playbook also exits with 0 when no task ran at all.
     """
@@ -189,13 +197,19 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         if last and re.search(BROKEN_ARCHIVE, last["msg"]):
             found, remedy = f"{found.rstrip('.')}; {BROKEN_ARCHIVE_REASON}", BROKEN_ARCHIVE_REMEDY
         raise RunError(found, remedy, log=log, tasks_changed=changed)
+    skipped = list(dict.fromkeys(play["hosts"] for play in result["unmatched"]))
     if not result["plays"]:
-        found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(result['unmatched']) or 'none'})"
+        found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(skipped) or 'none'})"
         raise RunError(found, f"write hosts: {image.name} or hosts: all", log=log)
+    for play in result["unmatched"]:
+        if play["missing"]:
+            near = f"; the nearest known name is {play['nearest']}" if play["nearest"] else ""
+            found = f"{play['path'] or image.playbook}: the inventory has no host and no group {' or '.join(play['missing'])}{near}"
+            raise RunError(found, f"correct hosts of this play, which was not run for {image.name}", log=log, tasks_changed=changed)
     if result["ended"] != len(result["plays"]):
         found = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play"
         raise RunError(found, "put `when` on a block instead", log=log, tasks_changed=changed)
-    return changed
+    return Outcome(changed, skipped)
 
 
 def _ending(status: int) -> str:

@@ -90,6 +90,8 @@ class _Facts(NamedTuple):
     # Whether the new tree differs from the published one; in check mode, whether a task would change something.
     changed: bool
     published: _Published | None
+    # Hosts of the playbook's plays that were left out, since they do not match the image.
+    skipped_plays: list[str]
 
 
 def maintain(job: Job) -> Result:
@@ -221,13 +223,13 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
         sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
         # A creation has done this already.
         cleaned = copied is not None and remove_devices(place.staged, log)
-        tasks_changed = _run_playbook(job, log)
+        tasks_changed, skipped_plays = _run_playbook(job, log)
         changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)
     options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
     published = _publish(job, before, tasks_changed, created_by) if changed and not job.check else None
-    return _Facts(existed, sentence, tasks_changed, stale, changed, published)
+    return _Facts(existed, sentence, tasks_changed, stale, changed, published, skipped_plays)
 
 
 def _create(job: Job, creation: Creation, existed: bool, log: Log) -> str:
@@ -239,8 +241,8 @@ def _create(job: Job, creation: Creation, existed: bool, log: Log) -> str:
     return sentence
 
 
-def _run_playbook(job: Job, log: Log) -> int:
-    """Runs the image's playbook on the staged tree. Returns how many tasks changed something; RunError when a part did not run."""
+def _run_playbook(job: Job, log: Log) -> inner_run.Outcome:
+    """Runs the image's playbook on the staged tree. RunError when a part did not run."""
     image, place = job.image, job.place
     # Before the playbook starts containers in this tree, and again before jobs do.
     refuse_traps(place.staged)
@@ -258,12 +260,12 @@ def _run_playbook(job: Job, log: Log) -> int:
     inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
     try:
         status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(inner), line)
-        tasks_changed = inner_run.outcome(image, status, result_file, _log_path(job), errors)
+        outcome = inner_run.outcome(image, status, result_file, _log_path(job), errors)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(result_file)
     refuse_traps(place.staged)
-    return tasks_changed
+    return outcome
 
 
 def _differs(place: Place, copied: Moment, log: Log) -> bool:
@@ -294,6 +296,8 @@ def _describe(facts: _Facts) -> Result:
     """The facts as the action's result, with a sentence in `msg`."""
     parts = [facts.creation] if facts.creation else []
     parts.append(_counted(facts.tasks_changed, "task", "changed"))
+    if facts.skipped_plays:
+        parts.append(f"plays for other hosts were not run: {', '.join(facts.skipped_plays)}")
     if facts.stale:
         parts.append(f"{' and '.join(facts.stale)} changed since the tree was created: -e nspawn_runner_maint_recreate=true creates it again")
     result: Result = {
@@ -303,6 +307,8 @@ def _describe(facts: _Facts) -> Result:
         "tasks_changed": facts.tasks_changed,
         "creation_changed": facts.stale,
     }
+    if facts.skipped_plays:
+        result["skipped_plays"] = facts.skipped_plays
     if facts.published:
         result.update(packages=facts.published.packages, generation=facts.published.id)
         parts += [_counted(count, "package", word) for word, count in package_counts(facts.published.packages).items() if count]
@@ -315,7 +321,7 @@ def _describe(facts: _Facts) -> Result:
 
 def _record_run(place: Place, started: str, seconds: float, result: Mapping[str, Any]) -> None:
     run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
-    run.update({name: result[name] for name in ("packages", "packages_omitted") if result.get(name) is not None})
+    run.update({name: result[name] for name in ("packages", "packages_omitted", "skipped_plays") if result.get(name) is not None})
     # On a full or read-only disk the run itself has failed for that reason already.
     with suppress(RunnerError, OSError):
         record.save(place, {**record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})

@@ -33,6 +33,7 @@ LAST_RUN: dict[str, str] = {
     "tasks_changed": "int",
     "packages": "list",
     "packages_omitted": "int",
+    "skipped_plays": "list",
     "msg": "str",
     "log": "str",
 }
