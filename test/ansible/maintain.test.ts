@@ -34,7 +34,7 @@ describe("maintenance", () => {
     expect(summary(result, "bb").slice(0, 2)).toEqual(["published", "1"]);
     expect(summary(result, "cc").slice(0, 2)).toEqual(["unchanged", "0"]);
     expect(summary(result, "cc")[5]).toMatch(/^\d+\.\d$/);
-    expect(sentence(result, "aa")).toContain("task 'Break' failed: out of luck");
+    expect(sentence(result, "aa")).toMatch(/task 'Break' in .*aa\.yml:\d+ failed: out of luck/);
     expect(sentence(result, "aa")).toContain(host.state("aa", "last.log"));
     expect(result.stdout).toContain("bb | TASK [Change]");
     expect(result.stdout + result.stderr).not.toMatch(/Traceback|An exception occurred/);

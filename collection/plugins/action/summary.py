@@ -12,13 +12,14 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import LINE_LENGTH, visible
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import SUMMARY
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_numbers
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import images_of_play
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.failure import LINES
 
 HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgraded", "seconds")
 
@@ -39,7 +40,9 @@ class ActionModule(ActionBase):
             display.display(line, color=color)
         for name, result in results.items():
             if _needs_sentence(result):
-                display.display(f"{name}: {_sentence(result)}", color=_color(_word(result, False)))
+                sentence, *lines = _told(result)
+                for line in (f"{name}: {sentence}", *(f"    {line}" for line in lines)):
+                    display.display(line, color=_color(_word(result, False)))
         return {"changed": False, "images": {row[0]: row[1] for row in rows}}
 
 
@@ -71,8 +74,10 @@ def _needs_sentence(result: Any) -> bool:
     return bool(result.get("failed") or result.get("creation_changed") or result.get("skipped_plays")) or result.get("result") == "held"
 
 
-def _sentence(result: Mapping[str, Any]) -> str:
-    return visible(" ".join(str(result.get("msg", "no message")).split()))
+def _told(result: Mapping[str, Any]) -> list[str]:
+    """The message as a sentence, and the last lines of the output where it has some."""
+    sentence, *lines = [" ".join(line.split()) for line in str(result.get("msg", "no message")).split("\n")]
+    return [visible(line)[:LINE_LENGTH] for line in (sentence, *lines[-LINES:]) if line]
 
 
 def _color(word: str) -> str:

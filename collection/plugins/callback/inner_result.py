@@ -35,10 +35,10 @@ from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import canonical, end
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import missing_names, nearest_host
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.failure import failure, rescued, sentence
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.pinned import pin
 
@@ -62,7 +62,7 @@ class CallbackModule(CallbackBase):
         # Ids of the last tasks.
         self.last: set[str] = set()
         self.ended = 0
-        self.failure: dict[str, str] | None = None
+        self.failure: dict[str, Any] | None = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         if INNER is None:
@@ -79,7 +79,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self) -> None:
         # Ansible calls v2_playbook_on_play_start for such a play first.
         if self.started:
-            self.unmatched.append({"hosts": self.started.pop(), "path": _sentence(self.play.get_path()), **_missing(self.play)})
+            self.unmatched.append({"hosts": self.started.pop(), "path": sentence(self.play.get_path()), **_missing(self.play)})
 
     def v2_runner_on_ok(self, result: Any) -> None:
         # Copies of a task, which the strategy runs, have the task's id.
@@ -87,21 +87,16 @@ class CallbackModule(CallbackBase):
             self.ended += 1
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        if not ignore_errors:
+        if not ignore_errors and not rescued(result._task):
             self._remember(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._remember(result)
+        if not getattr(result._task, "ignore_unreachable", False):
+            self._remember(result)
 
     def _remember(self, result: Any) -> None:
-        values = getattr(result, "result", None) or result._result  # 2.19 and later, before
-        message = str(values.get("msg") or values.get("reason") or "no message")
-        # Without an answer of a module the message only reports that, and the error is in a stream.
-        for stream in ("module_stderr", "module_stdout"):
-            if str(values.get(stream) or "").strip():
-                message = str(values[stream]).strip().splitlines()[-1]
-                break
-        self.failure = {"task": _sentence(result.task_name), "msg": _sentence(message)}
+        # After the first failure, only a part `always` of a block runs.
+        self.failure = self.failure or failure(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if INNER is None:
@@ -122,11 +117,6 @@ class CallbackModule(CallbackBase):
         os.replace(f"{INNER.result}.new", INNER.result)
 
 
-def _sentence(text: str) -> str:
-    """Text that the tree may have chosen, as one line."""
-    return visible(" ".join(text.split())[:1000])
-
-
 def _last_block(play: Any) -> Any:
     """A last task, as a proof: actions such as `meta: end_host` skip the rest of a play, and still give exit status 0."""
     task = {"name": _LAST_TASK, "ansible.builtin.assert": {"that": [True], "quiet": True}, "tags": ["always"]}
@@ -135,11 +125,11 @@ def _last_block(play: Any) -> Any:
 
 def _hosts(play: Any) -> str:
     # A template in `hosts` can render a fact.
-    return _sentence(",".join(map(str, play.hosts)) if isinstance(play.hosts, (list, tuple)) else str(play.hosts))
+    return sentence(",".join(map(str, play.hosts)) if isinstance(play.hosts, (list, tuple)) else str(play.hosts))
 
 
 def _missing(play: Any) -> dict[str, Any]:
     """Names in `hosts` of the play that no host and no group has, and the nearest name to the first."""
     inventory = play.get_variable_manager()._inventory
     names = missing_names(inventory, play.hosts)
-    return {"missing": [_sentence(name) for name in names], "nearest": nearest_host(inventory, names[0]) if names else ""}
+    return {"missing": [sentence(name) for name in names], "nearest": nearest_host(inventory, names[0]) if names else ""}

@@ -54,9 +54,19 @@ def test_which_images_get_a_sentence(result: Any, expected: bool) -> None:
     assert summary._needs_sentence(result) is expected
 
 
-@pytest.mark.parametrize(("result", "sentence"), [({"msg": "a\n  b"}, "a b"), ({}, "no message"), ({"msg": 5}, "5")])
-def test_a_sentence_is_one_line(result: dict[str, Any], sentence: str) -> None:
-    assert summary._sentence(result) == sentence
+@pytest.mark.parametrize(
+    ("result", "lines"),
+    [
+        pytest.param({"msg": "a  b"}, ["a b"], id="a sentence"),
+        pytest.param({"msg": "a\n  b\x1b\n\n"}, ["a", r"b\x1b"], id="lines of output"),
+        pytest.param({"msg": "\n".join("abcdefgh")}, ["a", *"defgh"], id="the last lines alone"),
+        pytest.param({"msg": "x" * 9000}, ["x" * 2000], id="a long line"),
+        pytest.param({}, ["no message"], id="no message"),
+        pytest.param({"msg": 5}, ["5"], id="a number"),
+    ],
+)
+def test_a_failure_is_told_in_a_sentence_and_the_last_lines(result: dict[str, Any], lines: list[str]) -> None:
+    assert summary._told(result) == lines
 
 
 def test_an_inventory_without_images_is_a_failure() -> None:

@@ -227,6 +227,14 @@ def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
         pytest.param(None, 137, [], ["SIGKILL", "before its end"], 0, id="a killed run"),
         pytest.param(None, 4, ["ERROR! 'taks' is not a valid attribute", "ERROR! more"], ["exit status 4", "'taks'"], 0, id="the first error of Ansible"),
         pytest.param({**FINE, "failure": {"task": "Install", "msg": "No package"}}, 2, [], ["'Install'", "No package"], 3, id="a failed task"),
+        pytest.param(
+            {**FINE, "failure": {"task": "Swap", "msg": "swapon: x", "path": "/etc/aa.yml:7", "lines": ["a", "swapon: x"]}},
+            2,
+            [],
+            ["task 'Swap' in /etc/aa.yml:7 failed: swapon: x (all output: /srv/last.log)\na\nswapon: x"],
+            3,
+            id="a failed task with lines of its output",
+        ),
         pytest.param({**FINE, "stats": {"aa": {"failures": 1, "changed": 2}}}, 0, [], ["exit status 0"], 2, id="failures in spite of exit status 0"),
         pytest.param({**FINE, "stats": {"aa": {"unreachable": 1}}}, 4, [], ["exit status 4"], 0, id="an unreachable image"),
         pytest.param(

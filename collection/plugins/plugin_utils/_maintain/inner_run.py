@@ -13,7 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, NamedTuple, cast
 
@@ -68,15 +68,20 @@ class Outcome(NamedTuple):
 
 
 class RunError(RunnerError):
-    """A run that did not do all of its playbook. `log`: the file with its output."""
+    """A run that did not do all of its playbook. `log`: the file with its output. `output`: the last lines of the task that failed."""
 
-    def __init__(self, found: str, remedy: str = "", *, log: str, tasks_changed: int = 0) -> None:
-        super().__init__(found, remedy)
+    def __init__(self, found: str, remedy: str = "", *, log: str, tasks_changed: int = 0, output: Sequence[str] = ()) -> None:
+        super().__init__(found, remedy, output)
         self.log = log
         self.tasks_changed = tasks_changed
 
     def __str__(self) -> str:
-        return f"{super().__str__()} (all output: {self.log})"
+        return self.told()
+
+    def told(self, note: str = "") -> str:
+        """The message: a first line that ends with the log and the note, then the output."""
+        first, *lines = super().__str__().split("\n")
+        return "\n".join([f"{first} (all output: {self.log}){note}", *lines])
 
 
 def timed_out(seconds: int, log: str) -> RunError:
@@ -193,10 +198,10 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
     changed = stats.get("changed", 0)
     if status != 0 or stats.get("failures") or stats.get("unreachable"):
         last = result.get("failure")
-        found, remedy = f"task '{last['task']}' failed: {last['msg']}" if last else f"the run of {image.playbook} {_ending(status)}", ""
-        if last and re.search(BROKEN_ARCHIVE, last["msg"]):
+        found, remedy = _failed(last) if last else f"the run of {image.playbook} {_ending(status)}", ""
+        if last and re.search(BROKEN_ARCHIVE, " ".join([last["msg"], *last.get("lines", ())])):
             found, remedy = f"{found.rstrip('.')}; {BROKEN_ARCHIVE_REASON}", BROKEN_ARCHIVE_REMEDY
-        raise RunError(found, remedy, log=log, tasks_changed=changed)
+        raise RunError(found, remedy, log=log, tasks_changed=changed, output=last.get("lines", ()) if last else ())
     skipped = list(dict.fromkeys(play["hosts"] for play in result["unmatched"]))
     if not result["plays"]:
         found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(skipped) or 'none'})"
@@ -210,6 +215,12 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         found = f"a play of {image.playbook} ended before its last task, by meta: end_host or end_play"
         raise RunError(found, "put `when` on a block instead", log=log, tasks_changed=changed)
     return Outcome(changed, skipped)
+
+
+def _failed(failure: Mapping[str, Any]) -> str:
+    """The sentence about a failed task. `failure`: as the callback records it."""
+    place = f" in {failure['path']}" if failure.get("path") else ""
+    return f"task '{failure['task']}'{place} failed: {failure['msg']}"
 
 
 def _ending(status: int) -> str:

@@ -197,7 +197,7 @@ def _log_path(job: Job) -> str:
 
 
 def _failed_run(job: Job, problem: inner_run.RunError) -> Result:
-    return {**failed(problem), "msg": f"{problem}{_kept(job)}", "tasks_changed": problem.tasks_changed}
+    return {**failed(problem), "msg": problem.told(_kept(job)), "tasks_changed": problem.tasks_changed}
 
 
 def _kept(job: Job) -> str:
