@@ -71,7 +71,9 @@ def _word(result: Mapping[str, Any], check: bool) -> str:
 def _needs_sentence(result: Any) -> bool:
     if not isinstance(result, Mapping):
         return False
-    return bool(result.get("failed") or result.get("creation_changed") or result.get("skipped_plays")) or result.get("result") == "held"
+    # The playbooks take `failed` away: see their last task.
+    told = result.get("failed") or result.get("creation_changed") or result.get("skipped_plays")
+    return bool(told) or _word(result, False) in ("failed", "busy", "held")
 
 
 def _told(result: Mapping[str, Any]) -> list[str]:

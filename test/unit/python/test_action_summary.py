@@ -42,6 +42,9 @@ def test_row(result: Any, check: bool, row: tuple[str, ...]) -> None:
     [
         ({"failed": True}, True),
         ({"result": "held"}, True),
+        ({"result": "failed", "failed": False}, True),
+        ({"result": "busy", "failed": False}, True),
+        ({"msg": "a failure of Ansible itself", "failed": False}, True),
         ({"result": "published", "creation_changed": ["nspawn_runner_mirror"]}, True),
         ({"result": "published", "creation_changed": []}, False),
         ({"result": "unchanged", "skipped_plays": ["localhost"]}, True),

@@ -25,12 +25,37 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_lines_are_shown_under_the_image_and_kept_whole(tmp_path: Path, shown: list[str]) -> None:
     with output.log_of("aa", str(tmp_path)) as log:
-        for line in ("text", "two\nlines", b"one\nline", b"\x1b[31mred\x1b[0m", b"10%\r100%", "", "\udcff"):
+        for line in ("text", "two\nlines", b"one\nline", b"\x1b[31mred\x1b[0m", b"10%\r100%", "", b" \t", "\udcff"):
             log(line)
     red = r"\x1b[31mred\x1b[0m"
-    assert shown == ["aa | text", "aa | two", "aa | lines", r"aa | one\nline", f"aa | {red}", "aa | 100%", "aa |", "aa | ?"]
-    assert (tmp_path / "last.log").read_text() == f"text\ntwo\nlines\none\\nline\n{red}\n10%\\r100%\n\n?\n"
+    assert shown == ["aa | text", "aa | two", "aa | lines", r"aa | one\nline", f"aa | {red}", "aa | 100%", "aa | ?"]
+    assert (tmp_path / "last.log").read_text() == f"text\ntwo\nlines\none\\nline\n{red}\n10%\\r100%\n\n \t\n?\n"
     assert stat.S_IMODE((tmp_path / "last.log").stat().st_mode) == 0o600
+
+
+def test_a_line_can_be_kept_alone(tmp_path: Path, shown: list[str]) -> None:
+    with output.log_of("aa", str(tmp_path)) as log:
+        log("text", show=False)
+    assert (shown, (tmp_path / "last.log").read_text()) == ([], "text\n")
+
+
+def test_the_lines_that_are_shown_are_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str]) -> None:
+    monkeypatch.setattr(output, "SHOWN_LINES", 3)
+    with output.log_of("aa", str(tmp_path)) as log:
+        for number in range(9):
+            log(f"line {number}")
+    assert shown == ["aa | line 0", "aa | line 1", f"aa | more lines are in {tmp_path}/last.log alone"]
+    assert len((tmp_path / "last.log").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize(("value", "lines"), [("no", []), ("yes", ["aa | text"])])
+def test_without_lines_about_hosts_in_order_no_line_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str], value: str, lines: list[str]
+) -> None:
+    monkeypatch.setenv("ANSIBLE_DISPLAY_OK_HOSTS", value)
+    with output.log_of("aa", str(tmp_path)) as log:
+        log("text")
+    assert (shown, (tmp_path / "last.log").read_text()) == (lines, "text\n")
 
 
 def test_an_alarm_waits_until_a_line_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, TextIO, Union, cast
+from typing import IO, Any, TextIO, cast
 
+from ansible.plugins.loader import callback_loader
 from ansible.utils.display import Display
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
@@ -19,11 +20,13 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 
 display = Display()
 
-# Shows a message of the collection, or a line of a program, and keeps it in the image's log.
-Log = Callable[[Union[str, bytes]], None]
+# Keeps a message of the collection, or a line of a program, in the image's log, and shows it unless `show=False` is given.
+Log = Callable[..., None]
 
 # Bytes of a log.
 LOG_LIMIT = 64 << 20
+# Lines of a log that are shown.
+SHOWN_LINES = 10_000
 
 
 # A thread of Ansible's main process displays the lines of the workers. After the end of the reader, as in `| head`, the write error ends
@@ -55,27 +58,39 @@ _outlive_readers()
 
 @contextmanager
 def log_of(image: str, state: str) -> Iterator[Log]:
-    """Shows each line at once under the image's name, and keeps the lines unshortened in the image's log.
+    """Shows each line with text at once under the image's name, and keeps the lines unshortened in the image's log.
 
-    A log that grows beyond LOG_LIMIT loses lines in its middle.
+    A log that grows beyond LOG_LIMIT loses lines in its middle. Of a log with more than SHOWN_LINES lines, the first ones are shown.
     """
     path = os.path.join(state, LOG_FILE)
     with suppress(FileNotFoundError):
         os.replace(path, f"{path}.1")
+    left = 0 if wants_quiet() else SHOWN_LINES
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(descriptor, "r+b", buffering=0) as file:
 
-        def log(text: str | bytes) -> None:
+        def log(text: str | bytes, show: bool = True) -> None:
+            nonlocal left
             for line in [text] if isinstance(text, bytes) else text.encode(errors="replace").split(b"\n"):
                 # A full disk ends the log, not the run: the playbook may free some space.
                 with suppress(OSError):
                     file.write(f"{visible(line.decode(errors='replace'))}\n".encode())
                     if file.tell() > LOG_LIMIT:
                         _leave_out_middle(cast(IO[bytes], file))
-                with _whole_message():
-                    display.display(f"{image} | {visible_line(line)}".rstrip())
+                shown = visible_line(line).rstrip()
+                if show and shown and left > 0:
+                    left -= 1
+                    with _whole_message():
+                        display.display(f"{image} | {shown if left else f'more lines are in {path} alone'}")
 
         yield log
+
+
+def wants_quiet() -> bool:
+    """Whether the user wants no lines about hosts that are in order: `display_ok_hosts = no`, ANSIBLE_DISPLAY_OK_HOSTS."""
+    plugin = callback_loader.get("default")
+    plugin.set_options()
+    return not plugin.get_option("display_ok_hosts")
 
 
 @contextmanager

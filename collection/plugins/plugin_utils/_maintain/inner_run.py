@@ -153,12 +153,16 @@ def inner_environment(inner: Inner) -> dict[str, str]:
     environment = {
         **os.environ,
         "ANSIBLE_CALLBACKS_ENABLED": ",".join([*C.CALLBACKS_ENABLED, CALLBACK]),
+        # The outer run relays the lines: another callback, such as that of ansible-navigator, prints escape codes for its own program.
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
         VARIABLE: encode(inner),
         # Without a buffer each line of output appears at once.
         "PYTHONUNBUFFERED": "1",
     }
+    # In YAML, a line of a task's output stands in a line of its own, and once. JSON has each stream twice.
+    environment.setdefault("ANSIBLE_CALLBACK_RESULT_FORMAT", "yaml")
     if COLLECTIONS not in collections:  # for example, collections beside the outer playbook
         environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([COLLECTIONS, *collections])
     if C.CONFIG_FILE:

@@ -188,7 +188,8 @@ def _logged(job: Job, creation: Creation | None, content: Mapping[str, Any], log
         recover(job.place)
     except (RunnerError, OSError) as problem:
         log(f"the next run removes the rest of {job.place.state}: {problem}")
-    log(result["msg"])
+    # The summary shows the message of a failure.
+    log(result["msg"], show=not result.get("failed"))
     return {**result, "log": _log_path(job)}
 
 
