@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A doc fragment: the DOCUMENTATION of a plugin, module or action, without name and author.
+// A doc fragment: the DOCUMENTATION of a plugin, module or action, without name, author and short description.
 
 import type { Document, Option } from "../ir/document.ts";
 import { ansibleMarkup } from "./literal/ansible-markup.ts";
@@ -8,7 +8,11 @@ import { pythonText } from "./literal/python.ts";
 import { yamlText } from "./literal/yaml.ts";
 import { pythonModule } from "./python-module.ts";
 
-/** `plugins/doc_fragments/_NAME.py`. */
+/**
+ * `plugins/doc_fragments/_NAME.py`.
+ *
+ * Without `short_description`: `ansible-doc --list` reads that one from the plugin's own file, and Ansible refuses a text in both places.
+ */
 export function docFragmentFile(document: Document): string {
   const documentation = yamlText({ ...about(document), ...attributes(document), options: optionDocs(document) });
   const body = `\nclass ModuleDocFragment:\n    DOCUMENTATION = ${pythonText(`\n${documentation}`)}\n`;
@@ -17,8 +21,6 @@ export function docFragmentFile(document: Document): string {
 
 function about({ short, description, since }: Document): Record<string, unknown> {
   return {
-    // Lists of plugins show this text without markup, by custom without a period.
-    short_description: short.replaceAll("`", "").replace(/\.$/, ""),
     version_added: since,
     description: [short, ...description].map(ansibleMarkup),
   };

@@ -59,6 +59,15 @@ describe("the installed artifact", () => {
     }
   });
 
+  test.each(Object.entries(kinds))("has a description of each %s plugin in the list", async (type, folder) => {
+    const files = (await readdir(join(collectionPath(), "plugins", folder))).filter((file) => file.endsWith(".py"));
+    const { stdout } = await ansible("ansible-doc", ["-t", type, "--list", "nspawn.runner"], { cwd: scratch() });
+    for (const file of files) {
+      const name = `nspawn.runner.${file.replace(/\.py$/, "")}`;
+      expect(stdout).toMatch(new RegExp(`^${name} +(?!UNDOCUMENTED)[A-Z]`, "m"));
+    }
+  });
+
   test("gives the options of an inventory plugin with type and default, Ansible's own ones included", async () => {
     const { stdout } = await ansible("ansible-doc", ["--json", "-t", "inventory", "nspawn.runner.chroots"], {
       cwd: scratch(),

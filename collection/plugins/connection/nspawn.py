@@ -4,6 +4,7 @@
 
 DOCUMENTATION = r"""
 name: nspawn
+short_description: Runs tasks in an image's tree, in one container that many tasks share
 author:
   - The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:

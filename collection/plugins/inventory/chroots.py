@@ -4,6 +4,7 @@
 
 DOCUMENTATION = r"""
 name: chroots
+short_description: Lists the images of a runner host as Ansible hosts
 author:
   - The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:

@@ -5,6 +5,7 @@
 
 DOCUMENTATION = r"""
 module: chroot
+short_description: Makes or removes the tree of one image
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._chroot

@@ -6,6 +6,8 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: doctor
+short_description: "Shows whether this host is ready to make and maintain images, as a table: a line per check with ok,
+  warning or problem, and the remedy"
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._doctor

@@ -6,6 +6,7 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: generations
+short_description: Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._generations

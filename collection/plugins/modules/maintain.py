@@ -6,6 +6,7 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: maintain
+short_description: "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published"
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._maintain

@@ -6,6 +6,7 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: rollback
+short_description: Puts an earlier tree of one image back in its place, or releases the image afterwards
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._rollback

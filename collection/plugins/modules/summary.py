@@ -6,6 +6,7 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: summary
+short_description: Shows the results of nspawn.runner.maintain as a table, one line per image
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._summary

@@ -4,6 +4,7 @@
 
 DOCUMENTATION = r"""
 name: playbook_vars
+short_description: Gives the nspawn_runner_* variables of an image's playbook to the host of that name
 author:
   - The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Makes or removes the tree of one image
 version_added: 0.1.0
 description:
   - Makes or removes the tree of one image.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Lists the images of a runner host as Ansible hosts
 version_added: 0.1.0
 description:
   - Lists the images of a runner host as Ansible hosts.

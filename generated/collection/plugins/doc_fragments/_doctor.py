@@ -12,8 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: "Shows whether this host is ready to make and maintain images, as a table: a line per check with ok,
-  warning or problem, and the remedy"
 version_added: 0.1.0
 description:
   - "Shows whether this host is ready to make and maintain images, as a table: a line per check with C(ok), C(warning)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table
 version_added: 0.1.0
 description:
   - Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published"
 version_added: 0.1.0
 description:
   - "Creates or maintains one image: the image's playbook runs in a staged tree, which is then published."

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Runs tasks in an image's tree, in one container that many tasks share
 version_added: 0.1.0
 description:
   - Runs tasks in an image's tree, in one container that many tasks share.

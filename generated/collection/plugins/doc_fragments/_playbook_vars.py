@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Gives the nspawn_runner_* variables of an image's playbook to the host of that name
 version_added: 0.1.0
 description:
   - Gives the C(nspawn_runner_*) variables of an image's playbook to the host of that name.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Puts an earlier tree of one image back in its place, or releases the image afterwards
 version_added: 0.1.0
 description:
   - Puts an earlier tree of one image back in its place, or releases the image afterwards.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Shows the results of nspawn.runner.maintain as a table, one line per image
 version_added: 0.1.0
 description:
   - Shows the results of C(nspawn.runner.maintain) as a table, one line per image.

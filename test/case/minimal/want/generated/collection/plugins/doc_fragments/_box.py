@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Makes a box
 version_added: 1.0.0
 description:
   - Makes a box.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
-short_description: Gives variables to boxes
 version_added: 1.0.0
 description:
   - Gives variables to boxes.
