@@ -79,6 +79,25 @@ export interface RollbackAction {
 }
 
 /**
+ * Removes one image from this host: the tree, the earlier trees, the log and all other private files.
+ *
+ * The action works on the controller, as root, in the root directory of the inventory plugin `nspawn.runner.chroots`, whatever the host of the task is.
+ * A job on one of the trees keeps the whole image: nothing is removed then. The image's playbook stays.
+ *
+ * A removal that is killed is completed by the next one of the same name.
+ *
+ * @kind action
+ * @name remove
+ * @since 0.1.0
+ * @check_mode full
+ * @diff_mode full
+ */
+export interface RemoveAction {
+  /** Name of the image. An empty text is refused. */
+  name: string;
+}
+
+/**
  * Shows the published tree and the earlier trees of each image, which a rollback can put back, as a table.
  *
  * The action shows all images of the play at once, so call it with `run_once`. It changes nothing.

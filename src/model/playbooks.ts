@@ -42,6 +42,12 @@ export const playbooks: readonly Playbook[] = [
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.generations",
   },
   {
+    name: "nspawn.runner.remove",
+    does: "Removes the image of `-e nspawn_runner_remove=NAME` from this host: the tree, the earlier trees and the private files. An image on which a job runs is refused, and the image's playbook stays.",
+    hosts: "localhost",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.remove -e nspawn_runner_remove=jessie",
+  },
+  {
     name: "nspawn.runner.doctor",
     does: "Shows whether this host is ready: a line per check, with a remedy. Fails when there is a problem, but not for warnings alone.",
     hosts: "localhost",

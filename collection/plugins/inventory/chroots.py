@@ -92,6 +92,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         self._skip_others(root, others, playbooks)
 
         inventory.add_group(GROUP)
+        # For actions on a root directory without images.
+        inventory.set_variable(GROUP, "nspawn_runner_root", unsafe(root))
         for group in SUBGROUPS:
             inventory.add_group(group)
             inventory.add_child(GROUP, group)

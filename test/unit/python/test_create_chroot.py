@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,3 +188,49 @@ def test_a_new_tree_forgets_the_record_of_the_old_one(place: Place, content: dic
     chroot.record.save(place, {**base, **content})
     chroot._forget_published(place)
     assert chroot.record.load(place) == {**base, **{name: content[name] for name in left}}
+
+
+class _Kill(BaseException):
+    """Ends a removal before one of its steps."""
+
+
+def _kill_removal(monkeypatch: pytest.MonkeyPatch, step: int) -> bool:
+    """Removes the image `aa`, with an end before this step. Returns whether the removal had so many steps."""
+    left = [step]
+
+    def counted(function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            left[0] -= 1
+            if left[0] == -1:
+                raise _Kill
+            return function(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        functions = {name: counted(getattr(chroot.files, name)) for name in ("rename", "remove_file")}
+        patched.setattr(chroot, "files", SimpleNamespace(**{**vars(chroot.files), **functions}))
+        patched.setattr(chroot, "remove_entry", counted(chroot.remove_entry))
+        replace_os(patched, chroot, **{name: counted(getattr(os, name)) for name in ("mkdir", "unlink", "rmdir")})
+        try:
+            chroot.absent({"name": "aa"}, print, False)
+        except _Kill:
+            return True
+    return False
+
+
+def test_the_next_removal_completes_one_that_was_killed(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    trees = (place.path, os.path.join(place.generations, "20261123T231500Z"), place.failed)
+    monkeypatch.setattr(chroot, "make_state", lambda root, image: place.state)
+    monkeypatch.setattr(chroot.in_use, "unused", lambda *arguments: nullcontext())
+    for step in count():
+        for path in trees:
+            os.makedirs(os.path.join(path, "etc"))
+        chroot.record.save(place, {"format": 1, "image": "aa", "generations": [{"id": "20261123T231500Z"}]})
+        killed = _kill_removal(monkeypatch, step)
+        assert chroot.absent({"name": "aa"}, print, False)["changed"] is killed
+        assert not any(map(os.path.exists, (*trees, place.state)))
+        if not killed:
+            break
+    # A step for each of the three trees, at least.
+    assert step > 6

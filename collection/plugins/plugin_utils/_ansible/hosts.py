@@ -54,6 +54,16 @@ def image_to_change(host: Any) -> Image:
     return image
 
 
+def roots_of(inventory: Any) -> set[str]:
+    """The root directories of all images, and of an inventory that lists no image."""
+    group = inventory.groups.get(GROUP)
+    if group is None:
+        return set()
+    images = [image for host in group.get_hosts() if (image := image_of(host))]
+    root = group.get_vars().get(f"{VARIABLE_PREFIX}root")
+    return {image.root for image in images} | ({str(root)} if root else set())
+
+
 def images_of_play(task_vars: Mapping[str, Any]) -> list[str]:
     """Names of the play's hosts that an inventory lists as images."""
     return [name for name in task_vars["ansible_play_hosts_all"] if name in task_vars["groups"].get(GROUP, ())]

@@ -35,6 +35,8 @@ GENERATIONS: dict[str, dict[str, Any]] = {}
 
 MAINTAIN: dict[str, dict[str, Any]] = {"create_only": {"type": "bool", "default": False}}
 
+REMOVE: dict[str, dict[str, Any]] = {"name": {"type": "str", "required": True}}
+
 ROLLBACK: dict[str, dict[str, Any]] = {"generation": {"type": "str"}, "release": {"type": "bool", "default": False}}
 
 SUMMARY: dict[str, dict[str, Any]] = {"register": {"type": "str", "required": True}}
