@@ -5,9 +5,11 @@
 // Files of the real host are covered by bind mounts that the doctor's run alone sees.
 
 import { chmod, chown, mkdir, rename, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type AnsibleOptions, ansible, asNobody } from "../support/ansible.ts";
 import { fingerprint } from "../support/listing.ts";
 import { loopFileSystem } from "../support/loop.ts";
@@ -99,6 +101,15 @@ async function wrong(...run: Parameters<typeof doctor>): Promise<Row[]> {
   return rows.filter(([, result]) => result !== "ok");
 }
 
+/** A package archive, as far as the doctor asks: each suite has a Release file. Returns the archive's URL. */
+async function smallMirror(...suites: readonly string[]): Promise<string> {
+  const known = suites.map((suite) => `/debian/dists/${suite}/Release`);
+  const server = createServer(({ url = "" }, answer) => answer.writeHead(known.includes(url) ? 200 : 404).end());
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/debian`;
+}
+
 const found = ({ rows }: Doctor, check: string): string | undefined => rows.find(([name]) => name === check)?.[2];
 
 async function state(host: RunnerHost, content: object | string): Promise<void> {
@@ -118,7 +129,18 @@ test("on a host that is ready every line is ok, also with --check, and nothing i
     expect(result.exitCode, result.text).toBe(0);
     expect(result.rows.filter(([, word]) => word !== "ok")).toEqual([]);
     expect(result.rows.map(([check]) => check)).toEqual([
-      ...["user", "ansible", "inventory", "files", "systemd-nspawn", "container", "connection", "facts", "bootstrap"],
+      ...[
+        "user",
+        "ansible",
+        "inventory",
+        "playbooks",
+        "files",
+        "systemd-nspawn",
+        "container",
+        "connection",
+        "facts",
+        "bootstrap",
+      ],
       ...["clock", "DNS", "overlay", "cgroups", "forks", "root directory", "user namespace", "copies"],
       ...["image aa", "image bb"],
     ]);
@@ -221,6 +243,10 @@ describe("a host with a problem", () => {
     const found = "containers do not find mirror.example.org, own.example.org by 127.1.2.3";
     expect(await wrong(host, { covers: { "/usr/bin/apt-get": apt } })).toEqual([
       ["DNS", "warning", found, expect.stringContaining("fix /etc/resolv.conf")],
+      ...["https://mirror.example.org:8080", "http://other.example.org", "http://127.0.0.1"].map((mirror) => [
+        ...["mirror", "warning", expect.stringContaining(`${mirror}/debian cannot be reached from this host: `)],
+        expect.stringContaining("nspawn_runner_mirror"),
+      ]),
     ]);
   });
 
@@ -248,16 +274,36 @@ describe("a host with a problem", () => {
     ]);
   });
 
-  test("no bootstrap tool: a warning, also for an image that is there, and a problem for one that is to be made", async () => {
-    const vars = "nspawn_runner_chroot_suite: bookworm, nspawn_runner_mirror: 'http://127.0.0.1/debian'";
-    const suite = (image: string) => playbook(image, "- debug:", vars);
+  test("no bootstrap tool, and no such suite: a warning for an image that is there, and a problem for one that is to be made", async () => {
+    const mirror = await smallMirror("bookworm");
+    const suite = (image: string, name = "bookworm") =>
+      playbook(image, "- debug:", `nspawn_runner_chroot_suite: ${name}, nspawn_runner_mirror: '${mirror}'`);
     const host = await readyHost({ "aa.yml": suite("aa"), "bb.yml": suite("bb") });
     expect(await wrong(host, { covers: tools })).toEqual([
       ["bootstrap", "warning", "no tool is installed", "run apt install mmdebstrap"],
       ["image aa", "warning", "mmdebstrap or debootstrap is not installed", "run apt install mmdebstrap"],
       ["image bb", "problem", "mmdebstrap or debootstrap is not installed", "run apt install mmdebstrap"],
     ]);
-    expect(await wrong(host)).toEqual([]);
+    const ready = await doctor(host);
+    expect(ready.rows.filter(([, result]) => result !== "ok")).toEqual([]);
+    expect(found(ready, "mirror")).toBe(`${mirror} has bookworm`);
+
+    // The suites that the mirror lacks, a name that does not count, and a play that does not say that it makes an image.
+    await files(host.directory, {
+      "aa.yml": suite("aa", "bokworm"),
+      "bb.yml": suite("bb", "bookwurm"),
+      "cc.YML": suite("cc"),
+      "dd.yml": "- hosts: dd\n  tasks: []\n",
+      "other.yml": "- hosts: localhost\n  tasks: []\n",
+    });
+    const remedy = (image: string) =>
+      `write another nspawn_runner_chroot_suite or nspawn_runner_mirror into ${host.directory}/${image}.yml`;
+    expect(await wrong(host)).toEqual([
+      ["playbooks", "warning", expect.stringContaining("/cc.YML is ignored"), "rename it to cc.yml"],
+      ["playbooks", "warning", expect.stringContaining("/dd.yml is no image: dd has no tree"), expect.any(String)],
+      ["mirror", "warning", `${mirror} has no suite bokworm`, remedy("aa")],
+      ["mirror", "problem", `${mirror} has no suite bookwurm`, remedy("bb")],
+    ]);
   });
 });
 

@@ -20,6 +20,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output impo
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.playbooks import Searched, directories
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -39,7 +40,9 @@ class ActionModule(ActionBase):
         images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
         files = sources([subject.image.playbook for subject in subjects], inventory._sources)
-        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"], files)
+        declared = inventory.groups[f"{GROUP}_declared"].get_hosts() if f"{GROUP}_declared" in inventory.groups else ()
+        searched = Searched(directories(inventory._sources, self._loader), {host.name for host in declared}, self._loader)
+        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"], files, searched)
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
             display.display(line.rstrip(), color=color)

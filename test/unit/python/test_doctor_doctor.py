@@ -17,9 +17,10 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import docto
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Check, Subject
 
 HOST = (
-    *("user", "ansible", "inventory", "files", "systemd-nspawn", "container", "connection"),
-    *("facts", "bootstrap", "clock", "DNS", "overlay", "cgroups", "forks"),
+    *("user", "ansible", "inventory", "playbooks", "files", "systemd-nspawn", "container", "connection"),
+    *("facts", "bootstrap", "clock", "DNS", "mirror", "overlay", "cgroups", "forks"),
 )
+NOWHERE = doctor.playbooks.Searched([], [], None)
 FUNCTIONS = ("user", "ansible", "inventory", "files", "nspawn", "container", "connection", "facts", "tools", "clock", "dns", "overlay", "cgroups", "forks")
 
 
@@ -32,6 +33,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A host on which each check is ok."""
     for name in FUNCTIONS:
         monkeypatch.setattr(doctor.host, name, _rows)
+    for module, name in ((doctor.playbooks, "misnamed"), (doctor.mirrors, "mirrors")):
+        monkeypatch.setattr(module, name, _rows)
     for name in ("root", "user_namespace", "copies", "image"):
         monkeypatch.setattr(doctor.images, name, _rows)
     return monkeypatch
@@ -42,7 +45,7 @@ def _subject(name: str, root: str = "/srv") -> Subject:
 
 
 def test_each_check_has_its_line_in_order(host: pytest.MonkeyPatch) -> None:
-    checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5, [])
+    checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5, [], NOWHERE)
     assert [check.check for check in checks] == [*HOST, "root directory", "user namespace", "copies", "image aa", "image bb"]
     assert {check[1:] for check in checks} == {(OK, "fine", "")}
 
@@ -55,7 +58,7 @@ def test_each_root_directory_is_looked_at_once(host: pytest.MonkeyPatch) -> None
         yield OK, path
 
     host.setattr(doctor.images, "root", root)
-    doctor.examine([_subject("aa", "/b"), _subject("bb", "/a"), _subject("cc", "/b")], True, 5, [])
+    doctor.examine([_subject("aa", "/b"), _subject("bb", "/a"), _subject("cc", "/b")], True, 5, [], NOWHERE)
     assert looked == ["/a", "/b"]
 
 
@@ -65,7 +68,7 @@ def test_without_images_the_usual_root_directory_is_looked_at(host: pytest.Monke
     if variable is not None:
         host.setenv("NSPAWN_RUNNER_ROOT", variable)
     host.setattr(doctor.images, "root", lambda path: iter([(OK, path)]))
-    checks = {check.check: check.found for check in doctor.examine([], False, 5, [])}
+    checks = {check.check: check.found for check in doctor.examine([], False, 5, [], NOWHERE)}
     assert checks["root directory"] == root
 
 
@@ -86,12 +89,12 @@ def test_an_error_of_a_check_is_a_line_and_ends_no_other(host: pytest.MonkeyPatc
         raise problem
 
     host.setattr(doctor.host, "clock", fail)
-    checks = doctor.examine([], True, 5, [])
+    checks = doctor.examine([], True, 5, [], NOWHERE)
     assert [check for check in checks if check.result != OK] == [Check("clock", WARNING, "first"), Check("clock", PROBLEM, found, remedy)]
     assert checks[-1].result == OK
 
 
 def test_text_of_a_tree_cannot_break_the_table(host: pytest.MonkeyPatch) -> None:
     host.setattr(doctor.host, "container", lambda: iter([(PROBLEM, "a\n\x1b[31mb   c\udcff", "x\ty")]))
-    check = next(check for check in doctor.examine([], True, 5, []) if check.check == "container")
+    check = next(check for check in doctor.examine([], True, 5, [], NOWHERE) if check.check == "container")
     assert (check.found, check.remedy) == (r"a \x1b[31mb c?", "x y")

@@ -12,20 +12,22 @@ from typing import Any
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images, mirrors, playbooks
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, error_row
 
 
-def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequence[str]) -> list[Check]:
+def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequence[str], searched: playbooks.Searched) -> list[Check]:
     """All checks of this host and these images.
 
     `listed`: whether an inventory of the plugin was read; it may list no image. `files`: files and directories of the user, which root trusts.
+    `searched`: the directories of playbooks.
     """
     roots = {subject.image.root for subject in subjects} or {os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT}
     checks: list[tuple[str, Callable[..., Rows], tuple[Any, ...]]] = [
         ("user", host.user, ()),
         ("ansible", host.ansible, ()),
         ("inventory", host.inventory, (subjects, listed)),
+        ("playbooks", playbooks.misnamed, (searched,)),
         ("files", host.files, (files,)),
         ("systemd-nspawn", host.nspawn, ()),
         ("container", host.container, ()),
@@ -34,6 +36,7 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequen
         ("bootstrap", host.tools, ()),
         ("clock", host.clock, ()),
         ("DNS", host.dns, (subjects,)),
+        ("mirror", mirrors.mirrors, (subjects,)),
         ("overlay", host.overlay, ()),
         ("cgroups", host.cgroups, ()),
         ("forks", host.forks, (len(subjects), forks)),

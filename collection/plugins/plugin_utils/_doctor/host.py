@@ -78,9 +78,6 @@ def nspawn() -> Rows:
     version = int(match[1]) if match else 0
     if version < MINIMUM_SYSTEMD:
         yield PROBLEM, f"systemd {version or 'of unknown version'}", f"upgrade this host to systemd {MINIMUM_SYSTEMD} or later"
-    elif version < 260:
-        # The collection's own containers always have this flag.
-        yield OK, f"systemd {version}", "start jobs with --settings=no too: CVE-2026-40226"
     else:
         yield OK, f"systemd {version}"
 

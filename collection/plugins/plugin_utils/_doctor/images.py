@@ -132,7 +132,7 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
         return
     log = os.path.join(place.state, layout.LOG_FILE)
     if last.get("result") in ("failed", "busy"):
-        yield WARNING, f"the run of {last.get('started')} failed", f"see {log}"
+        yield WARNING, f"the run of {last['started']} failed" if "started" in last else "the last run failed", f"see {log}"
     if settings is None:
         return
     existing = [entry for entry in content["generations"] if entry["id"] in record.directories(place)]
