@@ -296,11 +296,13 @@ describe("a host with a problem", () => {
       "dd.yml": "- hosts: dd\n  tasks: []\n",
       "other.yml": "- hosts: localhost\n  tasks: []\n",
     });
+    await chmod(join(host.directory, "other.yml"), 0o666);
     const remedy = (image: string) =>
       `write another nspawn_runner_chroot_suite or nspawn_runner_mirror into ${host.directory}/${image}.yml`;
     expect(await wrong(host)).toEqual([
       ["playbooks", "warning", expect.stringContaining("/cc.YML is ignored"), "rename it to cc.yml"],
       ["playbooks", "warning", expect.stringContaining("/dd.yml is no image: dd has no tree"), expect.any(String)],
+      ["files", "problem", expect.stringContaining("other.yml"), `run chmod go-w ${host.directory}/other.yml`],
       ["mirror", "warning", `${mirror} has no suite bokworm`, remedy("aa")],
       ["mirror", "problem", `${mirror} has no suite bookwurm`, remedy("bb")],
     ]);

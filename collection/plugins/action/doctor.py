@@ -18,9 +18,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image, image_of, variables_without_facts
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import playbooks
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.playbooks import Searched, directories
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -39,9 +39,10 @@ class ActionModule(ActionBase):
         # Only hosts that --limit leaves, with the inventory's values: no fact and no variable of a task can change these.
         images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}
         subjects = [self._subject(image, host) for host, image in images.items() if image]
-        files = sources([subject.image.playbook for subject in subjects], inventory._sources)
         declared = inventory.groups[f"{GROUP}_declared"].get_hosts() if f"{GROUP}_declared" in inventory.groups else ()
-        searched = Searched(directories(inventory._sources, self._loader), {host.name for host in declared}, self._loader)
+        searched = playbooks.Searched(playbooks.directories(inventory._sources, self._loader), {host.name for host in declared}, self._loader)
+        # A maintenance looks at the files of one image. The table is for the whole host.
+        files = [*sources([subject.image.playbook for subject in subjects], inventory._sources), *playbooks.files(searched.directories)]
         checks = examine(sorted(subjects), listed, context.CLIARGS["forks"], files, searched)
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):

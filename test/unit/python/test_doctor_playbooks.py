@@ -55,3 +55,9 @@ def test_playbooks_are_where_the_inventory_files_say(tmp_path: Path) -> None:
         (tmp_path / file).write_text(text)
     found = playbooks.directories([str(tmp_path / file) for file in beside], DataLoader())
     assert found == [str(tmp_path), "/etc/nspawn-runner", "/srv", str(tmp_path / "plays"), "/abs"]
+
+
+def test_each_playbook_is_trusted_by_root(tmp_path: Path) -> None:
+    for file in ("site.yml", "b.YAML", "notes.txt"):
+        (tmp_path / file).touch()
+    assert playbooks.files([str(tmp_path), str(tmp_path / "none")]) == [str(tmp_path / "b.YAML"), str(tmp_path / "site.yml")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from glob import escape, glob
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError
@@ -47,7 +48,7 @@ def directories(inventories: Iterable[str], loader: Any) -> list[str]:
         config = config if isinstance(config, dict) else {}
         given = config.get("playbook_dirs")
         given = given.split(",") if isinstance(given, str) else given
-        if not (given is None or isinstance(given, list) and all(isinstance(path, str) for path in given)):
+        if not (given is None or (isinstance(given, list) and all(isinstance(path, str) for path in given))):
             continue
         beside = os.path.dirname(os.path.abspath(path))
         root = str(config.get("root") or os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT)
@@ -57,6 +58,11 @@ def directories(inventories: Iterable[str], loader: Any) -> list[str]:
 
 def _absolute(beside: str, path: str) -> str:
     return unfrackpath(path, follow=False, basedir=beside)
+
+
+def files(directories: Iterable[str]) -> list[str]:
+    """All YAML files in these directories, such as site.yml."""
+    return [path for directory in directories for path in sorted(glob(os.path.join(escape(directory), "*"))) if path.lower().endswith(_SUFFIXES)]
 
 
 def misnamed(searched: Searched) -> Rows:

@@ -15,7 +15,7 @@ from ansible import constants as C
 # Directories are read with all that is below.
 _BESIDE = (
     *("ansible.cfg", "group_vars", "host_vars", "*_plugins", "library", "module_utils", "collections", "roles"),
-    *("tasks", "handlers", "vars", "defaults", "files", "templates", "*.yml", "*.yaml"),
+    *("tasks", "handlers", "vars", "defaults", "files", "templates"),
 )
 # Paths that are looked at. Collections and roles have some thousands.
 _MOST = 20_000
