@@ -14,7 +14,7 @@ import { jsonText } from "./literal/json.ts";
 import { nspawnFlagsPython, nspawnFlagsSh } from "./nspawn-flags.ts";
 import { referencePages } from "./reference/index.ts";
 import { inventorySchema } from "./schema/inventory.ts";
-import { playbookSchema } from "./schema/playbook.ts";
+import { playbookSchema, variablesSchema } from "./schema/playbook.ts";
 import { stateSchema } from "./schema/state.ts";
 import { specFile } from "./spec-json.ts";
 import { stateTypesFile } from "./state-types.ts";
@@ -26,6 +26,7 @@ export function writeSpec(spec: Spec): readonly Output[] {
   const outputs: Output[] = [
     ["spec.json", specFile(spec)],
     ["schema/playbook.schema.json", jsonText(playbookSchema(spec))],
+    ["schema/variables.schema.json", jsonText(variablesSchema(spec))],
     ...ofKind(spec, "inventory").map((document) => inventorySchemaOutput(spec, document)),
     ...spec.states.map((state): Output => [`schema/${state.name}.schema.json`, jsonText(stateSchema(state))]),
     ...referencePages(spec).map(([name, content]): Output => [`reference/${name}`, content]),

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// JSON Schema of an image's playbook: any playbook, with a check of the collection's variables.
+// JSON Schemas of the files in which an image's variables stand: a playbook, and a file in group_vars or host_vars.
 
 import type { Option } from "../../ir/document.ts";
 import { layoutValue, type Spec, variables } from "../../ir/spec.ts";
@@ -14,11 +14,8 @@ const UNKNOWN_VALUE = "\\{\\{|\\{%|^\\s*\\$ANSIBLE_VAULT;";
 const IMPORTS = ["import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook"];
 
 export function playbookSchema(spec: Spec): Schema {
-  const documents = variables(spec, false);
-  const options = documents.flatMap((document) => document.options);
   return {
-    $schema: DRAFT,
-    $comment: generatedFrom([...new Set(documents.map(({ source }) => source))]),
+    ...head(spec),
     title: "Playbook of an image",
     description: "A playbook as Ansible allows it. The first play's variables describe the image.",
     type: "array",
@@ -26,14 +23,30 @@ export function playbookSchema(spec: Spec): Schema {
     items: {
       type: "object",
       anyOf: ["hosts", ...IMPORTS].map((keyword) => ({ required: [keyword] })),
-      properties: { vars: varsSchema(options, layoutValue(spec, "variable_prefix")) },
+      properties: { vars: { description: "Variables of the play.", ...varsSchema(spec) } },
     },
   };
 }
 
-function varsSchema(options: readonly Option[], prefix: string): Schema {
+/** A file such as `group_vars/nspawn_runner.yml` or `host_vars/trixie.yml`. */
+export function variablesSchema(spec: Spec): Schema {
   return {
-    description: "Variables of the play.",
+    ...head(spec),
+    title: "Variables of images in group_vars or host_vars",
+    description: "Variables of Ansible. Those of the collection describe the images of the group, or one image.",
+    ...varsSchema(spec),
+  };
+}
+
+function head(spec: Spec): Schema {
+  const sources = variables(spec, false).map(({ source }) => source);
+  return { $schema: DRAFT, $comment: generatedFrom([...new Set(sources)]) };
+}
+
+function varsSchema(spec: Spec): Schema {
+  const options = variables(spec, false).flatMap((document) => document.options);
+  const prefix = layoutValue(spec, "variable_prefix");
+  return {
     type: ["object", "null"],
     properties: Object.fromEntries(options.map((option) => [option.name, variableSchema(option)])),
     propertyNames: { anyOf: [{ enum: options.map(({ name }) => name) }, { not: { pattern: `^${prefix}` } }] },

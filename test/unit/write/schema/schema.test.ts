@@ -54,6 +54,32 @@ describe("an inventory file", () => {
   test.each(wrong)("refuses %s", (_, text) => expect(validate(editorParse(text))).toBe(false));
 });
 
+describe("a file of group_vars or host_vars", () => {
+  const validate = validator("variables");
+
+  const right: Rows = [
+    ["an empty file", ""],
+    [
+      "variables of Ansible and of the collection",
+      "ansible_user: root\nnspawn_runner_mirror: http://mirror.example.org\n",
+    ],
+    ["a list", "nspawn_runner_packages: [a, b]"],
+    ["a secret", "nspawn_runner_mirror: !vault $ANSIBLE_VAULT;1.1;AES256"],
+  ];
+  test.each(right)("accepts %s", (_, text) => {
+    validate(editorParse(text));
+    expect(validate.errors).toBeNull();
+  });
+
+  const wrong: Rows = [
+    ["a playbook", "- hosts: all"],
+    ["a misspelt variable", "nspawn_runner_pakages: [a]"],
+    ["a variable that the collection sets", "nspawn_runner_path: /srv"],
+    ["a text for a number", "nspawn_runner_keep_days: much"],
+  ];
+  test.each(wrong)("refuses %s", (_, text) => expect(validate(editorParse(text))).toBe(false));
+});
+
 describe("a playbook", () => {
   const validate = validator("playbook");
   const play = (vars: string) => `- hosts: all\n  vars:\n    ${vars}\n  tasks: []\n`;
