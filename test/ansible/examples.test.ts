@@ -3,13 +3,14 @@
 //
 // The examples of the artifact, unchanged, on a host without trees. Maintenance of real trees by the examples is in test/endurance.
 
-import { stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { examplesHost } from "../support/examples.ts";
 import { summary } from "../support/runner-host.ts";
 
 const images = ["bookworm", "sid", "slim", "trixie"];
-const { root, run } = examplesHost();
+const { directory, root, run } = examplesHost();
 
 describe("the examples", () => {
   test("are images that are missing at first, and nothing else", async () => {
@@ -32,5 +33,19 @@ describe("the examples", () => {
     for (const image of images) expect(summary(result, image)[0]).toBe("would be published");
     expect(result.stdout).toMatch(/^sid \| .* from suite sid$/m);
     await expect(stat(root)).rejects.toThrow();
+  });
+
+  test("make a mistake in the inventory one message, which ends the run", async () => {
+    const file = join(directory, "nspawn_runner.yml");
+    const right = await readFile(file, "utf8");
+    await writeFile(file, `${right}roots: /srv\n`);
+    const { exitCode, stdout, stderr } = await run("ansible-playbook", "site.yml");
+    await writeFile(file, right);
+    expect(exitCode).not.toBe(0);
+    expect(stdout).not.toContain("PLAY");
+    const said = (stdout + stderr).replaceAll(/\s+/g, " ");
+    expect(said.match(/unknown option/g)).toHaveLength(1);
+    // Other plugins that tried to read the file would be named, each with a mistake of its own.
+    expect(said.match(/Failed to parse|failed to parse inventory/gi)).toHaveLength(1);
   });
 });

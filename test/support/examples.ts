@@ -9,6 +9,8 @@ import { type AnsibleProgram, type AnsibleResult, ansible, collectionPath } from
 import { scratch } from "./scratch.ts";
 
 export interface ExamplesHost {
+  /** Directory of the examples. */
+  readonly directory: string;
   readonly root: string;
   /** Runs a program of Ansible without -i: the example's ansible.cfg names the inventory. */
   readonly run: (program: AnsibleProgram, ...args: string[]) => Promise<AnsibleResult>;
@@ -21,6 +23,7 @@ export function examplesHost(): ExamplesHost {
   const root = join(base, "images");
   cpSync(join(collectionPath(), "examples"), directory, { recursive: true });
   return {
+    directory,
     root,
     run: (program, ...args) => ansible(program, args, { cwd: directory, env: { NSPAWN_RUNNER_ROOT: root } }),
   };

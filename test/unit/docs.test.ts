@@ -115,7 +115,7 @@ describe("a snippet", () => {
 
   test.each(["README.md", guide])("of each file that a host needs is in %s", (page) => {
     const files = ofFiles.filter((snippet) => snippet.page === page).map(({ file }) => file);
-    expect(files).toEqual(expect.arrayContaining(["trixie.yml", "nspawn_runner.yml", "site.yml"]));
+    expect(files).toEqual(expect.arrayContaining(["trixie.yml", "nspawn_runner.yml", "site.yml", "ansible.cfg"]));
   });
 });
 
@@ -148,6 +148,11 @@ test.each(links)("the link $link in $page leads to a file and a heading", ({ pag
           .find((file) => existsSync(file));
   expect(target, "no such file").toBeDefined();
   if (anchor !== undefined) expect(anchors(target as string)).toContain(anchor);
+});
+
+test("each npm script installs the packages that it needs", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  for (const [name, command] of Object.entries(scripts)) expect(command, name).toMatch(/^node setup\.mjs && /);
 });
 
 test("README.md fits on a few screens, and links to each page of docs", () => {
