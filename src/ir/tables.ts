@@ -84,7 +84,7 @@ export interface Playbook {
 export interface IgnoredPath {
   readonly path: string;
   readonly why: string;
-  /** `path` is the name of a directory anywhere in the tree. */
+  /** `path` is the end of paths anywhere in the tree, with `*` for one name. */
   readonly anywhere: boolean;
   /** Whether only files in the directory are meant. */
   readonly files: boolean;

@@ -8,7 +8,10 @@ export interface IgnoredPath {
   readonly path: string;
   /** The writer, and the reason why the path is no content. */
   readonly why: string;
-  /** `path` is the name of directories anywhere in the tree. */
+  /**
+   * `path` is the end of paths anywhere in the tree, in which `*` stands for one name. A directory that only exists for such a path, as
+   * `.ansible` does for `.ansible/tmp`, is ignored while nothing else is in the directory.
+   */
   readonly anywhere?: true;
   /** Files in the directory are meant, but not the directories there. */
   readonly files?: true;
@@ -20,13 +23,25 @@ export const ignoredPaths: readonly IgnoredPath[] = [
   { path: "run", why: "State of running programs; every container gets an empty one." },
   // Files alone: a package or a task may make a directory for the logs of a job's program.
   { path: "var/log", files: true, why: "Logs of the tasks: each run of apt, dpkg or dnf adds a line." },
-  { path: "root/.ansible/tmp", why: "Modules and files that Ansible sends." },
-  { path: "root/.ansible_async", why: "Ansible's records of tasks in the background." },
+  { path: ".ansible/tmp", anywhere: true, why: "Modules and files that Ansible sends, in the home of each user." },
+  {
+    path: ".ansible_async",
+    anywhere: true,
+    why: "Ansible's records of tasks in the background, in the home of each user.",
+  },
   {
     path: "__pycache__",
     anywhere: true,
     why: "Compiled copies of the Python modules that a task imported.",
   },
+  {
+    path: ".git/index",
+    anywhere: true,
+    why: "Times and inodes of the files of a git checkout, made again by git in each copy of the tree.",
+  },
+  { path: ".git/logs", anywhere: true, why: "Log of git's own commands: each checkout adds a line." },
+  { path: ".git/modules/*/index", anywhere: true, why: "The same of a submodule." },
+  { path: ".git/modules/*/logs", anywhere: true, why: "The same of a submodule." },
   { path: "var/cache/ldconfig/aux-cache", why: "Cache of ldconfig about the libraries, made again by ldconfig." },
   { path: "var/cache/man", why: "Index of the manual pages, made again by each run of man-db." },
   { path: "var/cache/fontconfig", why: "Index of the fonts, made again by each run of fc-cache." },

@@ -116,6 +116,14 @@ export interface ImageVariables {
    */
   nspawn_runner_keep_days?: number;
   /**
+   * Absolute paths of files and directories in the image whose changes alone do not cause a publish, beside the paths that the collection
+   * ignores in each image. A directory means everything in it.
+   *
+   * @default []
+   * @example ["/var/lib/app/cache", "/srv/stamp"]
+   */
+  nspawn_runner_ignored_paths?: string[];
+  /**
    * Seconds after which a maintenance of the image is killed, with its containers and all that it waits for: creation, copy, playbook and
    * compare together. The image fails and keeps its tree, and the other images go on. The default is four hours.
    *

@@ -90,13 +90,14 @@ const toolProblems = (tool: BootstrapTool): readonly string[] => [
 const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
   name.startsWith(namespace) ? [] : [`${name}: the name of a playbook must begin with ${namespace}`];
 
-/** A path must name one place in a tree exactly: no glob, no `..`, and no second row for the same place. */
+/** A path must name one place in a tree exactly: no glob, no `..`, and no second row for the same place. The end of a path may have `*` inside. */
 function ignoredProblems(row: IgnoredPath, rows: readonly IgnoredPath[]): readonly string[] {
   const { path, anywhere } = row;
   const parts = path.split("/");
-  if (parts.some((part) => /^\.{0,2}$|[*?[\]]/.test(part)))
-    return [`${path} is not a plain path relative to a tree's root.`];
-  if (anywhere) return parts.length > 1 ? [`${path} is not the name of a directory.`] : [];
+  const plain = anywhere ? parts.filter((part, n) => part !== "*" || n === 0 || n === parts.length - 1) : parts;
+  if (plain.some((part) => /^\.{0,2}$|[*?[\]]/.test(part)))
+    return [`${path} is not a plain path relative to ${anywhere ? "a directory" : "a tree's root"}.`];
+  if (anywhere) return [];
   const cover = rows.find((one) => one !== row && !one.anywhere && `${path}/`.startsWith(`${one.path}/`));
   return cover ? [`${path} is already covered by ${cover.path}.`] : [];
 }

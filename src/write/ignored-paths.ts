@@ -26,9 +26,9 @@ export function ignoredFile({ ignored_paths }: Spec): string {
         "tuple[str, ...]",
         paths(({ files }) => files),
       ),
-      "\n# Names of directories anywhere in the tree.\n",
+      "\n# Ends of paths anywhere in the tree; * stands for one name.\n",
       assignment(
-        "IGNORED_NAMES",
+        "IGNORED_ANYWHERE",
         "tuple[str, ...]",
         paths(({ anywhere }) => anywhere),
       ),

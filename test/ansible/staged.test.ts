@@ -60,8 +60,13 @@ describe("a staged tree", () => {
     const host = await published(`${write("one")}; mkdir -p /var/log`);
     const before = await stat(join(host.root, "aa"));
     const kept = generations(host);
-    // The task reports a change, but writes only below ignored paths.
-    await rewrite(host, "- raw: date >/var/log/x; date >/tmp/x");
+    // The task reports a change, but writes only below ignored paths, and the same words again.
+    const again = "cp /etc/word /etc/new; mv /etc/new /etc/word; touch /etc/os-release; date >/root/.ansible_async";
+    await rewrite(
+      host,
+      `- raw: date >/var/log/x; date >/tmp/x; date >/var/app; ${again}`,
+      "nspawn_runner_ignored_paths: [/var/app]",
+    );
     const result = await host.run(["site.yml"]);
     expect(summary(result, "aa").slice(0, 2)).toEqual(["unchanged", "1"]);
     expect(recap(result, "aa")).toMatchObject({ changed: 0, failed: 0 });

@@ -67,8 +67,8 @@ const CHANGES: Rows = {
     "odd/large",
   ],
   size: ["echo >> etc/lonely; touch -d 2001-01-01 etc/lonely", "etc/lonely"],
-  "time of a file": ["touch -d 2001-01-02 etc/lonely", "etc/lonely"],
-  "a part of a second of it": ["touch -d '2001-01-01 00:00:00.000000001' etc/lonely", "etc/lonely"],
+  "time of a file": ["touch -d 2001-01-02 etc/lonely", null],
+  "a part of a second of it": ["touch -d '2001-01-01 00:00:00.000000001' etc/lonely", null],
   "mode of a file": ["chmod 600 etc/lonely", "etc/lonely"],
   setuid: ["chmod u+s etc/lonely", "etc/lonely"],
   "mode of a directory": ["chmod 700 etc/sub", "etc/sub"],
@@ -102,7 +102,15 @@ const CHANGES: Rows = {
   "a hard link less": ["cp -p etc/hard x; mv x etc/hard", ["etc/file", "etc/hard"]],
   "an odd name": ["touch $'etc/new\\nline \\377'", "etc/new\nline \udcff"],
   // A change that was undone is no difference.
-  "a file that was written again": ["echo lonely > etc/lonely; touch -d 2001-01-01 etc/lonely", null],
+  "a file that was written again": ["echo lonely > etc/lonely", null],
+  "a file that was written again with other data": ["echo LONELY > etc/lonely", "etc/lonely"],
+  "a sparse file that was written again": ["rm odd/large; head -c 5M /dev/zero > odd/large", null],
+  "files and links that were made again": [
+    "cp etc/lonely x; mv x etc/lonely; ln -sfn file etc/link; rm odd/fifo; mkfifo odd/fifo; rmdir etc/sub; mkdir etc/sub",
+    null,
+  ],
+  "capabilities that were set again": ["cp bin/true x; mv x bin/true; setcap cap_net_raw+ep bin/true", null],
+  "capabilities that were lost": ["cp bin/true x; mv x bin/true", "bin/true"],
   "a file that was replaced by its copy": ["cp -a etc/lonely x; mv x etc/lonely", null],
   "a file that came and went": ["touch etc/new; rm etc/new", null],
   "a directory that was renamed and is back": ["mv a x; mv x a", null],
@@ -111,13 +119,15 @@ const CHANGES: Rows = {
 };
 
 const plain = ignoredPaths.filter(({ anywhere, files }) => !anywhere && !files).map(({ path }) => path);
-const names = ignoredPaths.filter(({ anywhere }) => anywhere).map(({ path }) => path);
+// With a directory for "*".
+const ends = ignoredPaths.filter(({ anywhere }) => anywhere).map(({ path }) => path.replace("*", "name"));
 
 /** The same for ignored paths. The parent directories exist. */
 const IGNORED: Rows = {
   ...Object.fromEntries(plain.map((path) => [`a directory ${path}`, [`mkdir ${path}; echo > ${path}/x`, null]])),
   ...Object.fromEntries(plain.map((path) => [`a file ${path}`, [`echo > ${path}`, null]])),
-  ...Object.fromEntries(names.map((name) => [`a directory ${name}`, [`mkdir a/${name}; echo > a/${name}/x`, null]])),
+  ...Object.fromEntries(ends.map((end) => [`a directory ${end}`, [`mkdir ends/${end}; echo > ends/${end}/x`, null]])),
+  ...Object.fromEntries(ends.map((end) => [`a file ${end}`, [`echo > ends/${end}`, null]])),
   "all of it": [plain.map((path) => `mkdir ${path}; echo > ${path}/x`).join(";"), null],
   "what is beside it": ["touch tmp2 var/log.1", ["tmp2", "var/log.1"]],
   "what only ends like it": ["mkdir srv/tmp", "srv/tmp"],
@@ -150,7 +160,9 @@ describe("a change is seen, unless the path is ignored", () => {
 
   beforeAll(async () => {
     mkdirSync(host.tree);
-    const parents = plain.map((path) => `mkdir -p ${dirname(path)}`).join("\n");
+    const parents = [...plain, ...ends.map((end) => `ends/${end}`)]
+      .map((path) => `mkdir -p ${dirname(path)}`)
+      .join("\n");
     await run("None", `shell(${JSON.stringify(`${FILL}\n${parents}`)}, p.path)`);
   });
 

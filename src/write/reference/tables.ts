@@ -101,7 +101,15 @@ export function ignoredPage({ ignored_paths }: Spec): string {
   return [
     htmlHeader([ignored_paths.source]),
     "# Ignored paths\n",
-    "A maintenance that changes nothing else does not publish: the image keeps its tree. A directory means everything in it.\n",
+    "A maintenance that changes nothing else does not publish: the image keeps its tree. A directory means everything in it, but not its own",
+    "owner, mode and attributes. An image has further ignored paths with the variable `nspawn_runner_ignored_paths`.\n",
     mdTable(["Path in the tree", "Why"], rows),
+    "At all other paths, these count:\n",
+    "* the names in a directory;",
+    "* kind, owner, group, mode and extended attributes, such as capabilities and access lists;",
+    "* the content of a file, the target of a symbolic link, the number of a device;",
+    "* the number of hard links.\n",
+    "Times count at no path: a file that was written again, with the same content, is the same.",
+    "So are a link and a directory that were made again.\n",
   ].join("\n");
 }

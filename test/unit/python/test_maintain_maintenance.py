@@ -24,6 +24,7 @@ SETTINGS = {
     "nspawn_runner_chroot_suite": "sid",
     "nspawn_runner_maint_recreate": False,
     "nspawn_runner_keep_failed": False,
+    "nspawn_runner_ignored_paths": [],
     "nspawn_runner_timeout": 60,
     "nspawn_runner_keep_generations": 2,
     "nspawn_runner_keep_days": 7,
@@ -192,7 +193,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "aa").mkdir()
     (tmp_path / "aa.yml").write_text("- hosts: all\n")
     steps: dict[str, Any] = {"tasks_changed": 2, "difference": "etc/x", "before": {"a": "1"}, "after": {"a": "2"}, "published": [], "removed": []}
-    steps["devices"] = False
+    steps.update(devices=False, ignored=[])
 
     def publish(place: Place, details: dict[str, Any], tell: Any) -> dict[str, Any]:
         steps["published"].append(details)
@@ -204,7 +205,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
     monkeypatch.setattr(maintenance, "remove_devices", lambda tree, log: steps["devices"] and tree.endswith("staged"))
     monkeypatch.setattr(maintenance, "_run_playbook", lambda job, log: Outcome(steps["tasks_changed"], ["localhost"]))
-    monkeypatch.setattr(maintenance, "difference", lambda staged, path, copied: steps["difference"])
+    monkeypatch.setattr(maintenance, "difference", lambda staged, path, copied, ignored: steps["difference"] if ignored == steps["ignored"] else pytest.fail())
     monkeypatch.setattr(maintenance, "remove_tree", lambda path, wait: steps["removed"].append(path))
     monkeypatch.setattr(maintenance, "installed_packages", lambda tree: steps["after" if tree.endswith("staged") else "before"])
     monkeypatch.setattr(maintenance, "publish", publish)
@@ -231,6 +232,11 @@ def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any
     facts = _facts(tmp_path)
     assert (facts.changed, facts.published, steps["published"]) == (False, None, [])
     assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+
+
+def test_paths_that_the_image_ignores_are_not_compared(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps.update(difference=None, ignored=["var/lib/app", "srv/stamp"])
+    assert not _facts(tmp_path, nspawn_runner_ignored_paths=["/var/lib/app", "/srv/stamp"]).changed
 
 
 def test_a_tree_that_lost_device_nodes_is_published_wherever_they_were(tmp_path: Path, steps: dict[str, Any]) -> None:

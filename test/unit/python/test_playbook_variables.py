@@ -42,6 +42,8 @@ PREFIX = "nspawn_runner_"
         ("environment", {}),
         ("environment", {"A": "b c", "_x1": "", "N": 5, "F": 1.5}),
         ("capabilities", ["CAP_NET_ADMIN", "CAP_SYS_PTRACE"]),
+        ("ignored_paths", []),
+        ("ignored_paths", ["/srv", "/var/lib/my app/..x/[a]"]),
     ],
 )
 def test_a_value_that_is_accepted(name: str, value: Any) -> None:
@@ -86,6 +88,14 @@ def test_a_value_that_is_accepted(name: str, value: Any) -> None:
         pytest.param("capabilities", ["all"], "'all' is not a capability such as CAP_NET_ADMIN", id="systemd-nspawn's word for all"),
         pytest.param("capabilities", ["cap_net_admin"], "'cap_net_admin' is not a capability", id="small letters"),
         pytest.param("capabilities", ["CAP_MKNOD"], "CAP_MKNOD is never given", id="device nodes"),
+        pytest.param("ignored_paths", ["srv/x"], "'srv/x' is not an absolute path in the image", id="a relative ignored path"),
+        pytest.param("ignored_paths", ["/srv/../etc"], "'/srv/../etc' is not an absolute path", id="an ignored path with .."),
+        pytest.param("ignored_paths", ["/srv/"], "without a / at its end", id="an ignored path with a slash at its end"),
+        pytest.param("ignored_paths", ["//srv"], "'//srv' is not an absolute path", id="an ignored path with two slashes"),
+        pytest.param("ignored_paths", ["/"], "'/' is the whole tree", id="all paths ignored"),
+        pytest.param("ignored_paths", ["/home/*/x"], "'/home/*/x' is a pattern", id="an ignored pattern"),
+        pytest.param("ignored_paths", ["/srv/\0"], "control character", id="an ignored path with a null byte"),
+        pytest.param("ignored_paths", [["/srv"]], "must be a list of strings", id="a list of ignored lists"),
     ],
 )
 def test_a_value_that_is_refused(name: str, value: Any, problem: str) -> None:

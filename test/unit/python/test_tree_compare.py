@@ -23,7 +23,7 @@ NOW = compare.Moment(0, compare.clock_offset())
 def trees(tmp_path: Path) -> tuple[Path, Path]:
     """A staged tree and the published one that it is a copy of."""
     published = tmp_path / "published"
-    for directory in ("etc", "tmp", "usr/lib/__pycache__", "var/log/journal", "var/cache/apt"):
+    for directory in ("etc", "tmp", "usr/lib/__pycache__", "var/log/journal", "var/cache/apt", "home/app", "srv/app/.git/refs", "srv/app/.git/logs"):
         (published / directory).mkdir(parents=True)
     (published / "etc/file").write_text("content")
     (published / "etc/link").symlink_to("file")
@@ -32,8 +32,8 @@ def trees(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "staged", published
 
 
-def _difference(trees: tuple[Path, Path]) -> str | None:
-    return compare.difference(str(trees[0]), str(trees[1]), NOW)
+def _difference(trees: tuple[Path, Path], *ignored: str) -> str | None:
+    return compare.difference(str(trees[0]), str(trees[1]), NOW, ignored)
 
 
 def _write(path: Path, text: str) -> None:
@@ -41,6 +41,19 @@ def _write(path: Path, text: str) -> None:
     times = path.stat()
     path.write_text(text)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _again(path: Path) -> None:
+    """The same content in a new file of another time."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+    os.utime(path, ns=(0, 1))
+
+
+def _fill(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
 
 
 def _replace(path: Path, make: Callable[[Path], object]) -> None:
@@ -56,7 +69,11 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "nothing": (lambda tree: None, None),
     "a file's content": (lambda tree: _write(tree / "etc/file", "CONTENT"), "etc/file"),
     "a file's size": (lambda tree: _write(tree / "etc/file", "more content"), "etc/file"),
-    "a file's time": (lambda tree: os.utime(tree / "etc/file", ns=(0, 0)), "etc/file"),
+    "a file's time": (lambda tree: os.utime(tree / "etc/file", ns=(0, 0)), None),
+    "a file that was written again": (lambda tree: _again(tree / "etc/file"), None),
+    "a file that was written again, with another content": (lambda tree: (tree / "etc/file").write_text("CONTENT"), "etc/file"),
+    "a link that was made again": (lambda tree: _replace(tree / "etc/link", lambda path: path.symlink_to("file")), None),
+    "a directory that was made again": (lambda tree: _replace(tree / "var/log/journal", Path.mkdir), None),
     "a file's mode": (lambda tree: (tree / "etc/file").chmod(0o4755), "etc/file"),
     "a file's links": (lambda tree: os.link(tree / "etc/file", tree / "tmp/file"), "etc/file"),
     "a directory's mode": (lambda tree: (tree / "etc").chmod(0o700), "etc"),
@@ -64,7 +81,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "the mode of the tree itself": (lambda tree: tree.chmod(0o700), "."),
     "a new file": (lambda tree: (tree / "etc/new").touch(), "etc/new"),
     "a file that is gone": (lambda tree: (tree / "etc/file").unlink(), "etc/file"),
-    "a new empty directory": (lambda tree: (tree / "srv").mkdir(), "srv"),
+    "a new empty directory": (lambda tree: (tree / "opt").mkdir(), "opt"),
     "a link's target": (lambda tree: _replace(tree / "etc/link", lambda path: path.symlink_to("fil2")), "etc/link"),
     "a link in place of a file": (lambda tree: _replace(tree / "etc/file", lambda path: path.symlink_to("x")), "etc/file"),
     "a FIFO in place of a file": (lambda tree: _replace(tree / "etc/file", os.mkfifo), "etc/file"),
@@ -72,6 +89,16 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "the mode of an ignored directory": (lambda tree: (tree / "tmp").chmod(0o1777), "tmp"),
     "an ignored directory that is gone": (lambda tree: (tree / "var/cache/apt").rmdir(), None),
     "an ignored name": (lambda tree: (tree / "usr/lib/__pycache__/x.pyc").touch(), None),
+    "a module that Ansible sent to a user": (lambda tree: _fill(tree / "home/app/.ansible/tmp/x/module"), None),
+    "a task in the background of a user": (lambda tree: _fill(tree / "home/app/.ansible_async/j1.2"), None),
+    "a user's collection": (lambda tree: _fill(tree / "home/app/.ansible/collections/x"), "home/app/.ansible"),
+    "a file in place of Ansible's directory": (lambda tree: _fill(tree / "home/app/.ansible"), "home/app/.ansible"),
+    "a link in place of Ansible's directory": (lambda tree: (tree / "home/app/.ansible").symlink_to("/tmp"), "home/app/.ansible"),
+    "Ansible's directory within itself": (lambda tree: _fill(tree / "home/app/.ansible/.ansible/tmp/x"), "home/app/.ansible"),
+    "the index and the log of a checkout": (lambda tree: [_fill(tree / "srv/app/.git" / name) for name in ("index", "logs/HEAD")], None),
+    "the index and the log of a submodule": (lambda tree: _fill(tree / "srv/app/.git/modules/sub/index"), "srv/app/.git/modules"),
+    "a reference of a checkout": (lambda tree: _fill(tree / "srv/app/.git/refs/index"), "srv/app/.git/refs/index"),
+    "an index elsewhere": (lambda tree: _fill(tree / "srv/app/index"), "srv/app/index"),
     "a line of a log": (lambda tree: (tree / "var/log/syslog").write_text("line\nline"), None),
     "a new log": (lambda tree: (tree / "var/log/new").touch(), None),
     "a new directory of logs": (lambda tree: (tree / "var/log/apt").mkdir(), "var/log/apt"),
@@ -84,6 +111,40 @@ def test_difference(trees: tuple[Path, Path], change: str) -> None:
     make, path = CHANGES[change]
     make(trees[0])
     assert _difference(trees) == path
+
+
+def test_the_index_of_a_submodule_is_ignored(trees: tuple[Path, Path]) -> None:
+    for tree in trees:
+        _fill(tree / "srv/app/.git/modules/sub/HEAD")
+    _fill(trees[0] / "srv/app/.git/modules/sub/index")
+    assert _difference(trees) is None
+    _fill(trees[0] / "srv/app/.git/modules/sub/refs/index")
+    assert _difference(trees) == "srv/app/.git/modules/sub/refs"
+
+
+def test_an_image_has_ignored_paths_of_its_own(trees: tuple[Path, Path]) -> None:
+    (trees[0] / "etc/file").write_text("more")
+    _fill(trees[0] / "home/app/cache/deep/x")
+    assert _difference(trees, "etc/file") == "home/app/cache"
+    assert _difference(trees, "home/app/cache") == "etc/file"
+    assert _difference(trees, "etc/fil", "home/app/cache/deep") is not None
+    assert _difference(trees, "etc/file", "home/app/cache") is None
+    assert _difference(trees, "etc", "home/app") is None
+    # The directory itself is not ignored.
+    (trees[0] / "etc").chmod(0o700)
+    assert _difference(trees, "etc", "home/app") == "etc"
+
+
+@pytest.mark.parametrize("directories", [1, 3000])
+def test_directories_that_only_hold_ignored_entries_take_no_stack(trees: tuple[Path, Path], directories: int) -> None:
+    directory = os.open(trees[0] / "home/app", os.O_RDONLY)
+    for _number in range(directories):
+        os.mkdir(".git", dir_fd=directory)
+        below = os.open(".git", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = below
+    os.close(directory)
+    assert _difference(trees) == (None if directories == 1 else "home/app/.git")
 
 
 def _moment(directory: Path) -> compare.Moment:

@@ -361,9 +361,9 @@ const literals: Record<string, Row> = {
     given: tables('{ path: "__pycache__", anywhere: true', '{ path: "var/log/apt"'),
     want: ["tables.ts:85:3 - error: var/log/apt is already covered by var/log."],
   },
-  "an ignored name that is a path": {
-    given: tables('"__pycache__"', '"a/__pycache__"'),
-    want: ["tables.ts:85:3 - error: a/__pycache__ is not the name of a directory."],
+  "an ignored path in any directory": {
+    given: tables('"__pycache__"', '"*/__pycache__"'),
+    want: ["tables.ts:85:3 - error: */__pycache__ is not a plain path relative to a directory."],
   },
   "an exit status that is a signal's": {
     given: tables("status: 75", "status: 130"),

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.ignored import IGNORED, IGNORED_FILES, IGNORED_NAMES
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.ignored import IGNORED, IGNORED_ANYWHERE, IGNORED_FILES
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -27,10 +27,14 @@ _LONGEST = 4096
 # Earlier than any change time, and later than any byte of a file.
 _ALL, _END = -(1 << 63), (1 << 63) - 1
 _IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
-_IGNORED_NAMES = frozenset(IGNORED_NAMES)
-# Directory to the ignored names in it.
-_IGNORED_IN = {parent: frozenset(name for above, name in map(os.path.split, IGNORED) if above == parent) for parent in map(os.path.dirname, IGNORED)}
-_DEEPEST = 2 + max(path.count("/") for path in (*IGNORED, *IGNORED_FILES))
+# Names that are ignored in each directory, and names that are ignored in directories whose path ends with some components.
+_NAMES = frozenset(path for path in IGNORED_ANYWHERE if "/" not in path)
+_BELOW = [(path.split("/")[:-1], path.rpartition("/")[2]) for path in IGNORED_ANYWHERE if "/" in path]
+# Names of directories that exist for ignored entries, such as .ansible. With nothing else in them, they are ignored as well.
+_HOLDERS = frozenset(parents[0] for parents, _name in _BELOW)
+
+# The entries of a directory that are not ignored, from a descriptor and the components of the directory's path in the tree.
+_Entries = Callable[[int, Sequence[str]], Iterator["os.DirEntry[str]"]]
 
 
 class Moment(NamedTuple):
@@ -47,24 +51,25 @@ def clock_offset() -> float:
     return time.time() - time.monotonic()
 
 
-def difference(staged: str, published: str, since: Moment) -> str | None:
-    """A path at which the trees differ, of a long one the end; None if they are equal but for ignored paths. Raises RunnerError.
+def difference(staged: str, published: str, since: Moment, ignored: Sequence[str] = ()) -> str | None:
+    """A path at which the trees differ, of a long one the end; None if they are equal but for times and ignored paths. Raises RunnerError.
 
     `since`: the time at which the staged tree was a copy of the published one. Older entries are not compared.
+    `ignored`: paths that are ignored beside those of the collection, relative to the tree.
     """
     try:
-        path = _difference(staged, published, since)
+        path = _difference(staged, published, since, [*IGNORED, *ignored])
     except OSError as exc:
         raise system_error(exc, f"{staged} cannot be compared with {published}") from exc
     return path and path[-_LONGEST:]
 
 
-def _difference(staged: str, published: str, since: Moment) -> str | None:
-    for path in IGNORED:
+def _difference(staged: str, published: str, since: Moment, ignored: Sequence[str]) -> str | None:
+    for path in ignored:
         with _both(staged, published, path) as (directories, name):
             if not _same_ignored(directories, name):
                 return path
-    oldest, spend = _oldest_change(since), _spender()
+    oldest, spend, counted = _oldest_change(since), _spender(), _counted(ignored)
     # Whether each directory on the way down is compared, and not only looked through for changed entries.
     compared: list[bool] = []
     names: list[str] = []
@@ -78,13 +83,13 @@ def _difference(staged: str, published: str, since: Moment) -> str | None:
                 return "."
             # A directory that was renamed, perhaps to the name of another one, holds entries with unchanged time stamps.
             after = _ALL if compared[-2:] == [True, True] else oldest
-            for entry in _entries(directories[0], names):
+            for entry in counted(directories[0], names):
                 status = entry.stat(follow_symlinks=False)
                 if status.st_ctime_ns >= after and not _same_entry(directories, entry.name, spend):
                     return os.path.join(*names, entry.name)
                 if stat.S_ISDIR(status.st_mode) and status.st_dev == here.st_dev:
                     enter(entry.name)
-            if compared[-1] and (lone := _lone_entry(directories, names)) is not None:
+            if compared[-1] and (lone := _lone_entry(directories, names, counted)) is not None:
                 return os.path.join(*names, lone)
     except beneath.TooLarge:
         # Trees that cannot be compared in bounded memory and time count as different.
@@ -117,22 +122,58 @@ def _spender() -> Callable[[int], None]:
     return spend
 
 
-def _entries(directory: int, names: Sequence[str]) -> Iterator[os.DirEntry[str]]:
-    """The entries of a directory that are not ignored. `names`: the components of the directory's path in the tree."""
-    # A path with more components than all ignored ones need not be complete.
-    path = "/".join(names[:_DEEPEST])
-    ignored = _IGNORED_NAMES | _IGNORED_IN.get(path, frozenset())
-    any_file = not f"{path}/".startswith(_IGNORED_FILES)
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name not in ignored and (any_file or entry.is_dir(follow_symlinks=False)):
+def _counted(paths: Sequence[str]) -> _Entries:
+    """A function for the entries that count when these paths are ignored, and those of each tree."""
+    ignored_in: dict[str, set[str]] = {}
+    for path in paths:
+        above, _slash, name = path.rpartition("/")
+        ignored_in.setdefault(above, set()).add(name)
+    deepest = 2 + max(path.count("/") for path in (*paths, *IGNORED_FILES))
+
+    def counted(directory: int, names: Sequence[str]) -> Iterator[os.DirEntry[str]]:
+        # A path with more components than all ignored ones need not be complete.
+        path = "/".join(names[:deepest])
+        ignored = _NAMES | ignored_in.get(path, frozenset()) | _names_below(names)
+        any_file = not f"{path}/".startswith(_IGNORED_FILES)
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name in ignored or not (any_file or entry.is_dir(follow_symlinks=False)):
+                    continue
+                if entry.name in _HOLDERS and _only_holds(directory, names, entry):
+                    continue
                 yield entry
 
+    return counted
 
-def _lone_entry(directories: Sequence[int], names: Sequence[str]) -> str | None:
+
+def _names_below(names: Sequence[str]) -> frozenset[str]:
+    """The names that are ignored in a directory because of the last components of its path."""
+    if _HOLDERS.isdisjoint(names):
+        return frozenset()
+    return frozenset(name for parents, name in _BELOW if len(parents) <= len(names) and all(map(_matches, reversed(parents), reversed(names))))
+
+
+def _matches(component: str, name: str) -> bool:
+    return component in ("*", name)
+
+
+def _only_holds(directory: int, names: Sequence[str], entry: os.DirEntry[str]) -> bool:
+    """Whether the entry is a directory with no other entries than ignored ones."""
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    ignored = _NAMES | _names_below([*names, entry.name])
+    descriptor = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        with os.scandir(descriptor) as entries:
+            return all(below.name in ignored for below in entries)
+    finally:
+        os.close(descriptor)
+
+
+def _lone_entry(directories: Sequence[int], names: Sequence[str], counted: _Entries) -> str | None:
     """The name of an entry that only one of the two directories has."""
     for one, other in (directories, directories[::-1]):
-        for entry in _entries(one, names):
+        for entry in counted(one, names):
             status = _status(other, entry.name)
             if status is None or stat.S_ISDIR(status.st_mode) != entry.is_dir(follow_symlinks=False):
                 return entry.name
@@ -183,8 +224,8 @@ def _same_entry(directories: list[int], name: str, spend: Callable[[int], None])
 
 def _metadata(status: os.stat_result) -> tuple[int, ...]:
     common = (status.st_mode, status.st_uid, status.st_gid)
-    # Size, links and time of a directory change with its entries.
-    return common if stat.S_ISDIR(status.st_mode) else (*common, status.st_rdev, status.st_size, status.st_nlink, status.st_mtime_ns)
+    # Size and links of a directory change with its entries. Times do not count: programs such as locale-gen write the same files again.
+    return common if stat.S_ISDIR(status.st_mode) else (*common, status.st_rdev, status.st_size, status.st_nlink)
 
 
 def _attributes(directory: int, name: str) -> dict[str, bytes]:

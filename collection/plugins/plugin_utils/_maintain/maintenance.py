@@ -225,7 +225,7 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
         # A creation has done this already.
         cleaned = copied is not None and remove_devices(place.staged, log)
         tasks_changed, skipped_plays = _run_playbook(job, log)
-        changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(place, copied, log)
+        changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(job, copied, log)
     options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
@@ -269,9 +269,10 @@ def _run_playbook(job: Job, log: Log) -> inner_run.Outcome:
     return outcome
 
 
-def _differs(place: Place, copied: Moment, log: Log) -> bool:
+def _differs(job: Job, copied: Moment, log: Log) -> bool:
     """Compares the staged tree with the published one, and removes it when both are the same."""
-    path = difference(place.staged, place.path, copied)
+    place = job.place
+    path = difference(place.staged, place.path, copied, [path.removeprefix("/") for path in job.settings["nspawn_runner_ignored_paths"]])
     if path is None:
         # Nothing of this tree has to survive a crash, so the removal need not wait for the disk.
         remove_tree(place.staged, wait=False)

@@ -168,7 +168,21 @@ def _capability_problem(capabilities: list[str]) -> str | None:
     return None
 
 
+def _ignored_problem(paths: list[str]) -> str | None:
+    for path in paths:
+        if path == "/":
+            return "'/' is the whole tree: no maintenance would publish anything"
+        if not path.startswith("/") or path.startswith("//") or os.path.normpath(path) != path:
+            return f"'{path}' is not an absolute path in the image, without . and .. and without a / at its end"
+        if "*" in path or "?" in path:
+            return f"'{path}' is a pattern, and only plain paths are possible"
+        if _breaks_line(path):
+            return f"{path!r} holds a control character"
+    return None
+
+
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
+    f"{VARIABLE_PREFIX}ignored_paths": _ignored_problem,
     f"{VARIABLE_PREFIX}binds": _bind_problem,
     f"{VARIABLE_PREFIX}environment": _environment_problem,
     f"{VARIABLE_PREFIX}capabilities": _capability_problem,

@@ -14,8 +14,6 @@ IGNORED: tuple[str, ...] = (
     "tmp",
     "var/tmp",
     "run",
-    "root/.ansible/tmp",
-    "root/.ansible_async",
     "var/cache/ldconfig/aux-cache",
     "var/cache/man",
     "var/cache/fontconfig",
@@ -51,5 +49,13 @@ IGNORED: tuple[str, ...] = (
 # Directories whose files are meant, but not the directories in them.
 IGNORED_FILES: tuple[str, ...] = ("var/log",)
 
-# Names of directories anywhere in the tree.
-IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)
+# Ends of paths anywhere in the tree; * stands for one name.
+IGNORED_ANYWHERE: tuple[str, ...] = (
+    ".ansible/tmp",
+    ".ansible_async",
+    "__pycache__",
+    ".git/index",
+    ".git/logs",
+    ".git/modules/*/index",
+    ".git/modules/*/logs",
+)

@@ -15,5 +15,5 @@ IGNORED: tuple[str, ...] = ()
 # Directories whose files are meant, but not the directories in them.
 IGNORED_FILES: tuple[str, ...] = ("var/log",)
 
-# Names of directories anywhere in the tree.
-IGNORED_NAMES: tuple[str, ...] = ("__pycache__",)
+# Ends of paths anywhere in the tree; * stands for one name.
+IGNORED_ANYWHERE: tuple[str, ...] = ("__pycache__",)

@@ -15,5 +15,5 @@ IGNORED: tuple[str, ...] = ("a b/it's \"x\" $HOME `id` \\ | <\xe9>",)
 # Directories whose files are meant, but not the directories in them.
 IGNORED_FILES: tuple[str, ...] = ()
 
-# Names of directories anywhere in the tree.
-IGNORED_NAMES: tuple[str, ...] = ()
+# Ends of paths anywhere in the tree; * stands for one name.
+IGNORED_ANYWHERE: tuple[str, ...] = ()
