@@ -39,17 +39,17 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture
-def deep() -> Iterator[Callable[[Path, int], int]]:
+def deep() -> Iterator[Callable[..., int]]:
     """A function that makes a chain of directories in a directory, longer than any path that can be opened, and returns the last one's descriptor."""
     tops: list[Path] = []
     descriptors: list[int] = []
 
-    def make(directory: Path, depth: int) -> int:
-        tops.append(directory / "d")
+    def make(directory: Path, depth: int, name: str = "d") -> int:
+        tops.append(directory / name)
         descriptors.append(os.open(directory, os.O_PATH))
         for _level in range(depth):
-            os.mkdir("d", dir_fd=descriptors[-1])
-            descriptor = os.open("d", os.O_PATH, dir_fd=descriptors[-1])
+            os.mkdir(name, dir_fd=descriptors[-1])
+            descriptor = os.open(name, os.O_PATH, dir_fd=descriptors[-1])
             os.close(descriptors.pop())
             descriptors.append(descriptor)
         return descriptors[-1]
