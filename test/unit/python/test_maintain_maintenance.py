@@ -234,6 +234,16 @@ def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any
     assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
 
 
+@pytest.mark.parametrize(("tree_has_id", "check", "left"), [(False, False, ""), (True, False, "staged\n"), (False, True, "staged\n")])
+def test_a_machine_id_that_a_package_wrote_is_removed(tmp_path: Path, steps: dict[str, Any], tree_has_id: bool, check: bool, left: str) -> None:
+    staged = tmp_path / ".nspawn-runner/aa/staged/etc/machine-id"
+    for path, text in ((staged, "staged\n"), (tmp_path / "aa/etc/machine-id", "published\n" if tree_has_id else "")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    _facts(tmp_path, check=check)
+    assert staged.read_text() == left
+
+
 def test_paths_that_the_image_ignores_are_not_compared(tmp_path: Path, steps: dict[str, Any]) -> None:
     steps.update(difference=None, ignored=["var/lib/app", "srv/stamp"])
     assert not _facts(tmp_path, nspawn_runner_ignored_paths=["/var/lib/app", "/srv/stamp"]).changed

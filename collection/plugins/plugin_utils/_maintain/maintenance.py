@@ -35,6 +35,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.compare import Moment, difference
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.devices import remove_devices
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.machine_id import remove_machine_id
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
@@ -225,6 +226,8 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
         # A creation has done this already.
         cleaned = copied is not None and remove_devices(place.staged, log)
         tasks_changed, skipped_plays = _run_playbook(job, log)
+        if not job.check:
+            remove_machine_id(place.staged, place.path if existed else None, log)
         changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(job, copied, log)
     options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
