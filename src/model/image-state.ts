@@ -8,8 +8,9 @@ import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./
 /**
  * The record of an image's trees.
  *
- * The record is the file `.nspawn-runner/IMAGE/state.json` in the root directory. Maintenance and rollback replace the file as a whole, under
- * the image's lock; any program may read the file at any time. An image without this file has no history, and is maintained all the same.
+ * The record is the file `.nspawn-runner/IMAGE/state.json` in the root directory. Maintenance and rollback replace the file as a whole: the trees
+ * under the image's lock, and `last_run` also without, when another run has the lock. Any program may read the file at any time. An image without
+ * this file has no history, and is maintained all the same.
  *
  * All times are in UTC.
  *
@@ -47,6 +48,7 @@ import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./
  *     "started": "2026-11-24T23:14:31Z",
  *     "seconds": 29.4,
  *     "result": "published",
+ *     "since": "2026-11-23T23:14:02Z",
  *     "tasks_changed": 1,
  *     "msg": "1 task changed; published as 20261124T231500Z",
  *     "log": "/var/lib/nspawn-runner/.nspawn-runner/sid/last.log"
@@ -64,7 +66,7 @@ export interface ImageState {
   generations: Generation[];
   /** Set by a rollback, until the release. */
   hold?: Hold;
-  /** The last maintenance that began to work on the image. */
+  /** The last maintenance of the image, whatever its result. */
   last_run?: LastRun;
 }
 
@@ -121,6 +123,13 @@ export interface LastRun {
   seconds: Seconds;
   /** Result for the image. The image has a new tree with `published` only. */
   result: "published" | "unchanged" | "failed" | "busy" | "held";
+  /**
+   * Time of the beginning of the first of the runs in a row that had this result. `failed` and `busy` count as one result. Absent in a record
+   * of an earlier version.
+   */
+  since?: Timestamp;
+  /** How many runs in a row failed, this one included: with `failed` or `busy`. Absent when this run did not fail. */
+  failed_runs?: Count;
   /** How many of the playbook's tasks changed something. */
   tasks_changed: Count;
   /** Changes of packages since the previous tree. Absent when unknown. */
@@ -131,6 +140,6 @@ export interface LastRun {
   skipped_plays?: string[];
   /** The work that was done, or the failure. */
   msg: string;
-  /** File with the whole output of the run. */
-  log: Path;
+  /** File with the whole output of the run. Absent when the run ended before it had any, as with `held`. */
+  log?: Path;
 }

@@ -124,6 +124,13 @@ export interface ImageVariables {
    */
   nspawn_runner_ignored_paths?: string[];
   /**
+   * Number of days after which a hold is a failure. A rollback holds the image until its release, and maintenance leaves a held image alone, without
+   * a failure at any age of the hold when this variable is not set.
+   *
+   * @minimum 0
+   */
+  nspawn_runner_hold_days?: number;
+  /**
    * Seconds after which a maintenance of the image is killed, with its containers and all that it waits for: creation, copy, playbook and
    * compare together. The image fails and keeps its tree, and the other images go on. The default is four hours.
    *

@@ -395,15 +395,16 @@ describe("an image with a problem", () => {
   test("held, a failed last run, and a damaged record", async () => {
     const host = await readyHost();
     const hold = { since: "2026-11-24T08:00:00Z", generation: "20261123T231500Z" };
-    await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no" } });
+    const log = host.state("aa", "last.log");
+    await state(host, { hold, last_run: { started: "2026-11-23T23:15:00Z", result: "failed", msg: "no", log } });
     expect(await wrong(host)).toEqual([
       [
         "image aa",
         "warning",
-        `held since ${hold.since}`,
+        expect.stringMatching(`^held since ${hold.since}, for \\d+ (day|hour|minute)s?$`),
         "run ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit aa",
       ],
-      ["image aa", "warning", "the run of 2026-11-23T23:15:00Z failed", `see ${host.state("aa", "last.log")}`],
+      ["image aa", "warning", "the run of 2026-11-23T23:15:00Z failed", `see ${log}`],
     ]);
     await state(host, "{");
     expect(await wrong(host)).toEqual([

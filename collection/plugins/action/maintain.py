@@ -16,7 +16,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
 from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import writable_by_others
-from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, name_problem
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import MAINTAIN
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import (
@@ -45,16 +46,20 @@ class ActionModule(ActionBase):
         if image_of(host) is None and GROUP not in {group.name for group in host.get_groups()}:
             return {"skipped": True, "changed": False, "skip_reason": f"{host.name} is no image"}
         warnings: list[str] = []
-        started = time.monotonic()
+        started, clock = record.now(), time.monotonic()
         # Children die with this worker, so the worker must die with Ansible.
         die_with_parent()
         try:
             result = maintenance.maintain(self._job(host, arguments["create_only"], warnings))
         except RunnerError as problem:
             result = maintenance.failed(problem)
+            image = image_of(host)
+            # The name becomes the name of a directory.
+            if image and not name_problem(image.name) and not self._task.check_mode:
+                result = maintenance.record_run(Place(image.root, image.name), started, 0.0, result)
         if warnings:
             result["warnings"] = warnings
-        return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - started, 1)}
+        return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - clock, 1)}
 
     def _job(self, host: Any, create_only: bool, warnings: list[str]) -> maintenance.Job:
         image = image_to_change(host)

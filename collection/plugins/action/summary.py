@@ -79,6 +79,8 @@ def _needs_sentence(result: Any) -> bool:
 def _told(result: Mapping[str, Any]) -> list[str]:
     """The message as a sentence, and the last lines of the output where it has some."""
     sentence, *lines = [" ".join(line.split()) for line in str(result.get("msg", "no message")).split("\n")]
+    if isinstance(result.get("failed_runs"), int) and result["failed_runs"] > 1:
+        sentence = f"{sentence}; the last {result['failed_runs']} runs failed, since {result.get('since')}"
     return [visible(line)[:LINE_LENGTH] for line in (sentence, *lines[-LINES:]) if line]
 
 

@@ -83,6 +83,16 @@ seconds:
   returned: always
   type: float
   sample: 12.5
+failed_runs:
+  description: How many runs in a row failed, this one included.
+  returned: when the run failed and was recorded
+  type: int
+  sample: 3
+since:
+  description: Time, in UTC, of the beginning of the first of the runs in a row that had this result. C(failed) and C(busy) count as one result.
+  returned: when the run was recorded
+  type: str
+  sample: "2026-11-21T23:15:00Z"
 log:
   description: File with the output of the creation and of the playbook's run. The file of the run before has C(.1) at the end of its name.
   returned: when a creation or a playbook ran

@@ -64,6 +64,8 @@ def test_which_images_get_a_sentence(result: Any, expected: bool) -> None:
         pytest.param({"msg": "a\n  b\x1b\n\n"}, ["a", r"b\x1b"], id="lines of output"),
         pytest.param({"msg": "\n".join("abcdefgh")}, ["a", *"defgh"], id="the last lines alone"),
         pytest.param({"msg": "x" * 9000}, ["x" * 2000], id="a long line"),
+        pytest.param({"msg": "a\nb", "failed_runs": 1, "since": "x"}, ["a", "b"], id="one failed night"),
+        pytest.param({"msg": "a\nb", "failed_runs": 4, "since": "x"}, ["a; the last 4 runs failed, since x", "b"], id="four failed nights"),
         pytest.param({}, ["no message"], id="no message"),
         pytest.param({"msg": 5}, ["5"], id="a number"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -201,13 +202,41 @@ HOLD = {"since": "2026-11-24T08:00:00Z", "generation": "20261123T231500Z"}
 
 @pytest.mark.parametrize("result", ["failed", "busy"])
 def test_an_image_that_is_held_and_whose_last_run_failed(planned: None, root: Path, result: str) -> None:
-    _state(root, hold=HOLD, last_run={"started": "2026-11-23T23:15:00Z", "result": result, "msg": "no"})
+    _state(root, hold=HOLD, last_run={"started": "2026-11-23T23:15:00Z", "result": result, "msg": "no", "log": "/last.log"})
     rows = _rows(images.image(_subject(root)))
     assert [row[0] for row in rows] == [WARNING, WARNING]
     assert HOLD["since"] in rows[0][1]
     assert rows[0][2].endswith("nspawn.runner.release --limit aa")
     assert "2026-11-23T23:15:00Z" in rows[1][1]
     assert f"{root}/.nspawn-runner/aa/last.log" in rows[1][2]
+
+
+@pytest.mark.parametrize(
+    ("run", "found", "remedy"),
+    [
+        pytest.param(
+            {"failed_runs": 4, "since": "2026-11-20T23:15:00Z", "log": "/l"}, "the last 4 runs failed, since 2026-11-20T23:15:00Z", "see ", id="nights"
+        ),
+        pytest.param({"failed_runs": 1, "log": "/l"}, "the run of 2026-11-23T23:15:00Z failed", "see ", id="one night"),
+        pytest.param({}, "the run of 2026-11-23T23:15:00Z failed: no", "", id="a run without a log"),
+    ],
+)
+def test_failed_nights_are_counted(planned: None, root: Path, run: dict[str, Any], found: str, remedy: str) -> None:
+    _state(root, last_run={"started": "2026-11-23T23:15:00Z", "result": "failed", "msg": "no", **run})
+    ((result, shown, order),) = _rows(images.image(_subject(root)))
+    assert (result, shown) == (WARNING, found)
+    assert order.startswith(remedy)
+    assert bool(order) == bool(remedy)
+
+
+@pytest.mark.parametrize(("limit", "result"), [(None, WARNING), (12, PROBLEM), (13, WARNING)])
+def test_a_hold_has_an_age_and_can_be_too_old(planned: None, root: Path, limit: int | None, result: str) -> None:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 12.5 * 86400))
+    _state(root, hold={**HOLD, "since": since})
+    ((shown, found, remedy),) = _rows(images.image(_subject(root, {**SETTINGS, "nspawn_runner_hold_days": limit})))
+    assert (shown, found.startswith(f"held since {since}, for 12 days")) == (result, True)
+    assert remedy.endswith("nspawn.runner.release --limit aa")
+    assert ("nspawn_runner_hold_days" in found) == (result == PROBLEM)
 
 
 def test_a_record_that_is_damaged_is_an_error(planned: None, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,55 @@ def test_directories_are_listed_from_the_newest(place: Place) -> None:
     for name in ("20260101T000000Z", "20260103T000000Z", "20260102T000000Z"):
         os.makedirs(os.path.join(place.generations, name))
     assert record.directories(place) == ["20260103T000000Z", "20260102T000000Z", "20260101T000000Z"]
+
+
+RUN = {"started": "2026-11-24T00:00:00Z", "result": "failed", "msg": "no"}
+
+
+@pytest.mark.parametrize(
+    ("last", "result", "since", "failed_runs"),
+    [
+        pytest.param(None, "failed", "2026-11-24T00:00:00Z", 1, id="the first run"),
+        pytest.param({"result": "failed", "failed_runs": 3, "since": "2026-11-21T00:00:00Z"}, "failed", "2026-11-21T00:00:00Z", 4, id="a failure again"),
+        pytest.param({"result": "busy", "failed_runs": 1, "since": "2026-11-23T00:00:00Z"}, "failed", "2026-11-23T00:00:00Z", 2, id="busy, then failed"),
+        pytest.param({"result": "failed", "started": "2026-11-23T00:00:00Z"}, "failed", "2026-11-23T00:00:00Z", 2, id="a record of an earlier version"),
+        pytest.param({"result": "published", "started": "2026-11-23T00:00:00Z"}, "failed", "2026-11-24T00:00:00Z", 1, id="a failure after a success"),
+        pytest.param({"result": "failed", "failed_runs": 3}, "unchanged", "2026-11-24T00:00:00Z", None, id="a success after failures"),
+        pytest.param({"result": "unchanged", "since": "2026-11-01T00:00:00Z"}, "unchanged", "2026-11-01T00:00:00Z", None, id="the same success"),
+        pytest.param({"result": "held", "since": "2026-11-01T00:00:00Z"}, "published", "2026-11-24T00:00:00Z", None, id="a release"),
+        # A hold that is older than its limit has the result `failed`.
+        pytest.param({"result": "held", "since": "2026-11-01T00:00:00Z"}, "failed", "2026-11-24T00:00:00Z", 1, id="a hold that is too old"),
+    ],
+)
+def test_runs_in_a_row_are_counted(place: Place, last: dict[str, Any] | None, result: str, since: str, failed_runs: int | None) -> None:
+    _state(place, {**GOOD, **({"last_run": last} if last else {})})
+    entry = record.save_run(place, {**RUN, "result": result}, result == "failed")
+    assert (entry["since"], entry.get("failed_runs")) == (since, failed_runs)
+    assert record.load(place) == {**GOOD, "last_run": entry}
+
+
+def test_a_record_of_trees_leaves_the_last_run_alone(place: Place) -> None:
+    record.save(place, {**GOOD, "last_run": {"result": "published"}})
+    before = record.load(place)
+    entry = record.save_run(place, RUN, True)
+    record.save(place, {**before, "generations": []})
+    assert record.load(place) == {**GOOD, "generations": [], "last_run": entry}
+
+
+def test_a_damaged_record_is_not_replaced_by_a_run(place: Place) -> None:
+    path = _state(place, b"{")
+    with pytest.raises(RunnerError, match="is not valid JSON"):
+        record.save_run(place, RUN, True)
+    assert path.read_bytes() == b"{"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 minutes"), (60, "1 minute"), (7199, "1 hour"), (7200, "2 hours"), (86399, "23 hours"), (86400, "1 day"), (12.5 * 86400, "12 days")],
+)
+def test_age(seconds: float, text: str) -> None:
+    assert record.age(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))) == text
+
+
+def test_a_time_that_is_none_has_no_age() -> None:
+    assert [record.age(value) for value in (None, "yesterday", 5)] == ["", "", ""]

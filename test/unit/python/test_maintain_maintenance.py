@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,59 @@ def test_a_suite_is_named_where_a_tool_made_the_tree(planned: dict[str, str], su
     assert bool(text) == bool(suite)
 
 
+def _hold(days: float) -> dict[str, Any]:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+    return {"since": since, "generation": "20261123T231500Z"}
+
+
 def test_a_held_image_says_since_when_and_how_it_is_released() -> None:
-    result = maintenance._held(_job().image, {"hold": {"since": "2026-11-24T08:00:00Z", "generation": "20261123T231500Z"}})
+    hold = _hold(12.5)
+    result = maintenance._held(_job().image, {"hold": hold}, None)
     assert (result["changed"], result["result"]) == (False, "held")
-    for word in ("2026-11-24T08:00:00Z", "20261123T231500Z", "nspawn.runner.release --limit aa"):
+    for word in (hold["since"], "12 days", "20261123T231500Z", "nspawn.runner.release --limit aa"):
         assert word in result["msg"]
+
+
+@pytest.mark.parametrize(("limit", "result"), [(None, "held"), (13, "held"), (12, "failed"), (0, "failed")])
+def test_a_hold_can_become_a_failure(limit: int | None, result: str) -> None:
+    held = maintenance._held(_job().image, {"hold": _hold(12.5)}, limit)
+    assert (held["result"], held.get("failed", False)) == (result, result == "failed")
+    assert ("nspawn_runner_hold_days" in held["msg"]) == (result == "failed")
+    assert "nspawn.runner.release --limit aa" in held["msg"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_held_image_is_recorded(tmp_path: Path, check: bool) -> None:
+    place = Place(str(tmp_path), "aa")
+    (tmp_path / "aa").mkdir()
+    os.makedirs(place.state)
+    record.save(place, {"format": 1, "image": "aa", "generations": [], "hold": _hold(1)})
+    assert maintenance.maintain(_job(tmp_path, check=check))["result"] == "held"
+    run = record.load(place).get("last_run")
+    assert run is None if check else (run["result"], "log" in run, "failed_runs" in run) == ("held", False, False)
+
+
+def test_a_run_that_finds_the_image_locked_is_recorded_beside_the_trees_of_the_other_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(str(tmp_path), "aa")
+    (tmp_path / "aa").mkdir()
+    os.makedirs(place.state)
+    trees = {"format": 1, "image": "aa", "generations": [{"id": "20261123T231500Z"}]}
+    record.save(place, trees)
+    monkeypatch.setattr(maintenance.record, "now", lambda: "2026-11-24T08:00:00Z")
+
+    def busy(state: str, purpose: str) -> None:
+        raise Busy("image aa is locked", "wait")
+
+    monkeypatch.setattr(maintenance, "image_lock", busy)
+    results = [maintenance.maintain(_job(tmp_path)) for _night in range(2)]
+    assert [(result["result"], result["failed_runs"], result["since"]) for result in results] == [
+        ("busy", 1, "2026-11-24T08:00:00Z"),
+        ("busy", 2, "2026-11-24T08:00:00Z"),
+    ]
+    # The other run saves its trees.
+    record.save(place, {**trees, "generations": []})
+    content = record.load(place)
+    assert (content["generations"], content["last_run"]["result"], content["last_run"]["failed_runs"]) == ([], "busy", 2)
 
 
 @pytest.mark.parametrize(("diff", "check_keys"), [(False, {"changed", "result", "created", "msg"}), (True, {"changed", "result", "created", "msg", "diff"})])
@@ -334,7 +383,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     record.save(place, {"format": 1, "image": "aa", "generations": [], "published": {"id": "20261123T231500Z"}})
     result = {"result": "published", "msg": "done", "log": "/last.log", "tasks_changed": 2, "packages": packages, "packages_omitted": 3}
     result["skipped_plays"] = ["localhost"]
-    maintenance._record_run(place, "2026-11-24T08:00:00Z", 1.5, result)
+    maintenance.record_run(place, "2026-11-24T08:00:00Z", 1.5, result)
     content = record.load(place)
     assert content["published"] == {"id": "20261123T231500Z"}
     run = content["last_run"]
@@ -349,7 +398,7 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
     place = Place(str(tmp_path / "none"), "aa")
-    maintenance._record_run(place, "x", 1.0, {"result": "failed", "msg": "no space", "log": "/last.log"})
+    maintenance.record_run(place, "x", 1.0, {"result": "failed", "msg": "no space", "log": "/last.log"})
     assert not (tmp_path / "none").exists()
 
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
@@ -30,6 +31,8 @@ _CHANGES = 10_000
 _MESSAGE = 4096
 # Another program may write 3 for 3.0.
 _TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
+# Results of a run that failed.
+FAILURES = ("failed", "busy")
 _RESTORE = "restore it from a backup, or move it away"
 
 
@@ -95,7 +98,54 @@ def read_json(path: str) -> Any:
 
 
 def save(place: Place, content: dict[str, Any]) -> None:
-    """Replaces the image's state.json. Raises RunnerError, also for a record that could not be read again."""
+    """Replaces the image's state.json, except the last run: a run that does not have the image's lock may have written it meanwhile.
+
+    Raises RunnerError, also for a record that could not be read again.
+    """
+    with _writing(place):
+        _write(place, {**content, **_present_run(place)})
+
+
+def save_run(place: Place, run: Mapping[str, Any], failed: bool) -> dict[str, Any]:
+    """Replaces the last run in the image's state.json, and returns the entry, with `since` and `failed_runs`. Raises RunnerError.
+
+    The caller need not hold the image's lock. `failed`: whether the run failed.
+    """
+    with _writing(place):
+        content = load(place)
+        last = content.get("last_run", {})
+        failures = last.get("failed_runs", int(last.get("result") in FAILURES))
+        same = bool(failures) if failed else not failures and last.get("result") == run["result"]
+        entry = {**run, "since": last.get("since", last.get("started", run["started"])) if same else run["started"]}
+        if failed:
+            entry["failed_runs"] = failures + 1
+        _write(place, {**content, "last_run": entry})
+        return entry
+
+
+def _present_run(place: Place) -> dict[str, Any]:
+    with suppress(RunnerError):
+        present = read_json(os.path.join(place.state, layout.STATE_FILE))
+        if isinstance(present, dict) and _has_types(present.get("last_run"), LAST_RUN):
+            return {"last_run": present["last_run"]}
+    return {}
+
+
+@contextmanager
+def _writing(place: Place) -> Iterator[None]:
+    """Keeps other processes from writing a state.json of this root directory. The image's lock alone does not: see save_run."""
+    try:
+        descriptor = os.open(os.path.dirname(place.state), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+    except OSError as exc:
+        raise system_error(exc, f"{os.path.join(place.state, layout.STATE_FILE)} cannot be written") from exc
+
+
+def _write(place: Place, content: dict[str, Any]) -> None:
     path = os.path.join(place.state, layout.STATE_FILE)
     text = files.json_text(bounded(content))
     if len(text) > _LIMIT:
@@ -132,6 +182,16 @@ def seconds(timestamp: Any) -> float | None:
     with suppress(TypeError, ValueError):
         return timegm(time.strptime(timestamp, _TIME))
     return None
+
+
+def age(timestamp: Any) -> str:
+    """The time that has passed since a time of state.json, such as `12 days`; empty for any other value."""
+    then = seconds(timestamp)
+    if then is None:
+        return ""
+    minutes = max(0, int(time.time() - then)) // 60
+    count, unit = next(((minutes // size, unit) for size, unit in ((60 * 24, "day"), (60, "hour")) if minutes >= size), (minutes, "minute"))
+    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def new_id(taken: Iterable[str]) -> str:

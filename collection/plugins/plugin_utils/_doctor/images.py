@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -126,14 +127,15 @@ def _binds(image: Image, settings: Mapping[str, Any]) -> Rows:
 
 def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Rows:
     if "hold" in content:
-        yield WARNING, f"held since {content['hold']['since']}", f"run ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {place.image}"
+        yield _hold(place, content["hold"], settings)
     last = content.get("last_run")
     if not isinstance(last, Mapping):
         return
     log = os.path.join(place.state, layout.LOG_FILE)
-    if last.get("result") in ("failed", "busy"):
-        yield WARNING, f"the run of {last['started']} failed" if "started" in last else "the last run failed", f"see {log}"
-    if settings is None:
+    if last.get("result") in record.FAILURES:
+        yield _failure(last, log)
+    # Without a log, the run ended before the removal.
+    if settings is None or (last.get("result") in (*record.FAILURES, "held") and "log" not in last):
         return
     existing = [entry for entry in content["generations"] if entry["id"] in record.directories(place)]
     # Only generations that were due for removal at the time of the last run.
@@ -142,3 +144,19 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
     old = [entry["id"] for entry in existing[kept:] if (record.seconds(entry.get("retired")) or 0) < due]
     if old:
         yield WARNING, f"{', '.join(old)} could not be removed", f"end the processes, and unmount the mounts, that are named in {log}"
+
+
+def _hold(place: Place, hold: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Row:
+    days = (settings or {}).get("nspawn_runner_hold_days")
+    since, age = record.seconds(hold["since"]), record.age(hold["since"])
+    found = f"held since {hold['since']}{f', for {age}' if age else ''}"
+    late = days is not None and since is not None and time.time() - since >= days * _DAY
+    remedy = f"run ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {place.image}"
+    return (PROBLEM, f"{found}, longer than nspawn_runner_hold_days ({days})", remedy) if late else (WARNING, found, remedy)
+
+
+def _failure(last: Mapping[str, Any], log: str) -> Row:
+    count = last.get("failed_runs", 1)
+    found = f"the last {count} runs failed, since {last.get('since')}" if count > 1 else f"the run of {last.get('started')} failed"
+    # A run without a log has its reason in the record alone.
+    return (WARNING, found, f"see {log}") if "log" in last else (WARNING, f"{found}: {last.get('msg')}", "")

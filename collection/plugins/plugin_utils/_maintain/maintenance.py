@@ -47,6 +47,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.deadline i
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import SOURCES, creation_options
 
+_DAY = 86400
 Result = dict[str, Any]
 Creation = dict[str, Any]
 
@@ -97,10 +98,12 @@ class _Facts(NamedTuple):
 
 def maintain(job: Job) -> Result:
     """Maintains the image. After a failure `result` and `msg` name the reason."""
+    started, clock = record.now(), time.monotonic()
     try:
         return _maintain(job)
     except (RunnerError, OSError) as problem:
-        return failed(problem, job.place)
+        result = failed(problem, job.place)
+        return result if job.check else record_run(job.place, started, round(time.monotonic() - clock, 1), result)
 
 
 def failed(problem: RunnerError | OSError, place: Place | None = None) -> Result:
@@ -129,13 +132,14 @@ def _maintain(job: Job) -> Result:
                 return unchanged
             creation = None
         content = record.load(place)
+        started, clock = record.now(), time.monotonic()
         if "hold" in content:
-            return _held(image, content)
+            result = _held(image, content, job.settings.get("nspawn_runner_hold_days"))
+            return result if job.check else record_run(place, started, 0.0, result)
         with log_of(image.name, place.state) as log:
-            started, clock = record.now(), time.monotonic()
             result = _logged(job, creation, content, log)
             if not job.check:
-                _record_run(place, started, round(time.monotonic() - clock, 1), result)
+                result = record_run(place, started, round(time.monotonic() - clock, 1), result)
                 prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
             return result
 
@@ -168,10 +172,16 @@ def _suite(creation: Creation, plan: Mapping[str, Any]) -> str:
     return "" if plan["bootstrap"] in ("command", "tarball") else f" from suite {creation['suite']}"
 
 
-def _held(image: Image, content: Mapping[str, Any]) -> Result:
+def _held(image: Image, content: Mapping[str, Any], days: int | None) -> Result:
+    """The result for an image on hold. `days`: after as many, the hold is a failure."""
     hold = content["hold"]
+    age = record.age(hold["since"])
     release = f"ansible-playbook -i nspawn_runner.yml nspawn.runner.release --limit {image.name}"
-    msg = f"rolled back to {hold['generation']} on {hold['since']}, and held there until its release: {release}"
+    msg = f"rolled back to {hold['generation']} on {hold['since']}, and held there{f' for {age}' if age else ''} until its release: {release}"
+    since = record.seconds(hold["since"])
+    if days is not None and since is not None and time.time() - since >= days * _DAY:
+        msg = f"the hold is older than {days} day{'s' * (days != 1)}, the value of nspawn_runner_hold_days: {msg}"
+        return {"failed": True, "changed": False, "result": "failed", "msg": msg}
     return {"changed": False, "result": "held", "msg": msg}
 
 
@@ -324,12 +334,19 @@ def _describe(facts: _Facts) -> Result:
     return {**result, "msg": "; ".join(parts)}
 
 
-def _record_run(place: Place, started: str, seconds: float, result: Mapping[str, Any]) -> None:
+def record_run(place: Place, started: str, seconds: float, result: Result) -> Result:
+    """Records the run in state.json, if the root directory exists, and returns the result with the number of failed runs in a row."""
     run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
     run.update({name: result[name] for name in ("packages", "packages_omitted", "skipped_plays") if result.get(name) is not None})
-    # On a full or read-only disk the run itself has failed for that reason already.
+    run["msg"] = result["msg"]
+    run.update({name: result[name] for name in ("log",) if name in result})
+    # On a full or read-only disk the run itself has failed for that reason already, and so has a run by another user than root.
     with suppress(RunnerError, OSError):
-        record.save(place, {**record.load(place), "last_run": {**run, "msg": result["msg"], "log": result["log"]}})
+        if os.path.isdir(place.root):
+            make_state(place.root, place.image)
+            entry = record.save_run(place, run, bool(result.get("failed")))
+            return {**result, **{name: entry[name] for name in ("failed_runs",) if name in entry}, "since": entry["since"]}
+    return result
 
 
 def _checksum(path: str) -> str:

@@ -30,6 +30,8 @@ LAST_RUN: dict[str, str] = {
     "started": "str",
     "seconds": "float",
     "result": "str",
+    "since": "str",
+    "failed_runs": "int",
     "tasks_changed": "int",
     "packages": "list",
     "packages_omitted": "int",

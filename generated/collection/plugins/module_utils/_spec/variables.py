@@ -28,6 +28,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_keep_generations": {"type": "int", "default": 2},
     "nspawn_runner_keep_days": {"type": "int", "default": 7},
     "nspawn_runner_ignored_paths": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_hold_days": {"type": "int"},
     "nspawn_runner_timeout": {"type": "int", "default": 14400},
     "nspawn_runner_keep_failed": {"type": "bool", "default": False},
     "nspawn_runner_binds": {"type": "list", "elements": "str", "default": []},
@@ -42,6 +43,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
 MINIMUM: dict[str, int] = {
     "nspawn_runner_keep_generations": 0,
     "nspawn_runner_keep_days": 0,
+    "nspawn_runner_hold_days": 0,
     "nspawn_runner_timeout": 1,
 }
 
