@@ -45,6 +45,10 @@ export const layout = {
   staged_directory: "staged",
   /** In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set. */
   failed_directory: "failed",
+  /** In an image's state directory: the tree of a creation before its playbook ran, for the next run of an image that has no tree yet. */
+  seed_directory: "seed",
+  /** In an image's state directory: the time and the origin of the seed, as JSON. */
+  seed_file: "seed.json",
   /** In an image's state directory: earlier trees, each in a directory named by the id. */
   generations_directory: "generations",
   /** In an image's state directory: the record of the image's trees, as JSON. */

@@ -3,10 +3,11 @@
 //
 // Maintenance of missing images. A create command makes each tree: a copy of a Busybox.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { chroot } from "../support/create-host.ts";
 import { processes, until } from "../support/process.ts";
 import { killed, playbook, recap, runnerHost, sentence, summary } from "../support/runner-host.ts";
 import { mountsBeneath } from "../support/scratch.ts";
@@ -36,6 +37,58 @@ describe("a missing image", () => {
     const second = await host.run(["site.yml"]);
     expect(summary(second, "aa").slice(0, 2)).toEqual(["unchanged", "0"]);
     expect(recap(second, "aa")).toMatchObject({ changed: 0 });
+  });
+
+  test("whose first run fails keeps the seed, which the next run takes: not for other options, and not beyond the first publish", async () => {
+    const counted = (option: string) =>
+      `nspawn_runner_create_command: [sh, -c, 'echo made >>${option} && cp --archive "$0" "$1"', '${seed}', '{{ nspawn_runner_tree }}']`;
+    const host = await hostWithSeed({});
+    const count = join(host.directory, "count");
+    const write = (image: string, task: string, more = "") =>
+      writeFile(join(host.directory, "aa.yml"), playbook(image, task, counted(count) + more));
+    const made = () => (existsSync(count) ? readFileSync(count, "utf8").split("\n").length - 1 : 0);
+
+    await write("bb", "- raw: touch /made");
+    const unmatched = await host.run(["site.yml"]);
+    expect(sentence(unmatched, "aa")).toMatch(
+      /no play of \S+aa.yml matches aa \(hosts of its plays: bb\): write hosts: aa/,
+    );
+    await write("aa", "- rwa: touch /made");
+    const unloaded = await host.run(["site.yml"]);
+    expect(sentence(unloaded, "aa")).toMatch(/aa.yml cannot run, so no tree was made for it: .*rwa/);
+    expect(made()).toBe(0);
+
+    await write("aa", "- raw: touch /first\n- raw: 'exit 1'");
+    const failed = await host.run(["site.yml"]);
+    expect(failed.exitCode).toBe(2);
+    expect(made()).toBe(1);
+    expect(existsSync(host.state("aa", "seed/bin"))).toBe(true);
+    expect(existsSync(host.state("aa", "seed/first"))).toBe(false);
+
+    // Another option of the creation: a new tree, and a new seed.
+    await write("aa", "- raw: 'exit 1'", ", nspawn_runner_packages: [git]");
+    const other = await host.run(["site.yml"]);
+    expect(other.stdout).toMatch(/aa \| the seed of image aa is not used: nspawn_runner_packages changed since \d/);
+    expect(made()).toBe(2);
+    expect((await host.run(["site.yml", "-e", "nspawn_runner_maint_recreate=true"])).exitCode).toBe(2);
+    expect(made()).toBe(3);
+
+    await write("aa", "- raw: touch /made", ", nspawn_runner_packages: [git]");
+    const mended = await host.run(["site.yml"]);
+    expect(summary(mended, "aa").slice(0, 2)).toEqual(["published", "1"]);
+    expect(mended.stdout).toMatch(/aa \| the seed of \d{4}-\S+Z is used again, made by sh \(-e nspawn_runner_maint/);
+    expect(made()).toBe(3);
+    expect([existsSync(join(host.root, "aa/made")), existsSync(join(host.root, "aa/first"))]).toEqual([true, false]);
+    expect([existsSync(host.state("aa", "seed")), existsSync(host.state("aa", "seed.json"))]).toEqual([false, false]);
+  });
+
+  test("with a seed leaves nothing behind when it is removed", async () => {
+    const host = await hostWithSeed({ "aa.yml": playbook("aa", "- raw: 'exit 1'", copy) });
+    expect((await host.run(["site.yml"])).exitCode).toBe(2);
+    expect(existsSync(host.state("aa", "seed.json"))).toBe(true);
+    const removed = await chroot({ name: "aa", root: host.root, state: "absent" });
+    expect(removed.changed).toBe(true);
+    expect(existsSync(host.state("aa", ""))).toBe(false);
   });
 
   test("whose creation fails leaves the other images alone, and no tree behind", async () => {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import nullcontext
 from itertools import count
@@ -48,6 +49,45 @@ def test_a_tree_that_is_made_again_differs_in_its_state() -> None:
     diff = chroot.describe(PATH, SUITE, True, True)["diff"]
     assert diff["before"] == {"state": "present"}
     assert diff["after"]["state"] != "present"
+
+
+def _origin(params: dict[str, Any], planned: dict[str, Any] = SUITE, version: str = "1.0.0") -> dict[str, Any]:
+    return json.loads(json.dumps(chroot.origin({"name": "aa", "recreate": False, "suite": "sid", **params}, planned, version)))
+
+
+@pytest.mark.parametrize(
+    ("params", "planned", "differs"),
+    [
+        pytest.param({}, SUITE, [], id="nothing"),
+        pytest.param({"recreate": True, "name": "bb", "mirror": None}, SUITE, [], id="options that leave the content as it is"),
+        pytest.param({"suite": "trixie"}, SUITE, ["nspawn_runner_chroot_suite"], id="the suite"),
+        pytest.param({"packages": ["git"]}, SUITE, ["nspawn_runner_packages"], id="packages"),
+        pytest.param({"mirror": "http://me:key@mirror.example.org"}, SUITE, ["nspawn_runner_mirror", "the login of the mirror"], id="a mirror with a login"),
+        pytest.param({}, {**SUITE, "bootstrap": "debootstrap"}, ["the method"], id="another tool"),
+    ],
+)
+def test_the_origin_of_a_tree(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], planned: dict[str, Any], differs: list[str]) -> None:
+    monkeypatch.setattr(chroot, "find_program", lambda name: None)
+    one, other = _origin({}), _origin(params, planned)
+    assert sorted(name for name in {*one, *other} if one.get(name) != other.get(name)) == differs
+    assert "key" not in json.dumps(other)
+
+
+def test_a_file_that_changes_is_another_origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool, script, keyring = (tmp_path / name for name in ("tool", "script", "keyring"))
+    for path in (tool, script, keyring):
+        path.write_text("1")
+    monkeypatch.setattr(chroot, "find_program", lambda name: str(tool) if name in ("mmdebstrap", "sh") else None)
+    command = {"bootstrap": "command", "command": ["sh", str(script), "{tree}", "-x"]}
+    seen = [_origin({"keyring": str(keyring)}), _origin({}, command)]
+    assert [sorted(set(origin) & {str(tool), str(script), str(keyring)}) for origin in seen] == [
+        sorted([str(tool), str(keyring)]),
+        sorted([str(tool), str(script)]),
+    ]
+    for path in (tool, script, keyring):
+        os.utime(path, (5, 5))
+    assert [_origin({"keyring": str(keyring)}) != seen[0], _origin({}, command) != seen[1]] == [True, True]
+    assert _origin({}, version="1.0.1") != _origin({})
 
 
 def test_without_systemd_nspawn_there_is_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,10 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         pytest.param((*KEPT, "inner-result.json", "inner-result.json.new"), ["inner-result.json", "inner-result.json.new"], id="a killed run of a playbook"),
         pytest.param((*KEPT, "state.json.part"), ["state.json.part"], id="a killed writer"),
         pytest.param((*KEPT, "trash-0a1b2c3d", "trash-x"), ["trash-0a1b2c3d", "trash-x"], id="a killed removal"),
+        pytest.param((*KEPT, "seed", "seed.json"), [], id="a seed, while the image has no tree"),
+        pytest.param((*KEPT, "seed"), ["seed"], id="a seed without its origin"),
+        pytest.param((*KEPT, "seed.json"), ["seed.json"], id="an origin without its seed"),
+        pytest.param((*KEPT, "seed", "seed.json", "publishing.json"), [], id="a seed, before a swap is completed"),
         pytest.param((*KEPT, "staged", "trash-x", "publishing.json"), [], id="a killed swap is completed first"),
     ],
 )
@@ -40,6 +44,16 @@ def test_leftovers_of_killed_runs(tmp_path: Path, removed: list[str], names: tup
     assert leftovers.has_leftovers(str(tmp_path)) == bool(swept)
     leftovers.remove_leftovers(str(tmp_path))
     assert sorted(removed) == swept
+
+
+def test_a_seed_is_of_no_use_once_the_image_has_a_tree(tmp_path: Path, removed: list[str]) -> None:
+    state = tmp_path / ".nspawn-runner/aa"
+    for name in ("seed", "seed.json", "state.json"):
+        (state / name).mkdir(parents=True)
+    assert not leftovers.has_leftovers(str(state))
+    (tmp_path / "aa").mkdir()
+    leftovers.remove_leftovers(str(state))
+    assert sorted(removed) == ["seed", "seed.json"]
 
 
 @pytest.mark.parametrize("name", ["none", "file", "file/below"])

@@ -155,7 +155,7 @@ def test_a_tree_is_measured_only_when_that_matters(monkeypatch: pytest.MonkeyPat
 
     _file_system(monkeypatch, **numbers)
     monkeypatch.setattr(stage, "used", used)
-    stage._check_space(place)
+    stage._check_space(place.path, place.state)
     assert units == (["--block-size=1", "--inodes"] if measured else [])
 
 
@@ -172,7 +172,7 @@ def test_a_tree_that_does_not_fit_is_refused(
     _file_system(monkeypatch, **numbers)
     monkeypatch.setattr(stage, "used", lambda tree, unit: inodes if unit == "--inodes" else size)
     with pytest.raises(RunnerError) as error:
-        stage._check_space(place)
+        stage._check_space(place.path, place.state)
     assert place.path in error.value.found
     assert all(word in str(error.value) for word in words)
 
@@ -192,7 +192,7 @@ def test_a_snapshot_is_made_of_a_lone_subvolume(
     replace_os(monkeypatch, stage, lstat=lambda path: SimpleNamespace(st_ino=inode))
     monkeypatch.setattr(stage, "has_subvolumes", lambda path: subvolumes)
     monkeypatch.setattr(stage, "run", lambda *arguments, **options: (0, nested))
-    assert stage._is_lone_subvolume(place) is expected
+    assert stage._is_lone_subvolume(place.path, place.state) is expected
 
 
 def _copy(monkeypatch: pytest.MonkeyPatch, status: int, shares: bool, output: list[str]) -> list[list[str]]:
@@ -202,9 +202,9 @@ def _copy(monkeypatch: pytest.MonkeyPatch, status: int, shares: bool, output: li
         commands.append(argv)
         return status, output
 
-    monkeypatch.setattr(stage, "_is_lone_subvolume", lambda place: False)
+    monkeypatch.setattr(stage, "_is_lone_subvolume", lambda tree, state: False)
     monkeypatch.setattr(stage, "shares_extents", lambda state: shares)
-    monkeypatch.setattr(stage, "_check_space", lambda place: None)
+    monkeypatch.setattr(stage, "_check_space", lambda tree, state: None)
     monkeypatch.setattr(stage, "make_directory", lambda path: None)
     monkeypatch.setattr(stage, "guarded", lambda argv: argv)
     monkeypatch.setattr(stage, "run", run)
@@ -214,13 +214,13 @@ def _copy(monkeypatch: pytest.MonkeyPatch, status: int, shares: bool, output: li
 @pytest.mark.parametrize(("shares", "way", "option"), [(True, "reflink", "auto"), (False, "copy", "never")])
 def test_a_tree_is_copied_by_relative_paths(monkeypatch: pytest.MonkeyPatch, place: Place, shares: bool, way: str, option: str) -> None:
     commands = _copy(monkeypatch, 0, shares, [])
-    assert stage._copy(place) == way
+    assert stage._copy(place.path, place.staged) == way
     assert commands[0][-5:] == [place.path, place.state, option, "../../aa", "staged"]
 
 
 def test_a_copy_that_fails_is_an_error_with_the_output(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
     _copy(monkeypatch, 1, True, ["cp: cannot open 'x'"])
     with pytest.raises(RunnerError) as error:
-        stage._copy(place)
+        stage._copy(place.path, place.staged)
     assert place.path in error.value.found
     assert "cp: cannot open 'x'" in str(error.value)

@@ -201,6 +201,59 @@ def test_ending(status: int, ending: str) -> None:
     assert inner_run._ending(status).endswith(ending)
 
 
+def _list(monkeypatch: pytest.MonkeyPatch, status: int, output: list[str], told: list[str] | None = None) -> list[str]:
+    """Checks a playbook of which ansible-playbook lists this, and returns the command."""
+    commands: list[list[str]] = []
+
+    def run(argv: list[str], environment: dict[str, str], log: Any) -> int:
+        commands.append(argv)
+        for line in output:
+            log(line.encode())
+        return status
+
+    monkeypatch.setattr(inner_run, "run", run)
+    inner_run.check_plays(IMAGE, {}, {}, (told if told is not None else []).append)
+    return commands[0]
+
+
+def _play(number: int, pattern: str, *hosts: str) -> list[str]:
+    listed = [f"      {host}" for host in hosts]
+    return [f"  play #{number} (x): name\tTAGS: []", f"    pattern: {pattern}", f"    hosts ({len(hosts)}):", *listed]
+
+
+@pytest.mark.parametrize(
+    ("status", "output"),
+    [
+        pytest.param(0, ["", "playbook: aa.yml", *_play(1, "['localhost']"), *_play(2, "['all']", "aa")], id="one of its plays matches"),
+        pytest.param(4, ["ERROR! 'x' is undefined"], id="a value that only an earlier play sets"),
+        pytest.param(4, ["[ERROR]: Error processing keyword 'hosts': object of type 'HostVarsVars' has no attribute 'x'"], id="the same, since 2.19"),
+        pytest.param(1, ["Killed"], id="no error of Ansible"),
+    ],
+)
+def test_a_playbook_that_may_run_in_a_new_tree(program: None, monkeypatch: pytest.MonkeyPatch, status: int, output: list[str]) -> None:
+    told: list[str] = []
+    argv = _list(monkeypatch, status, output, told)
+    assert argv == ["ansible-playbook", "--limit", "aa", "--list-hosts", IMAGE.playbook]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "words"),
+    [
+        pytest.param(0, [*_play(1, "['db', 'web']"), *_play(2, "['x*']")], ["matches aa", "(hosts of its plays: db, web; x*)", "hosts: aa"], id="no play"),
+        pytest.param(0, ["", "playbook: aa.yml"], ["(hosts of its plays: none)"], id="no play at all"),
+        pytest.param(4, ["[WARNING]: x", "ERROR! the role 'x' was not found"], ["aa.yml cannot run", ": the role 'x' was not found"], id="a missing role"),
+        pytest.param(4, ["[ERROR]: no module '\x1b[2J'"], [r"no module '\x1b[2J'"], id="no control character"),
+    ],
+)
+def test_a_playbook_that_cannot_run_is_refused(program: None, monkeypatch: pytest.MonkeyPatch, status: int, output: list[str], words: list[str]) -> None:
+    told: list[str] = []
+    with pytest.raises(RunnerError) as error:
+        _list(monkeypatch, status, output, told)
+    assert [word for word in words if word not in str(error.value)] == []
+    assert bool(told) == bool(status)
+
+
 FINE = {"plays": ["all"], "ended": 1, "unmatched": [], "failure": None, "stats": {"aa": {"changed": 3}}}
 
 

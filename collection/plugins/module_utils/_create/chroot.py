@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from contextlib import ExitStack, suppress
@@ -20,7 +21,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers imp
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root, make_state, name_problem
 from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import recover
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import LOCK_FILE, image_lock
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import BOOTSTRAP_TOOLS
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT, STATE_FILE
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 
 
@@ -55,7 +58,7 @@ def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
 def describe(path: str, planned: dict[str, Any], exists: bool, check: bool) -> dict[str, Any]:
     """`msg` and `diff` of a creation, or of a planned one (`check`). `exists`: the tree existed before."""
     before, after = {"state": "present" if exists else "absent"}, {"state": "present, made again" if exists else "present", **planned}
-    msg = f"{path} {'would be' if check else 'was'} made{' again' if exists else ''} {_by(planned)}"
+    msg = f"{path} {'would be' if check else 'was'} made{' again' if exists else ''} {by(planned)}"
     return {"msg": msg, "diff": _diff(path, before, after)}
 
 
@@ -69,7 +72,28 @@ def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
     return planned
 
 
-def _by(planned: dict[str, Any]) -> str:
+def origin(params: dict[str, Any], planned: dict[str, Any], version: str) -> dict[str, Any]:
+    """What a tree is made from, as JSON values by names for people: while all are the same, two creations need not be told apart.
+
+    `params`: the options of nspawn.runner.chroot. `planned`: the result of `checked_plan`. `version`: of the collection. A login stays secret.
+    """
+    shown = bootstrap.without_login(params)
+    made_from: dict[str, Any] = {variable: shown[option] for option, variable in CREATION.items() if shown.get(option) is not None}
+    mirror = bootstrap.mirror_of(params)
+    if mirror.password:
+        made_from["the login of the mirror"] = hashlib.sha256(f"{mirror.user}:{mirror.password}".encode()).hexdigest()
+    program = next((tool["program"] for tool in BOOTSTRAP_TOOLS if tool["name"] == planned["bootstrap"]), None)
+    words = [program or "", *planned.get("command", ()), planned.get("tarball") or "", params.get("keyring") or ""]
+    for path in [find_program(word) or word for word in words if word]:
+        with suppress(OSError, ValueError):
+            status = os.stat(path if os.path.isabs(path) else "")
+            # Another version of a program, script or archive has another time.
+            made_from[path] = [status.st_size, status.st_mtime_ns]
+    return {**made_from, "the method": planned["bootstrap"], "the version of nspawn.runner": version}
+
+
+def by(planned: dict[str, Any]) -> str:
+    """The method of a planned creation, for a sentence."""
     if planned["bootstrap"] == "tarball":
         return f"from {planned['tarball']}"
     return f"by {planned['command'][0]}" if planned["bootstrap"] == "command" else f"by {planned['bootstrap']}"

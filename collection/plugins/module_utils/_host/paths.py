@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 # The collection's root directory.
@@ -15,3 +16,12 @@ COLLECTIONS = os.path.dirname(os.path.dirname(os.path.dirname(COLLECTION)))
 FILES = os.path.join(COLLECTION, "playbooks/files")
 # The ansible_chroot_exe of each image.
 WRAPPER = os.path.join(FILES, "nspawn-chroot")
+
+
+def version() -> str:
+    """The version of this collection, from the file that ansible-galaxy installs with it; empty for a checkout. Raises OSError."""
+    try:
+        with open(os.path.join(COLLECTION, "MANIFEST.json"), encoding="utf-8") as file:
+            return str(json.load(file)["collection_info"]["version"])
+    except FileNotFoundError:
+        return ""

@@ -19,6 +19,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import 
 _TRASH = "trash-"
 _CONFIG = "config"
 _INNER_RESULT = "inner-result.json"
+_SEED = (layout.SEED_DIRECTORY, layout.SEED_FILE)
 
 
 def trash_path(state: str) -> str:
@@ -76,8 +77,14 @@ def _leftovers(state: str) -> list[str]:
         names = os.listdir(state)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [] if JOURNAL in names else [name for name in names if _is_leftover(name)]
+    return [] if JOURNAL in names else [name for name in names if _is_leftover(name) or (name in _SEED and _is_used_up(state, names))]
 
 
 def _is_leftover(name: str) -> bool:
     return name in (layout.STAGED_DIRECTORY, _CONFIG) or name.startswith((_TRASH, _INNER_RESULT)) or name.endswith(PART)
+
+
+def _is_used_up(state: str, names: list[str]) -> bool:
+    """Whether the seed has no use any more: the image has a tree, or a killed run left a part of the seed."""
+    root, image = os.path.dirname(os.path.dirname(state)), os.path.basename(state)
+    return os.path.lexists(os.path.join(root, image)) or not all(name in names for name in _SEED)

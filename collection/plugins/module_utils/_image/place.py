@@ -47,6 +47,11 @@ class Place(NamedTuple):
         return os.path.join(self.state, layout.FAILED_DIRECTORY)
 
     @property
+    def seed(self) -> str:
+        """The tree of a creation before its playbook ran, until the first publish."""
+        return os.path.join(self.state, layout.SEED_DIRECTORY)
+
+    @property
     def generations(self) -> str:
         """The directory of earlier trees."""
         return os.path.join(self.state, layout.GENERATIONS_DIRECTORY)

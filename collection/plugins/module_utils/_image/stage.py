@@ -38,19 +38,26 @@ def stage_tree(place: Place, log: Log) -> tuple[str, Moment]:
     try:
         _check(place)
         with in_use.only_read(place.path):
-            try:
-                method = _copy(place)
-            except BaseException:
-                if os.path.lexists(place.staged):
-                    remove_tree(place.staged, wait=False)
-                raise
+            method = copy_tree(place.path, place.staged)
         log(f"{place.path} was copied by {method}")
         return method, moment(place.state)
-    except _Full as exc:
-        found = f"{place.path} cannot be copied: the file system of {place.state} is full, {_free(place.state)} MiB are free without the copy"
-        raise RunnerError(found, "free more space there") from exc
     except OSError as exc:
         raise system_error(exc, f"{place.path} cannot be copied", place.state) from exc
+
+
+def copy_tree(source: str, target: str) -> str:
+    """Copies a tree to a new path in the same file system, and returns the method. Raises OSError or RunnerError, and leaves no copy then."""
+    state = os.path.dirname(target)
+    try:
+        try:
+            return _copy(source, target)
+        except BaseException:
+            if os.path.lexists(target):
+                remove_tree(target, wait=False)
+            raise
+    except _Full as exc:
+        found = f"{source} cannot be copied: the file system of {state} is full, {_free(state)} MiB are free without the copy"
+        raise RunnerError(found, "free more space there") from exc
 
 
 def moment(state: str) -> Moment:
@@ -87,29 +94,30 @@ def _check(place: Place) -> None:
         raise RunnerError(f"{place.staged} exists, left by another run", "remove it")
 
 
-def _copy(place: Place) -> str:
-    if _is_lone_subvolume(place):
-        status, tail = run(["btrfs", "subvolume", "snapshot", place.path, place.staged])
+def _copy(source: str, target: str) -> str:
+    state = os.path.dirname(target)
+    if _is_lone_subvolume(source, state):
+        status, tail = run(["btrfs", "subvolume", "snapshot", source, target])
         if status != 0:
-            raise RunnerError(f"btrfs cannot make a snapshot of {place.path}", output=tail)
+            raise RunnerError(f"btrfs cannot make a snapshot of {source}", output=tail)
         return "snapshot"
-    method = "reflink" if shares_extents(place.state) else "copy"
+    method = "reflink" if shares_extents(state) else "copy"
     if method == "copy":
-        _check_space(place)
-    make_directory(place.staged)
+        _check_space(source, state)
+    make_directory(target)
     reflink = "auto" if method == "reflink" else "never"
-    names = [os.path.relpath(place.path, place.state), os.path.basename(place.staged)]
-    status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", place.path, place.state, reflink, *names]), log=_stop_when_full)
+    names = [os.path.relpath(source, state), os.path.basename(target)]
+    status, tail = run(guarded(["/bin/sh", "-c", _COPY, "sh", source, state, reflink, *names]), log=_stop_when_full)
     if status != 0:
-        raise RunnerError(f"{place.path} cannot be copied", output=tail)
+        raise RunnerError(f"{source} cannot be copied", output=tail)
     return method
 
 
-def _is_lone_subvolume(place: Place) -> bool:
+def _is_lone_subvolume(tree: str, state: str) -> bool:
     """Whether the tree is a subvolume without further subvolumes, of which a snapshot would have empty directories."""
-    if os.lstat(place.path).st_ino != SUBVOLUME_INODE or not has_subvolumes(place.state):
+    if os.lstat(tree).st_ino != SUBVOLUME_INODE or not has_subvolumes(state):
         return False
-    status, tail = run(["btrfs", "subvolume", "list", "-o", place.path])
+    status, tail = run(["btrfs", "subvolume", "list", "-o", tree])
     return status == 0 and not tail
 
 
@@ -125,17 +133,17 @@ def shares_extents(state: str) -> bool:
     return True
 
 
-def _check_space(place: Place) -> None:
-    space = os.statvfs(place.state)
+def _check_space(tree: str, state: str) -> None:
+    space = os.statvfs(state)
     # The whole file system is an upper limit for the tree, and known at once.
     size, count = (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_files - space.f_ffree
     if needed(size) > space.f_bavail * space.f_frsize or (space.f_files and count > space.f_favail):
-        size, count = used(place.path, "--block-size=1"), used(place.path, "--inodes")
+        size, count = used(tree, "--block-size=1"), used(tree, "--inodes")
     if needed(size) > space.f_bavail * space.f_frsize:
-        found = f"{place.path} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB"
-        raise RunnerError(f"{found}, and the file system of {place.state} has {_free(place.state)} MiB free", "free more space there")
+        found = f"{tree} cannot be copied: the copy needs {needed(size) // _MEBIBYTE} MiB"
+        raise RunnerError(f"{found}, and the file system of {state} has {_free(state)} MiB free", "free more space there")
     if space.f_files and count > space.f_favail:
-        found = f"{place.path} cannot be copied: the copy needs {count} inodes, and the file system of {place.state} has {space.f_favail} free"
+        found = f"{tree} cannot be copied: the copy needs {count} inodes, and the file system of {state} has {space.f_favail} free"
         raise RunnerError(found, "remove files there")
 
 

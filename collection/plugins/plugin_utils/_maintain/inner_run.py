@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, NamedTuple, cast
@@ -23,12 +24,15 @@ from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap im
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import VARIABLE, Inner, encode
 
 CALLBACK = "nspawn.runner.inner_result"
 # Bytes of output that are logged at a time: a longer line is logged in parts.
 _LINE = 1 << 16
+# Lines of a listing of the playbook's plays.
+_LISTED = 10_000
 # A file system with fewer free blocks counts as full: new files may not get the last ones.
 _ROOM = 64
 
@@ -184,6 +188,37 @@ def run(argv: list[str], environment: Mapping[str, str], log: Callable[[bytes], 
     return process.returncode
 
 
+def check_plays(image: Image, options: Mapping[str, Any], environment: Mapping[str, str], log: Callable[[str], None]) -> None:
+    """Refuses a playbook that Ansible cannot load, or of which no play matches the image: with its --list-hosts, which runs no task.
+
+    `log`: gets the output of a listing that fails. Raises RunnerError.
+    """
+    argv = inner_argv(image, options)
+    lines: deque[str] = deque(maxlen=_LISTED)
+    status = run([*argv[:-1], "--list-hosts", argv[-1]], environment, lambda line: lines.append(visible_line(line)))
+    if status != 0:
+        error = next((line for line in lines if is_error(line.encode())), "")
+        # A value that an earlier play of the run sets has none here.
+        if error and not re.search("undefined|has no attribute", " ".join(lines)):
+            log("\n".join(lines))
+            reason = re.sub(r"^(ERROR!|\[ERROR\]:)\s*", "", error)
+            raise RunnerError(f"{image.playbook} cannot run, so no tree was made for it: {reason}")
+        return
+    patterns = [match[1] for match in map(re.compile(r"    pattern: (.*)").fullmatch, lines) if match]
+    if not any(re.fullmatch(r"    hosts \([1-9]\d*\):", line) for line in lines):
+        raise RunnerError(*_unmatched(image, [", ".join(re.findall("'([^']*)'", pattern)) or pattern for pattern in patterns]))
+
+
+def is_error(line: bytes) -> bool:
+    """Whether a line of output begins an error of Ansible itself, before ansible-core 2.19 or since."""
+    return re.match(rb"ERROR!|\[ERROR\]", line) is not None
+
+
+def _unmatched(image: Image, patterns: Sequence[str]) -> tuple[str, str]:
+    found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(patterns) or 'none'})"
+    return found, f"write hosts: {image.name} or hosts: all"
+
+
 def outcome(image: Image, status: int, result_file: str, log: str, errors: list[str]) -> Outcome:
     """The outcome of a run. RunError unless every play that names the image ran to its end, and all other plays name hosts that exist.
 
@@ -208,8 +243,7 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         raise RunError(found, remedy, log=log, tasks_changed=changed, output=last.get("lines", ()) if last else ())
     skipped = list(dict.fromkeys(play["hosts"] for play in result["unmatched"]))
     if not result["plays"]:
-        found = f"no play of {image.playbook} matches {image.name} (hosts of its plays: {'; '.join(skipped) or 'none'})"
-        raise RunError(found, f"write hosts: {image.name} or hosts: all", log=log)
+        raise RunError(*_unmatched(image, skipped), log=log)
     for play in result["unmatched"]:
         if play["missing"]:
             near = f"; the nearest known name is {play['nearest']}" if play["nearest"] else ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,8 +22,9 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import 
     container_lines,
     write_container_file,
 )
+from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import version
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
-from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record, seed
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import inner_result_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
@@ -247,10 +247,21 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
 
 
 def _create(job: Job, creation: Creation, existed: bool, log: Log) -> str:
-    """Creates the staged tree, and describes the creation."""
-    plan = chroot.checked_plan(creation)
-    chroot.build(creation, plan, job.place, log)
-    sentence = chroot.describe(job.image.path, plan, existed, False)["msg"] + _suite(creation, plan)
+    """Creates the staged tree, by the seed of a first run that failed where there is one, and describes the creation."""
+    place, plan = job.place, chroot.checked_plan(creation)
+    # A bootstrap takes minutes. A playbook that cannot run in the new tree is refused before.
+    inner_run.check_plays(job.image, context.CLIARGS, inner_run.inner_environment(_inner(job)), log)
+    origin = chroot.origin(creation, plan, version())
+    # Only an image without a tree needs a seed: any other one can be maintained on a copy of its tree meanwhile.
+    made = None if job.settings["nspawn_runner_maint_recreate"] else seed.take(place, origin, log)
+    if made:
+        anew = "-e nspawn_runner_maint_recreate=true makes a new one"
+        sentence = f"the seed of {made} is used again, made {chroot.by(plan)}{_suite(creation, plan)} ({anew})"
+    else:
+        chroot.build(creation, plan, place, log)
+        sentence = chroot.describe(job.image.path, plan, existed, False)["msg"] + _suite(creation, plan)
+        if not existed:
+            seed.keep(place, origin, log)
     log(sentence)
     return sentence
 
@@ -268,18 +279,21 @@ def _run_playbook(job: Job, log: Log) -> inner_run.Outcome:
 
     def line(data: bytes) -> None:
         log(data)
-        if not errors and re.match(rb"ERROR!|\[ERROR\]", data):
+        if not errors and inner_run.is_error(data):
             errors.append(visible_line(data))
 
-    inner = Inner(image.name, image.path, place.staged, result_file, job.pinned)
     try:
-        status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(inner), line)
+        status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(_inner(job)), line)
         outcome = inner_run.outcome(image, status, result_file, _log_path(job), errors)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(result_file)
     refuse_traps(place.staged)
     return outcome
+
+
+def _inner(job: Job) -> Inner:
+    return Inner(job.image.name, job.image.path, job.place.staged, inner_result_path(job.place.state), job.pinned)
 
 
 def _differs(job: Job, copied: Moment, log: Log) -> bool:

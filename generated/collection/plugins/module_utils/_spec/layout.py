@@ -36,6 +36,12 @@ STAGED_DIRECTORY: str = "staged"
 # In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set.
 FAILED_DIRECTORY: str = "failed"
 
+# In an image's state directory: the tree of a creation before its playbook ran, for the next run of an image that has no tree yet.
+SEED_DIRECTORY: str = "seed"
+
+# In an image's state directory: the time and the origin of the seed, as JSON.
+SEED_FILE: str = "seed.json"
+
 # In an image's state directory: earlier trees, each in a directory named by the id.
 GENERATIONS_DIRECTORY: str = "generations"
 
