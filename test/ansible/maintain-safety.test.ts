@@ -96,6 +96,36 @@ describe("SIGKILL", () => {
     expect(summary(await host.run(["site.yml"]), "aa")[0]).toBe("unchanged");
   });
 
+  test("of the process that maintains an image fails this image alone, is recorded, and ends all that the process started", async () => {
+    const host = await runnerHost(
+      {
+        "aa.yml": playbook("aa", `- raw: ${marker}`),
+        "bb.yml": playbook(
+          "bb",
+          "- raw: while [ ! -e /go/now ]; do sleep 0.1; done; echo >/etc/word",
+          "nspawn_runner_chroot_suite: bookworm, nspawn_runner_binds: ['{{ playbook_dir }}/go:/go:ro']",
+        ),
+        "go/wait": "",
+      },
+      ["aa", "bb"],
+    );
+    const { result } = await started(host, () => sleeper() && existsSync(host.state("bb", "lock")));
+    const holder = Number.parseInt(await readFile(host.state("aa", "lock"), "utf8"), 10);
+    process.kill(holder, "SIGKILL");
+    await until(() => processes(marker).length === 0);
+    await writeFile(join(host.directory, "go/now"), "");
+    const ended = await result;
+    const why =
+      "the process that maintained this image was killed by signal 9 (perhaps out of memory): see the kernel's messages";
+    expect(sentence(ended, "aa")).toContain(why);
+    expect([ended.exitCode, summary(ended, "aa")[0], summary(ended, "bb")[0]]).toEqual([2, "failed", "published"]);
+    const { last_run } = JSON.parse(await readFile(host.state("aa", "state.json"), "utf8"));
+    expect(last_run).toMatchObject({ result: "failed", msg: expect.stringContaining(why) });
+    expect(await readFile(host.state("aa", "last.log"), "utf8")).toContain(why);
+    expect(existsSync(host.state("aa", "staged"))).toBe(false);
+    expect(mountsBeneath(host.directory)).toEqual([]);
+  });
+
   test("of one image's run fails this image, with a sentence", async () => {
     const host = await runnerHost({ "aa.yml": playbook("aa", `- raw: ${marker}`) }, ["aa"]);
     const { result } = await started(host, sleeper);

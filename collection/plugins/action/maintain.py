@@ -29,6 +29,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 )
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
+from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.child import in_child
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):
         # Children die with this worker, so the worker must die with Ansible.
         die_with_parent()
         try:
-            result = maintenance.maintain(self._job(host, arguments["create_only"], warnings))
+            job = self._job(host, arguments["create_only"], warnings)
+            result = in_child(lambda: maintenance.maintain(job), lambda status: maintenance.killed(job, status, started, time.monotonic() - clock))
         except RunnerError as problem:
             result = maintenance.failed(problem)
             image = image_of(host)

@@ -402,6 +402,71 @@ def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, published: str | None = None, check: bool = False) -> tuple[Any, Any, str]:
+    """Result, last run and log of an image; `published`: a tree that the killed process was publishing."""
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    Path(place.state, "last.log").write_text("TASK [x]\n")
+    record.save(place, {"format": 1, "image": "aa", "generations": []})
+
+    def recover(place: Place) -> None:
+        if published:
+            record.save(place, {**record.load(place), "published": {"id": published}})
+
+    monkeypatch.setattr(maintenance, "recover", recover)
+    result = maintenance.killed(_job(tmp_path, check=check), status, "2026-11-24T08:00:00Z", 7.26)
+    return result, record.load(place).get("last_run"), Path(place.state, "last.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("status", "msg"),
+    [
+        pytest.param(-9, "was killed by signal 9 (perhaps out of memory): see the kernel's messages", id="SIGKILL"),
+        pytest.param(-15, "was killed by signal 15", id="another signal"),
+        pytest.param(1, "ended with exit status 1", id="an exit"),
+    ],
+)
+def test_a_killed_maintenance_is_recorded_as_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, msg: str) -> None:
+    result, last, log = _killed(monkeypatch, tmp_path, status)
+    assert (result["failed"], result["changed"], result["result"]) == (True, False, "failed")
+    assert result["msg"].startswith(f"the process that maintained this image {msg}")
+    assert log == f"TASK [x]\n{result['msg']}\n"
+    assert last == {
+        "started": "2026-11-24T08:00:00Z",
+        "seconds": 7.3,
+        "result": "failed",
+        "tasks_changed": 0,
+        "msg": result["msg"],
+        "log": f"{tmp_path}/.nspawn-runner/aa/last.log",
+        "failed_runs": 1,
+        "since": "2026-11-24T08:00:00Z",
+    }
+
+
+def test_a_publish_that_was_killed_is_completed_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    result, last, _log = _killed(monkeypatch, tmp_path, -9, "20261124T231500Z")
+    assert "is published as 20261124T231500Z" in result["msg"] == last["msg"]
+
+
+def test_a_killed_check_is_no_last_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert _killed(monkeypatch, tmp_path, -9, check=True)[1] is None
+
+
+def test_a_killed_maintenance_whose_image_another_run_holds_is_still_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def busy(state: str, purpose: str) -> Any:
+        raise Busy("image aa is locked by another run", "wait")
+
+    monkeypatch.setattr(maintenance, "image_lock", busy)
+    result, last, _log = _killed(monkeypatch, tmp_path, -9)
+    assert result["msg"].endswith("the next run removes the rest: image aa is locked by another run: wait")
+    assert last is None
+
+
+def test_an_image_without_private_state_gets_none(tmp_path: Path) -> None:
+    assert maintenance.killed(_job(tmp_path), -9, "2026-11-24T08:00:00Z", 1.0)["failed"]
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "check", "kept"),
     [

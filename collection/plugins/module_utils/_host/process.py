@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import LINE_LENGTH, visible_line
@@ -23,7 +25,11 @@ Log = Callable[[str], object]
 
 # Lines of output that are kept.
 TAIL_LINES = 20
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+# Seconds for the end of killed processes. One that waits for a broken disk does not end.
+_PATIENCE = 10
+# Added to a score of 0 to 1000, the share of the memory that a process uses in thousandths (proc_pid_oom_score_adj(5)).
+_OOM_SCORE = 100
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -103,6 +109,42 @@ def die_with_parent(parent: int | None = None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of its descendants whose parents have ended, instead of the host's first process."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children() -> None:
+    """Kills the children of this process, also those that it adopts meanwhile, and waits for their end, at most _PATIENCE."""
+    deadline = time.monotonic() + _PATIENCE
+    while (children := _children()) and time.monotonic() < deadline:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
+
+
+def _children() -> list[int]:
+    own, found = os.getpid(), []
+    for name in os.listdir("/proc"):
+        with suppress(OSError, ValueError):
+            if int(stat_fields(int(name))[1]) == own:
+                found.append(int(name))
+    return found
+
+
+def offer_to_oom_killer() -> None:
+    """Has the kernel choose this process and its children when memory is short, rather than Ansible's processes, which all images share."""
+    path = "/proc/self/oom_score_adj"
+    with suppress(OSError, ValueError):
+        with open(path, encoding="ascii") as file:
+            score = int(file.read())
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(min(1000, score + _OOM_SCORE)))
 
 
 def die_with_ansible() -> None:

@@ -80,7 +80,7 @@ def log_of(image: str, state: str) -> Iterator[Log]:
                 shown = visible_line(line).rstrip()
                 if show and shown and left > 0:
                     left -= 1
-                    with _whole_message():
+                    with whole_message():
                         display.display(f"{image} | {shown if left else f'more lines are in {path} alone'}")
 
         yield log
@@ -93,9 +93,17 @@ def wants_quiet() -> bool:
     return not plugin.get_option("display_ok_hosts")
 
 
+def append_to_log(state: str, line: str) -> None:
+    """Adds a line to the log of the image's last run, which has ended. A log that cannot be written is left alone."""
+    with suppress(OSError):
+        descriptor = os.open(os.path.join(state, LOG_FILE), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(descriptor, "wb", buffering=0) as file:
+            file.write(f"{visible(line)}\n".encode())
+
+
 @contextmanager
-def _whole_message() -> Iterator[None]:
-    """Delays the alarm of a deadline. Ansible's main process could read no message of a worker any more after one that was cut short."""
+def whole_message() -> Iterator[None]:
+    """Delays the alarm of a deadline. The reader of a process's messages can read none any more after one that was cut short."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
     try:
         yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,7 +42,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages impor
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import Log, display, log_of
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import Log, append_to_log, display, log_of
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.deadline import TimedOut, deadline
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import Inner
@@ -111,6 +112,35 @@ def failed(problem: RunnerError | OSError, place: Place | None = None) -> Result
     if isinstance(problem, OSError):
         problem = system_error(problem, path=place.state if place else "")
     return {"failed": True, "changed": False, "result": "busy" if isinstance(problem, Busy) else "failed", "msg": str(problem)}
+
+
+def killed(job: Job, status: int, started: str, seconds: float) -> Result:
+    """The result for an image whose maintenance ended without one, as a killed process does. Completes or removes the rest, and records the failure.
+
+    `status`: exit status of the process, negative for a signal. `started`: its time as state.json writes it. `seconds`: its duration.
+    """
+    place = job.place
+    found, remedy = f"the process that maintained this image ended with exit status {status}", ""
+    if status < 0:
+        found = f"the process that maintained this image was killed by signal {-status}"
+    if status == -signal.SIGKILL:
+        found, remedy = f"{found} (perhaps out of memory)", "see the kernel's messages (dmesg), and run fewer images at once (--forks)"
+    result = failed(RunnerError(found, remedy))
+    if os.path.isdir(place.state):
+        try:
+            with image_lock(place.state, "cleaning"):
+                before = record.load(place).get("published", {}).get("id")
+                recover(place)
+                after = record.load(place).get("published", {}).get("id")
+                if before != after:
+                    result["msg"] += f"; the tree that the process was publishing is published as {after}"
+                result["log"] = _log_path(job)
+                append_to_log(place.state, result["msg"])
+                if not job.check:
+                    result = record_run(place, started, round(seconds, 1), result)
+        except (RunnerError, OSError) as problem:
+            result["msg"] += f"; the next run removes the rest: {problem}"
+    return result
 
 
 def _maintain(job: Job) -> Result:
