@@ -12,7 +12,7 @@ import { execa } from "execa";
 import { expect, test } from "vitest";
 import { ansible, collectionPath, withChrootConnection } from "../support/ansible.ts";
 import { contents } from "../support/listing.ts";
-import { processes, until } from "../support/process.ts";
+import { processes, running, until } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
 import { archiveHost, busyboxTree, debianTree } from "../support/trees.ts";
 
@@ -109,6 +109,24 @@ test("a tree with a mount beneath it is refused, since the container would not h
   });
   await execa("umount", [join(tree, "srv/data")]);
   expect((await call(tree, ["true"])).exitCode).toBe(0);
+});
+
+test("control characters in the names of mount points and processes appear as escapes", async () => {
+  const tree = await busybox();
+  const point = join(tree, "srv/\x1b]0;title\x07\u202e");
+  await mkdir(point, { recursive: true });
+  await execa("mount", ["-t", "tmpfs", "tmpfs", point]);
+  const { stderr } = await call(tree, ["true"]);
+  expect(stderr).toMatch(/run umount .*\/srv\/\\x1b\]0;title\\x07\\xe2\\x80\\xae$/);
+  // Ansible shows only the standard output of this command.
+  expect((await sh(tree, "mkdir -p /root/.ansible/tmp/ansible-tmp-1")).stdout).toBe(stderr);
+  await execa("umount", [point]);
+  // The overlay of a job; the first process that sees the mount has this name.
+  const named = `import ctypes, os; ctypes.CDLL(None).prctl(15, b"\\x1b[2J\\xc2\\x9b"); print("up", flush=True); os.read(0, 1)`;
+  const mount = `mount -t overlay x -o lowerdir=${tree}:/etc /mnt && exec /usr/bin/python3 -c '${named}'`;
+  const job = await running(["unshare", "--mount", "sh", "-c", mount]);
+  expect((await call(tree, ["true"])).stderr).toMatch(/ that process \d+ \(\\x1b\[2J\\xc2\\x9b\) sees: /);
+  await job.end();
 });
 
 test("a closed standard input is empty", async () => {
