@@ -153,7 +153,16 @@ test("a tree and a bind whose owners cannot be mapped are refused with the varia
   expect((await call(tree, "true")).exitCode).toBe(0);
   const other = await image([`--bind=${root}:/mnt:idmap`]);
   const bind = await call(other.tree, "true");
-  expect([bind.exitCode, bind.stderr]).toEqual([125, expect.stringContaining(sentence(root))]);
+  expect([bind.exitCode, bind.stderr]).toEqual([125, expect.stringContaining(sentence(colon))]);
+});
+
+test("a tree on a mount with ro and nosuid stays so in a container, and has no devices", async () => {
+  const { root, tree } = await image([], debianTree);
+  await execa("mount", ["--bind", tree, tree]);
+  await execa("mount", ["-o", "remount,bind,ro,nosuid,noatime", tree]);
+  const seen = /^\S+ \S+ \S+ \S+ \/ (ro,nosuid,nodev,noatime),idmapped /m;
+  expect((await call(tree, "cat", "/proc/self/mountinfo")).stdout).toMatch(seen);
+  expect((await inSession(root, tree, "cat /proc/self/mountinfo")).stdout).toMatch(seen);
 });
 
 test("values of the environment are in no list of arguments, and steer no program of the host", async () => {

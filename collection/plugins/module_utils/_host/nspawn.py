@@ -25,10 +25,11 @@ BUSY_MESSAGE = "is currently busy"
 _ENVIRONMENT_VARIABLE = "NSPAWN_RUNNER_ENVIRONMENT"
 _ENVIRONMENT_FLAG = "--setenv="
 _NO_NAMESPACE = "--private-users=no"
-# Device nodes of the tree cannot be opened. The tmpfs: on a disk, systemd-nspawn prints an error about its directory for later mounts.
+# Device nodes of the tree cannot be opened. In one step, mount(8) would lose ro, nosuid and noexec of the mount with the tree; without mtab,
+# options of /etc/fstab would replace them. The tmpfs: on a disk, systemd-nspawn prints an error about its directory for later mounts.
 _PREPARE = (
     "propagate=/run/systemd/nspawn/propagate; mkdir -p $propagate && mount -t tmpfs -o mode=600 nspawn-runner $propagate "
-    '&& mount -o bind,nodev "$0" "$0" || exit 125; '
+    '&& mount --bind "$0" "$0" && mount --options-source=mtab -o remount,bind,nodev "$0" || exit 125; '
 )
 _START = 'systemd-nspawn --directory="$0" "$@"'
 
