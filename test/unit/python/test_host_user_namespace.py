@@ -59,7 +59,9 @@ def test_as_a_program_it_prints_a_sentence_with_the_variable(tmp_path: Path) -> 
         return subprocess.run([sys.executable, "-I", user_namespace.__file__, *arguments], capture_output=True, text=True, check=True).stdout
 
     assert printed(str(tmp_path), str(tmp_path)) == ""
-    assert printed(str(tmp_path), "/proc/sys") == f"{user_namespace.obstacle('/proc/sys')}: {user_namespace.REMEDY}\n"
+    (tmp_path / "a:b").mkdir()
+    assert printed(str(tmp_path), f"{tmp_path}/a\\:b:/srv:idmap") == ""
+    assert printed(str(tmp_path), "/proc/sys:/srv:idmap") == f"{user_namespace.obstacle('/proc/sys')}: {user_namespace.REMEDY}\n"
     assert "nspawn_runner_user_namespace: false" in user_namespace.REMEDY
 
 

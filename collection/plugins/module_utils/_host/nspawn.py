@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
-from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import REMEDY, obstacle
+from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import REMEDY, bind_source, obstacle
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import CONTAINER_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import FLAGS, VARIABLE_FLAGS
 
@@ -56,9 +56,7 @@ def check_user_namespace(arguments: Sequence[str], tree: str) -> None:
     """Raises RunnerError if a container with these options cannot have its user namespace. `tree`: the tree, or a directory on its file system."""
     if _NO_NAMESPACE not in arguments:
         binds = [argument.partition("=")[2] for argument in arguments if argument.startswith("--bind") and argument.endswith(":idmap")]
-        # systemd-nspawn reads "\\:" as a colon of the path.
-        sources = [re.split(r"(?<!\\):", bind)[0].replace("\\:", ":") for bind in binds]
-        if found := obstacle(tree, sources):
+        if found := obstacle(tree, [bind_source(bind) for bind in binds]):
             raise RunnerError(found, REMEDY)
 
 

@@ -46,6 +46,11 @@ def obstacle(tree: str, binds: Sequence[str] = ()) -> str:
     return ""
 
 
+def bind_source(bind: str) -> str:
+    """The path on the host in SOURCE[:TARGET[:OPTIONS]], the value of a flag of systemd-nspawn, which reads "\\:" as a colon of a path."""
+    return re.split(r"(?<!\\):", bind)[0].replace("\\:", ":")
+
+
 @contextmanager
 def _user_namespace() -> Iterator[int]:
     """A descriptor of a user namespace with 65,536 ids. Raises OSError."""
@@ -103,5 +108,5 @@ def _mounts_below(path: str) -> str:
 
 
 if __name__ == "__main__":
-    if found := obstacle(sys.argv[1], sys.argv[2:]):
+    if found := obstacle(sys.argv[1], [bind_source(bind) for bind in sys.argv[2:]]):
         sys.stdout.write(f"{found}: {REMEDY}\n")
