@@ -109,7 +109,8 @@ class CallbackModule(CallbackBase):
             "ended": self.ended,
             "unmatched": self.unmatched,
             "failure": self.failure,
-            "stats": {host: stats.summarize(host) for host in stats.processed},
+            # Of no other host: by add_host, a tree's text can make any number of hosts.
+            "stats": {host: stats.summarize(host) for host in stats.processed if host == INNER.image},
         }
         # Renamed into place, so the file is whole or missing. A missing file means that the run did not come to its end.
         with open(f"{INNER.result}.new", "w", encoding="utf-8") as file:

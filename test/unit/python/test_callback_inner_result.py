@@ -87,7 +87,7 @@ def test_a_play_that_does_not_match_is_remembered_with_its_line_and_its_missing_
 
 def test_the_result_is_written_whole(callback: Any, tmp_path: Path) -> None:
     callback.started, callback.unmatched, callback.ended = ["all"], [{"hosts": "db"}], 1
-    callback.v2_playbook_on_stats(SimpleNamespace(processed=["aa"], summarize=lambda host: {"changed": 2}))
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=["aa", "added by a task"], summarize=lambda host: {"changed": 2}))
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
     content = json.loads((tmp_path / "result.json").read_text())
     assert content == {"plays": ["all"], "ended": 1, "unmatched": [{"hosts": "db"}], "failure": None, "stats": {"aa": {"changed": 2}}}

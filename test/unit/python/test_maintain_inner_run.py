@@ -329,6 +329,7 @@ def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
         ),
         pytest.param({**FINE, "unmatched": [_play("zz", "zz")]}, 0, [], ["no group zz: correct hosts"], 3, id="a play for an unknown host"),
         pytest.param({**FINE, "plays": [], "ended": 0}, 0, [], ["none", "hosts: aa"], 0, id="no play at all"),
+        pytest.param({**FINE, "unmatched": ["x" * (4 << 20)]}, 0, [], ["larger than 4 MiB", "fewer plays"], 0, id="a result without an end"),
         pytest.param({**FINE, "plays": ["all", "aa"]}, 0, [], ["before its last task", "end_host"], 3, id="a play that ended early"),
     ],
 )

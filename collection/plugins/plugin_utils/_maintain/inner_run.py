@@ -33,6 +33,8 @@ CALLBACK = "nspawn.runner.inner_result"
 _LINE = 1 << 16
 # Lines of a listing of the playbook's plays.
 _LISTED = 10_000
+# Bytes of the file with the result: a run with thousands of plays writes less.
+_RESULT = 4 << 20
 # A file system with fewer free blocks counts as full: new files may not get the last ones.
 _ROOM = 64
 
@@ -225,14 +227,17 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
     The proof is the file that the callback writes: ansible-playbook also exits with 0 when no task ran at all.
     """
     try:
-        with open(result_file, encoding="utf-8") as file:
-            result = json.load(file)
+        with open(result_file, "rb") as file:
+            text = file.read(_RESULT + 1)
     except FileNotFoundError:
         reason, remedy = f": {errors[0]}" if errors else "", ""
         # On a full file system the callback cannot write the file.
         if not errors and os.statvfs(os.path.dirname(result_file)).f_bavail < _ROOM:
             reason, remedy = f", since the file system of {os.path.dirname(result_file)} is full", "free some space there"
         raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", remedy, log=log) from None
+    if len(text) > _RESULT:
+        raise RunError(f"the result of the run of {image.playbook} is larger than {_RESULT >> 20} MiB", "use fewer plays", log=log)
+    result = json.loads(text)
     stats = result["stats"].get(image.name, {})
     changed = stats.get("changed", 0)
     if status != 0 or stats.get("failures") or stats.get("unreachable"):
