@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from module_os import replace_os
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host import writable
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image import place
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
@@ -78,7 +79,8 @@ def _show(monkeypatch: pytest.MonkeyPatch, path: Path | None = None, mode: int |
             status[stat.ST_MODE] = mode
         return os.stat_result(status)
 
-    replace_os(monkeypatch, place, lstat=shown)
+    for module in (place, writable):
+        replace_os(monkeypatch, module, lstat=shown)
 
 
 def test_a_root_directory_that_is_missing_can_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

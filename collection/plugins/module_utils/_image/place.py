@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import way
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 
 JOURNAL = "publishing.json"
-# As many as the kernel follows on one way (path_resolution(7)).
-_MOST_LINKS = 40
 
 
 class Place(NamedTuple):
@@ -109,7 +107,7 @@ def check_root(root: str) -> None:
 
 def _check_above(root: str) -> None:
     """Raises RunnerError if another user than root can replace one of the directories and links above the root directory."""
-    for path, status in _way(os.path.dirname(root)):
+    for path, status in way(os.path.dirname(root)):
         if status.st_uid != 0:
             found = f"{root} is below {path}, which is owned by user {status.st_uid}, not by root"
             raise RunnerError(found, f"run chown root {path}, or choose another root directory")
@@ -117,29 +115,6 @@ def _check_above(root: str) -> None:
         if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
             found = f"{root} is below {path}, to which users other than root can write"
             raise RunnerError(found, f"run chmod go-w {path}, or choose another root directory")
-
-
-def _way(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The directories and symbolic links on the way from / to this path, as far as they exist."""
-    here = "/"
-    yield here, os.lstat(here)
-    parts = path.split("/")[::-1]
-    links = 0
-    while parts and links < _MOST_LINKS:
-        part = parts.pop()
-        if part in ("", "."):
-            continue
-        above, here = here, os.path.normpath(os.path.join(here, part))
-        try:
-            status = os.lstat(here)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        yield here, status
-        if stat.S_ISLNK(status.st_mode):
-            links += 1
-            target = os.readlink(here)
-            parts += target.split("/")[::-1]
-            here = "/" if target.startswith("/") else above
 
 
 def _check_directory(path: str) -> None:
