@@ -34,7 +34,7 @@ from importlib import import_module
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.plugins.loader import connection_loader, module_loader, shell_loader
 from ansible.utils.path import unfrackpath
@@ -44,6 +44,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import W
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import has_python
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.facts import refuse_special_facts
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
@@ -105,6 +106,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             config = self._read_config_data(path)
         except AttributeError as exc:  # Ansible looks for the key `plugin` in a value of any type.
             raise _error(f"{path} is not a mapping", f"write options such as `plugin: {self.NAME}`") from exc
+        except AnsibleError:
+            # Ansible's own message names no file, and the option by a path of Python.
+            given = self.loader.load_from_file(path)
+            connection = given.get("connection") if isinstance(given, Mapping) else None
+            if connection is not None and connection not in CONNECTIONS:
+                remedy = f"use {' or '.join(CONNECTIONS)}, since another plugin could run the tasks outside of the trees"
+                raise _error(f"{path}: option 'connection' is {connection!r}", remedy) from None
+            raise
         known = C.config.get_configuration_definitions("inventory", self._load_name)
         for option in config:
             if option not in known:
