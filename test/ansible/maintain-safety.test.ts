@@ -3,14 +3,14 @@
 //
 // Maintenance of a tree with hostile output, and maintenance that is killed.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { type Process, processes, until } from "../support/process.ts";
 import { killed, playbook, runnerHost, sentence, started, summary } from "../support/runner-host.ts";
-import { mountsBeneath } from "../support/scratch.ts";
+import { files, mountsBeneath } from "../support/scratch.ts";
 
 describe("output of a tree", () => {
   test("controls no terminal and forges no line: neither in the run's output nor in files", async () => {
@@ -65,6 +65,38 @@ describe("nspawn_runner_timeout", () => {
     expect(existsSync(join(host.root, "cc"))).toBe(false);
     expect(mountsBeneath(host.directory)).toEqual([]);
   });
+});
+
+test("a tree that a playbook broke without an error is not published, unless the image wants that", async () => {
+  const loss = "rm /var/lib/dpkg/status";
+  const broken: Record<string, [task: string, sentence: string]> = {
+    "no-usr": ["rm -rf /usr", "it has no directory /usr, only "],
+    "no-files": ["cd /; rm -rf * 2>/dev/null; true", "it has no directory /usr, only "],
+    // All programs of the tree are one file.
+    "no-shell": [
+      "cp /etc/passwd /usr/bin/new; chmod 755 /usr/bin/new; mv /usr/bin/new /usr/bin/busybox",
+      "its programs are of an architecture that this host cannot run",
+    ],
+    "no-dpkg": [loss, "it has lost its package database"],
+  };
+  const playbooks = Object.entries(broken).map(([name, [task]]) => [`${name}.yml`, playbook(name, `- raw: ${task}`)]);
+  const unchecked = playbook("unchecked", `- raw: ${loss}`, "nspawn_runner_check_tree: false");
+  const names = [...Object.keys(broken), "unchecked"];
+  const host = await runnerHost({ ...Object.fromEntries(playbooks), "unchecked.yml": unchecked }, names);
+  for (const name of names)
+    await files(join(host.root, name), { "var/lib/dpkg/status": "Package: a\n", "etc/kept": name });
+  const result = await host.run(["site.yml"]);
+  for (const [name, [, found]] of Object.entries(broken)) {
+    expect(sentence(result, name)).toContain(`${name}: the new tree is not usable: ${found}`);
+    expect(summary(result, name).slice(0, 2)).toEqual(["failed", "1"]);
+    expect(readFileSync(join(host.root, name, "etc/kept"), "utf8")).toBe(name);
+    expect(existsSync(join(host.root, name, "usr/bin/busybox"))).toBe(true);
+    expect(existsSync(host.state(name, "staged"))).toBe(false);
+  }
+  expect(sentence(result, "no-dpkg")).toContain(
+    "correct the playbook, or set nspawn_runner_check_tree: false for an image that is to be so",
+  );
+  expect(summary(result, "unchecked")[0]).toBe("published");
 });
 
 test("device nodes of a published tree leave the image, and the next run changes nothing", async () => {

@@ -26,6 +26,7 @@ SETTINGS = {
     "nspawn_runner_maint_recreate": False,
     "nspawn_runner_keep_failed": False,
     "nspawn_runner_ignored_paths": [],
+    "nspawn_runner_check_tree": True,
     "nspawn_runner_timeout": 60,
     "nspawn_runner_keep_generations": 2,
     "nspawn_runner_keep_days": 7,
@@ -242,7 +243,12 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "aa").mkdir()
     (tmp_path / "aa.yml").write_text("- hosts: all\n")
     steps: dict[str, Any] = {"tasks_changed": 2, "difference": "etc/x", "before": {"a": "1"}, "after": {"a": "2"}, "published": [], "removed": []}
-    steps.update(devices=False, ignored=[])
+    steps.update(devices=False, ignored=[], unusable=None, checked=[])
+
+    def check_usable(tree: str, name: str, state: str) -> None:
+        steps["checked"].append(tree)
+        if steps["unusable"]:
+            raise steps["unusable"]
 
     def publish(place: Place, details: dict[str, Any], tell: Any) -> dict[str, Any]:
         steps["published"].append(details)
@@ -258,6 +264,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(maintenance, "remove_tree", lambda path, wait: steps["removed"].append(path))
     monkeypatch.setattr(maintenance, "installed_packages", lambda tree: steps["after" if tree.endswith("staged") else "before"])
     monkeypatch.setattr(maintenance, "publish", publish)
+    monkeypatch.setattr(maintenance, "check_usable", check_usable)
     return steps
 
 
@@ -281,6 +288,64 @@ def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any
     facts = _facts(tmp_path)
     assert (facts.changed, facts.published, steps["published"]) == (False, None, [])
     assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+
+
+def test_a_tree_is_checked_only_when_it_would_be_published(tmp_path: Path, steps: dict[str, Any]) -> None:
+    _facts(tmp_path)
+    assert steps["checked"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+    _facts(tmp_path, check=True)
+    _facts(tmp_path, nspawn_runner_check_tree=False)
+    steps["difference"] = None
+    _facts(tmp_path)
+    assert len(steps["checked"]) == 1
+    _facts(tmp_path, creation={"suite": "sid"})
+    assert len(steps["checked"]) == 2
+
+
+def test_a_tree_in_which_no_shell_starts_is_not_published(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps["unusable"] = RunnerError("no shell", "", ["output of the container"])
+    lines: list[Any] = []
+    with pytest.raises(maintenance.inner_run.RunError) as error:
+        maintenance._on_stage(_job(tmp_path), None, {}, lines.append)
+    assert (error.value.found, error.value.tasks_changed, steps["published"]) == ("no shell", 2, [])
+    assert "nspawn_runner_check_tree" in error.value.remedy
+    assert "output of the container" in lines
+    steps["unusable"] = RunnerError("no shell", "use another host")
+    with pytest.raises(maintenance.inner_run.RunError) as error:
+        _facts(tmp_path)
+    assert error.value.remedy == "use another host"
+
+
+@pytest.mark.parametrize(
+    ("published", "staged", "creation", "lost"),
+    [
+        pytest.param(["sbin/init"], ["sbin/init"], None, True, id="a copy"),
+        pytest.param(["sbin/init"], [], {"suite": "sid"}, True, id="a tree that was created again without"),
+        pytest.param([], ["sbin/init"], {"suite": "sid"}, True, id="a new tree that had it before the playbook"),
+        pytest.param([], [], None, False, id="none had it"),
+    ],
+)
+def test_a_tree_that_lost_its_init_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, steps: dict[str, Any], published: list[str], staged: list[str], creation: Any, lost: bool
+) -> None:
+    for tree, names in ((tmp_path / "aa", published), (tmp_path / ".nspawn-runner/aa/staged", staged)):
+        for name in names:
+            (tree / name).parent.mkdir(parents=True)
+            (tree / name).touch(0o755)
+
+    def remove(job: maintenance.Job, log: Any) -> int:
+        for name in staged:
+            Path(job.place.staged, name).unlink(missing_ok=True)
+        return 1
+
+    monkeypatch.setattr(maintenance, "_run_playbook", remove)
+    if not lost:
+        assert _facts(tmp_path, creation=creation).published
+        return
+    with pytest.raises(maintenance.inner_run.RunError, match="it has lost its init"):
+        _facts(tmp_path, creation=creation)
+    assert steps["published"] == []
+    assert _facts(tmp_path, creation=creation, nspawn_runner_check_tree=False).published
 
 
 @pytest.mark.parametrize(("tree_has_id", "check", "left"), [(False, False, ""), (True, False, "staged\n"), (False, True, "staged\n")])

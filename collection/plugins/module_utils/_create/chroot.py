@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
-from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import check_usable, finish_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import finish_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program
@@ -25,6 +25,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tool
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT, STATE_FILE
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.usable import check_usable
 
 
 def present(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:

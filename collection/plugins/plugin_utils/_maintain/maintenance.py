@@ -41,6 +41,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points i
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.usable import DATABASE, INIT, check_usable, essentials, refuse_losses
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import Log, append_to_log, display, log_of
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run
@@ -265,10 +266,13 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
         sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
         # A creation has done this already.
         cleaned = copied is not None and remove_devices(place.staged, log)
+        needed = essentials(place.staged) | (essentials(place.path) & {DATABASE, INIT})
         tasks_changed, skipped_plays = _run_playbook(job, log)
         if not job.check:
             remove_machine_id(place.staged, place.path if existed else None, log)
         changed = tasks_changed > 0 if job.check else copied is None or cleaned or _differs(job, copied, log)
+        if changed and not job.check and job.settings["nspawn_runner_check_tree"]:
+            _check_tree(job, needed, tasks_changed, log)
     options = without_login(creation_options(job.settings))
     created_by = options if creation else content.get("published", {}).get("creation")
     stale = [variable for option, variable in CREATION.items() if created_by and created_by.get(option) != options.get(option)]
@@ -336,6 +340,18 @@ def _differs(job: Job, copied: Moment, log: Log) -> bool:
         return False
     log(f"{visible(path)} differs")
     return True
+
+
+def _check_tree(job: Job, needed: frozenset[str], tasks_changed: int, log: Log) -> None:
+    """Refuses a staged tree in which no shell starts, or that has lost one of the needed essentials. RunError."""
+    try:
+        check_usable(job.place.staged, job.image.name, job.place.state)
+        refuse_losses(needed, job.place.staged)
+    except RunnerError as problem:
+        for line in problem.output:
+            log(line)
+        remedy = problem.remedy or "correct the playbook, or set nspawn_runner_check_tree: false for an image that is to be so"
+        raise inner_run.RunError(problem.found, remedy, log=_log_path(job), tasks_changed=tasks_changed) from problem
 
 
 def _publish(job: Job, before: dict[str, str] | None, tasks_changed: int, created_by: Mapping[str, Any] | None) -> _Published:

@@ -27,6 +27,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_maint_recreate": {"type": "bool", "default": False},
     "nspawn_runner_keep_generations": {"type": "int", "default": 2},
     "nspawn_runner_keep_days": {"type": "int", "default": 7},
+    "nspawn_runner_check_tree": {"type": "bool", "default": True},
     "nspawn_runner_ignored_paths": {"type": "list", "elements": "str", "default": []},
     "nspawn_runner_hold_days": {"type": "int"},
     "nspawn_runner_timeout": {"type": "int", "default": 14400},
