@@ -41,7 +41,8 @@ import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./
  *       "playbook": "/etc/nspawn-runner/sid.yml",
  *       "playbook_sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
  *       "tasks_changed": 7,
- *       "mounts": ["0:57 rw,lowerdir=/var/lib/nspawn-runner/sid,upperdir=/tmp/job1,workdir=/tmp/.job1"]
+ *       "mounts": ["0:57 rw,lowerdir=/var/lib/nspawn-runner/sid,upperdir=/tmp/job1,workdir=/tmp/.job1"],
+ *       "mounts_complete": false
  *     }
  *   ],
  *   "last_run": {
@@ -95,6 +96,11 @@ export interface Generation {
    * While one of these mounts exists, a job may be using this tree, so the tree is not removed.
    */
   mounts?: string[];
+  /**
+   * Whether `mounts` has also the mounts that were being made at that time. The maintenance that replaces the tree sets `false`; the next one
+   * adds these mounts and sets `true`. Before that the tree is not removed.
+   */
+  mounts_complete?: boolean;
 }
 
 /** A package that changed. */

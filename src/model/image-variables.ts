@@ -100,7 +100,8 @@ export interface ImageVariables {
   nspawn_runner_maint_recreate?: boolean;
   /**
    * Number of earlier trees that are kept at any age: the newest ones. The playbook `nspawn.runner.rollback` puts one back.
-   * With `0` and `nspawn_runner_keep_days` `0`, no earlier tree is kept, so a rollback is impossible.
+   * With `0` and `nspawn_runner_keep_days` `0`, a maintenance removes all earlier trees but the one that it replaces itself: jobs can just be
+   * starting on that tree. The next maintenance removes it, so a rollback is possible until then.
    *
    * @default 2
    * @minimum 0

@@ -82,7 +82,7 @@ async function write(host: RunnerHost, word: string): Promise<void> {
     "- command: sleep 0.3",
     `- command: sh -c 'echo ${word} >/etc/last'`,
   ];
-  // Without the generation of the run itself, the run would wait some seconds, in which most of the kills would strike.
+  // Each run removes the trees that runs before have replaced, as far as no job uses them.
   const vars = "nspawn_runner_keep_generations: 1, nspawn_runner_keep_days: 0";
   await writeFile(join(host.directory, "aa.yml"), playbook("aa", tasks.join("\n"), vars));
 }

@@ -35,7 +35,9 @@ def all():
     os.unlink(p.staged + "/77/7")
     other = compare.difference(p.staged, p.path, moment)
     publish.publish(p, {})
-    generations.prune(p, 0, 0, log.append)
+    # The first run after a publish leaves the replaced tree for the next one.
+    for _run in range(2):
+        generations.prune(p, 0, 0, log.append)
     left = os.listdir(p.generations)
     return [way, same, other, left, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]`;
   const { value } = await host.call<[string, null, string, string[], number, number]>("all()", before);

@@ -263,12 +263,12 @@ def _id(day: int) -> str:
         pytest.param([20, 19, 18, 11], [11], id="older than seven days before the last run"),
         pytest.param([20, 19, 18], [], id="all are young"),
         pytest.param([11], [], id="the newest two are kept"),
-        pytest.param([20, 19, 12, 11, 10], [12, 11, 10], id="several"),
+        pytest.param([20, 19, 12, 11, 10], [11, 10], id="several, and one that it left for the next run"),
     ],
 )
 def test_generations_that_the_last_run_could_not_remove(planned: None, root: Path, there: list[int], named: list[int]) -> None:
     days = (20, 19, 18, 12, 11, 10)
-    generations = [{"id": _id(day), "retired": f"2026-11-{day}T23:15:00Z"} for day in days]
+    generations = [{"id": _id(day), "retired": f"2026-11-{day}T23:15:00Z", "mounts_complete": day != 12} for day in days]
     _state(root, generations=generations, last_run={"started": "2026-11-21T00:00:00Z", "result": "published"})
     for day in there:
         os.makedirs(root / ".nspawn-runner/aa/generations" / _id(day))

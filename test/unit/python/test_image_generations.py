@@ -45,7 +45,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     os.makedirs(place.path)
     for day in (22, 21, 20, 10):
         os.makedirs(os.path.join(place.generations, _id(day)))
-    earlier = [{"id": _id(day), "published": _time(day), "retired": _time(day + 1)} for day in (22, 21, 20, 10)]
+    earlier = [{"id": _id(day), "published": _time(day), "retired": _time(day + 1), "mounts_complete": True} for day in (22, 21, 20, 10)]
     record.save(place, {"format": 1, "image": "aa", "published": {"id": _id(23), "published": _time(23)}, "generations": earlier})
     monkeypatch.setattr(generations.in_use, "unused", unused)
     monkeypatch.setattr(generations, "remove_leftovers", lambda state: None)
@@ -113,38 +113,47 @@ def test_a_generation_in_use_stays_and_is_named(place: Place) -> None:
     assert USED in lines[0]
 
 
-@pytest.mark.parametrize(("ago", "waits"), [(0, [3]), (2, [1]), (3, []), (60, []), (None, [])])
-def test_overlays_that_were_being_mounted_at_the_swap_are_waited_for(monkeypatch: pytest.MonkeyPatch, place: Place, ago: int | None, waits: list[int]) -> None:
-    slept: list[float] = []
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_generation_is_removed_at_the_earliest_by_the_run_after_the_one_that_replaced_it(monkeypatch: pytest.MonkeyPatch, place: Place, keep: int) -> None:
     content = record.load(place)
-    content["generations"][0] = {"id": _id(22), "mounts": ["0:40 early"]}
-    if ago is not None:
-        content["generations"][0]["retired"] = record.time.strftime("%Y-%m-%dT%H:%M:%SZ", record.time.gmtime(NOW - ago))
+    content["generations"][0] = {"id": _id(22), "retired": _time(24), "mounts": ["0:40 early"]}
     record.save(place, content)
-    monkeypatch.setattr(generations.time, "sleep", slept.append)
-    monkeypatch.setattr(generations.in_use, "overlay_mounts", lambda path: ["0:41 late", "0:40 early"] if path == place.path else [])
+    table: list[str] = ["0:40 early"]
     used: list[str] = []
 
     @contextmanager
     def unused(tree: str, overlays: Collection[str] = (), published: str | None = None) -> Iterator[None]:
-        used.extend(overlays)
-        raise Busy(f"{tree} is in use")
+        used[:] = overlays
+        if {*overlays} & {*table}:
+            raise Busy(f"{tree} is in use")
         yield
 
+    monkeypatch.setattr(generations.in_use, "overlay_mounts", lambda path: table if path == place.path else [])
     monkeypatch.setattr(generations.in_use, "unused", unused)
-    _prune(place, 0, 0)
-    assert [round(seconds) for seconds in slept] == waits
-    assert used == (["0:40 early", "0:41 late"] if waits else ["0:40 early"])
-    # For the next run.
-    assert record.load(place)["generations"][0]["mounts"] == used
+    # The run that replaced the tree: an overlay is inside mount(2).
+    removed, lines = _prune(place, keep, 0)
+    assert removed == [_id(21), _id(20), _id(10)]
+    assert [_id(22) in line and "next maintenance" in line for line in lines] == ([] if keep else [True])
+    # The overlay is mounted, and the next run finds it, whether the tree is to be removed or not.
+    table[:] = ["0:41 late"]
+    removed, lines = _prune(place, keep, 0)
+    assert (removed, record.load(place)["generations"][0]["mounts"]) == ([], ["0:40 early", "0:41 late"])
+    # A job on the new tree looks the same from then on.
+    table[:] = ["0:41 late", "0:42 new"]
+    assert _prune(place, 0, 0)[0] == []
+    assert used == ["0:40 early", "0:41 late"]
+    table[:] = ["0:42 new"]
+    assert _prune(place, 0, 0)[0] == [_id(22)]
 
 
-def test_a_generation_that_is_kept_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
-    content = record.load(place)
-    content["generations"][0]["retired"] = "2026-11-24T23:15:00Z"
-    record.save(place, content)
-    monkeypatch.setattr(generations.time, "sleep", lambda seconds: pytest.fail())
-    assert _prune(place, 1, 0)[0] == [_id(21), _id(20), _id(10)]
+def test_a_record_that_is_complete_is_not_written_again(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    monkeypatch.setattr(generations.record, "save", lambda place, content: pytest.fail())
+    monkeypatch.setattr(generations.in_use, "overlay_mounts", lambda path: pytest.fail())
+    assert _prune(place, 9, 9) == ([], [])
+
+
+def test_a_tree_that_is_put_back_loses_the_fields_of_a_generation(place: Place) -> None:
+    assert generations.roll_back(place, _id(20), check=True)[1] == {"id": _id(20), "published": _time(20)}
 
 
 def test_a_generation_that_was_removed_by_hand_leaves_the_record(place: Place) -> None:

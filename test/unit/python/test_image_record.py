@@ -137,6 +137,7 @@ def test_a_record_that_is_accepted(place: Place, more: dict[str, Any]) -> None:
         pytest.param({**GOOD, "generations": [{"id": 20261123}]}, id="an id that is a number"),
         pytest.param({**GOOD, "generations": [{"id": ID, "retired": 5}]}, id="a time that is a number"),
         pytest.param({**GOOD, "generations": [{"id": ID, "mounts": "0:40"}]}, id="mounts that are text"),
+        pytest.param({**GOOD, "generations": [{"id": ID, "mounts_complete": "no"}]}, id="a truth value that is text"),
         pytest.param({**GOOD, "published": None}, id="a published tree that is null"),
         pytest.param({**GOOD, "published": {"id": ID, "tasks_changed": "3"}}, id="a count that is text"),
         pytest.param({**GOOD, "published": {"id": ID, "creation": []}}, id="a creation that is a list"),

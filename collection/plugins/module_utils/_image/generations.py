@@ -20,14 +20,12 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 _DAY = 86400
-# Seconds that a mount(2) of an overlay takes at most, from the look at its layers until the mount is in the mount table.
-_MOUNTING = 3
 
 
 def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
     """Removes the unused generations beyond the newest `keep` that were retired at least `days` days ago, and returns their ids.
 
-    The caller holds the image's lock. Errors are written to the log.
+    A tree is never removed by the run that retired it. The caller holds the image's lock. Errors are written to the log.
     """
     if files.exists(place.journal):
         # The record does not list the newest generation yet.
@@ -41,10 +39,12 @@ def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
         if unknown:
             log(f"{place.generations} has entries without a record, which are left alone: {', '.join(unknown)}")
         for index, entry in enumerate([entry for entry in content["generations"] if entry["id"] in names]):
+            complete = _completes_mounts(place, entry)
             if index < keep or _age(entry) < days:
                 continue
-            _await_mounts(place, entry)
-            if _remove_generation(place, entry, log):
+            if not complete:
+                log(f"generation {entry['id']} stays until the next maintenance: jobs can have been starting on it")
+            elif _remove_generation(place, entry, log):
                 removed.append(entry["id"])
         # Generations whose directory was removed by hand leave the record too.
         content["generations"] = [entry for entry in content["generations"] if entry["id"] in names and entry["id"] not in removed]
@@ -65,12 +65,16 @@ def _age(entry: dict[str, Any]) -> float:
     return float("inf") if retired is None else (time.time() - retired) / _DAY
 
 
-def _await_mounts(place: Place, entry: dict[str, Any]) -> None:
-    """Adds the overlay mounts that were under way when the tree was replaced: their layers are in this tree, and they name the published one."""
-    left = _MOUNTING - _age(entry) * _DAY
-    if left > 0:
-        time.sleep(left)
+def _completes_mounts(place: Place, entry: dict[str, Any]) -> bool:
+    """Whether the entry has all overlay mounts of the tree. The first call only marks the entry, the call of a later run completes its mounts.
+
+    An overlay that was being mounted when the tree was replaced has its layers in this tree, and names the published one. It comes into the mount
+    table at the end of mount(2), which a slow or frozen upper layer delays for any time.
+    """
+    if entry.get("mounts_complete") is False:
         entry["mounts"] = sorted({*entry.get("mounts", ()), *in_use.overlay_mounts(place.path)})
+        entry["mounts_complete"] = True
+    return bool(entry.setdefault("mounts_complete", False))
 
 
 def _remove_generation(place: Place, entry: dict[str, Any], log: Log) -> bool:
@@ -99,7 +103,7 @@ def roll_back(place: Place, generation: str | None, check: bool = False, tell: L
         _hold(place, generation, check)
         return present, present
     chosen = _chosen(place, content["generations"], generation, old)
-    restored = {key: value for key, value in chosen.items() if key not in ("retired", "mounts")}
+    restored = {key: value for key, value in chosen.items() if key not in ("retired", "mounts", "mounts_complete")}
     content["generations"] = [entry for entry in content["generations"] if entry["id"] != chosen["id"]]
     content.update(published=restored, hold={"since": record.now(), "generation": chosen["id"]})
     if not check:

@@ -30,7 +30,7 @@ _CHANGES = 10_000
 # Characters of the last run's message, which can quote the output of a program in the tree.
 _MESSAGE = 4096
 # Another program may write 3 for 3.0.
-_TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
+_TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float), "list": list, "dict": dict}
 # Results of a run that failed.
 FAILURES = ("failed", "busy")
 _RESTORE = "restore it from a backup, or move it away"

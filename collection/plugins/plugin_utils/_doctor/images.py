@@ -138,10 +138,10 @@ def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, An
     if settings is None or (last.get("result") in (*record.FAILURES, "held") and "log" not in last):
         return
     existing = [entry for entry in content["generations"] if entry["id"] in record.directories(place)]
-    # Only generations that were due for removal at the time of the last run.
+    # Only generations that were due for removal at the time of the last run, and that this run did not leave for the next one.
     due = (record.seconds(last.get("started")) or 0) - settings["nspawn_runner_keep_days"] * _DAY
     kept = settings["nspawn_runner_keep_generations"]
-    old = [entry["id"] for entry in existing[kept:] if (record.seconds(entry.get("retired")) or 0) < due]
+    old = [entry["id"] for entry in existing[kept:] if entry.get("mounts_complete") and (record.seconds(entry.get("retired")) or 0) < due]
     if old:
         yield WARNING, f"{', '.join(old)} could not be removed", f"end the processes, and unmount the mounts, that are named in {log}"
 

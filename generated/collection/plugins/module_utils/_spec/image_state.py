@@ -20,6 +20,7 @@ GENERATION: dict[str, str] = {
     "packages_omitted": "int",
     "creation": "dict",
     "mounts": "list",
+    "mounts_complete": "bool",
 }
 
 CHANGE: dict[str, str] = {"name": "str", "from": "str", "to": "str"}
