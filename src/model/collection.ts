@@ -53,4 +53,6 @@ export const layout = {
   generations_directory: "generations",
   /** In an image's state directory: the record of the image's trees, as JSON. */
   state_file: "state.json",
+  /** Ends the name of the directory, beside the root directory, with copies of the records for groups: `nspawn_runner_state_group`. */
+  shared_suffix: "-state",
 } as const;

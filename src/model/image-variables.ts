@@ -133,6 +133,12 @@ export interface ImageVariables {
    */
   nspawn_runner_ignored_paths?: string[];
   /**
+   * Group of this host that can read the image's record, for monitoring: the record is copied to the file `IMAGE.json` in a directory beside
+   * the root directory, such as `/var/lib/nspawn-runner-state`, whenever it changes. The root directory itself, with the trees, stays closed.
+   * Without this variable there is no copy. The record names packages, playbooks and options of the creation, and quotes messages of tasks.
+   */
+  nspawn_runner_state_group?: string;
+  /**
    * Number of days after which a hold is a failure. A rollback holds the image until its release, and maintenance leaves a held image alone, without
    * a failure at any age of the hold when this variable is not set.
    *

@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
             if image and not name_problem(image.name) and not self._task.check_mode:
                 result = maintenance.record_run(Place(image.root, image.name), started, 0.0, result)
         if warnings:
-            result["warnings"] = warnings
+            result["warnings"] = [*warnings, *result.get("warnings", ())]
         return {"created": False, "tasks_changed": 0, "packages": None, **result, "seconds": round(time.monotonic() - clock, 1)}
 
     def _job(self, host: Any, create_only: bool, warnings: list[str]) -> maintenance.Job:

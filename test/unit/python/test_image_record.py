@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._image import place as place_module
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 
@@ -319,3 +321,59 @@ def test_age(seconds: float, text: str) -> None:
 
 def test_a_time_that_is_none_has_no_age() -> None:
     assert [record.age(value) for value in (None, "yesterday", 5)] == ["", "", ""]
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    """An image with a record, in a root directory whose owner does not matter."""
+    monkeypatch.setattr(record.os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(place_module, "check_root", lambda root: None)
+    monkeypatch.setattr(place_module, "_check_directory", lambda path: None)
+    place = Place(str(tmp_path / "root"), "aa")
+    os.makedirs(place.state, mode=0o700)
+    record.save(place, GOOD)
+    return place
+
+
+def test_a_group_gets_a_copy_of_the_record_and_nothing_else(shared: Place) -> None:
+    before = os.umask(0o077)
+    try:
+        record.share(shared, os.getgid())
+    finally:
+        os.umask(before)
+    copy = Path(f"{shared.root}-state/aa.json")
+    assert json.loads(copy.read_text()) == record.load(shared)
+    assert (stat.S_IMODE(copy.stat().st_mode), copy.stat().st_gid) == (0o640, os.getgid())
+    assert (stat.S_IMODE(copy.parent.stat().st_mode), stat.S_IMODE(os.stat(shared.state).st_mode)) == (0o755, 0o700)
+    assert stat.S_IMODE(os.stat(os.path.join(shared.state, "state.json")).st_mode) == 0o600
+
+
+def test_the_copy_follows_each_change_until_it_is_removed(shared: Place) -> None:
+    copy = Path(shared.shared)
+    record.share(shared, os.getgid())
+    record.save_run(shared, RUN, True)
+    assert json.loads(copy.read_text())["last_run"]["failed_runs"] == 1
+    record.save(shared, {**GOOD, "hold": {"since": "2026-11-24T08:00:00Z", "generation": ID}})
+    assert json.loads(copy.read_text()) == record.load(shared)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+    record.share(shared, None)
+    assert not copy.parent.exists()
+    record.save(shared, GOOD)
+    assert not copy.parent.exists()
+
+
+def test_a_file_of_the_user_beside_the_root_directory_stays(shared: Place) -> None:
+    copy = Path(shared.shared)
+    copy.parent.mkdir()
+    copy.write_text('{"image": "other"}')
+    record.save(shared, GOOD)
+    record.share(shared, None)
+    assert copy.read_text() == '{"image": "other"}'
+
+
+def test_a_directory_of_another_user_gets_no_copy(monkeypatch: pytest.MonkeyPatch, shared: Place) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(place_module, "check_root", lambda root: None)
+    os.symlink("/nonexistent", f"{shared.root}-state")
+    with pytest.raises(RunnerError, match="is a symbolic link"):
+        record.share(shared, os.getgid())

@@ -136,6 +136,19 @@ def test_a_hold_can_become_a_failure(limit: int | None, result: str) -> None:
     assert "nspawn.runner.release --limit aa" in held["msg"]
 
 
+def test_a_record_that_a_group_cannot_get_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(place: Place, group: int | None) -> None:
+        raise RunnerError("/srv-state is a symbolic link", "remove it")
+
+    job = _job(tmp_path, nspawn_runner_state_group="root")
+    os.makedirs(job.place.state)
+    monkeypatch.setattr(maintenance.record, "share", refuse)
+    assert maintenance._share(job, {"result": "published"}) == {
+        "result": "published",
+        "warnings": ["group root cannot read the record of image aa: /srv-state is a symbolic link: remove it"],
+    }
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_a_held_image_is_recorded(tmp_path: Path, check: bool) -> None:
     place = Place(str(tmp_path), "aa")

@@ -193,6 +193,7 @@ def test_a_setting_can_be_a_template(tmp_path: Path, lines: list[str], name: str
         pytest.param("nspawn_runner_mirror: '{{ }'", ["nspawn_runner_mirror"], id="a template with a mistake"),
         pytest.param("nspawn_runner_variant: tiny", ["nspawn_runner_variant", "aa.yml:3", "must be one of"], id="a wrong value, with its line"),
         pytest.param("nspawn_runner_network: '{{ [1] }}'", ["nspawn_runner_network", "must be one of"], id="a template that gives a wrong value"),
+        pytest.param("nspawn_runner_state_group: no-such-group", ["nspawn_runner_state_group", "aa.yml:3", "no group 'no-such-group'"], id="an unknown group"),
         pytest.param("nspawn_runner_keep_days: -1", ["nspawn_runner_keep_days", "aa", "must be 0 or more"], id="a number too low"),
     ],
 )

@@ -123,6 +123,7 @@ def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
                     files.clear_flags(tree)
                     files.rename(tree, os.path.join(trash, f"{len(os.listdir(trash))}"), files.NOREPLACE)
                 files.remove_file(os.path.join(state, STATE_FILE))
+            record.share(place, None)
             _remove_state(state)
     msg = f"{path} {'would be' if check else 'was'} removed"
     return {"changed": True, "path": path, "msg": msg, "diff": _diff(path, {"state": "present"}, {"state": "absent"})}

@@ -104,8 +104,8 @@ def json_text(content: dict[str, Any]) -> str:
     return f"{json.dumps(content, indent=2)}\n"
 
 
-def write_text(path: str, text: str) -> None:
-    """Replaces a file, which root alone can read. Readers, also after a crash, find the old content or the new one.
+def write_text(path: str, text: str, group: int | None = None) -> None:
+    """Replaces a file, which root alone can read, and this group. Readers, also after a crash, find the old content or the new one.
 
     Only one process may write the file at a time. Raises RunnerError.
     """
@@ -113,6 +113,9 @@ def write_text(path: str, text: str) -> None:
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
+            if group is not None:
+                os.fchown(descriptor, -1, group)
+                os.fchmod(descriptor, 0o640)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

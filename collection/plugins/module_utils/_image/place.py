@@ -55,6 +55,11 @@ class Place(NamedTuple):
         return os.path.join(self.state, layout.GENERATIONS_DIRECTORY)
 
     @property
+    def shared(self) -> str:
+        """The copy of the record for a group, where the image has one: in a directory beside the root directory, which holds no tree."""
+        return os.path.join(f"{self.root}{layout.SHARED_SUFFIX}", f"{self.image}.json")
+
+    @property
     def journal(self) -> str:
         """The journal of a swap, present from before the swap until the record is complete."""
         return os.path.join(self.state, JOURNAL)
@@ -94,6 +99,17 @@ def make_state(root: str, image: str) -> str:
         found = f"{path} is on another file system than {root}, and trees cannot be renamed from one to the other"
         raise RunnerError(found, "put both on one file system")
     return path
+
+
+def make_shared(root: str) -> None:
+    """Makes the directory of the records' copies, which all users can list. Raises RunnerError or OSError."""
+    check_root(root)
+    directory = f"{root}{layout.SHARED_SUFFIX}"
+    with suppress(FileExistsError):
+        os.mkdir(directory, 0o755)
+        os.chmod(directory, 0o755)
+    # In a directory such as /tmp, another user can have made it.
+    _check_directory(directory)
 
 
 def check_root(root: str) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 import time
 from calendar import timegm
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_shared
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.image_state import CHANGE, GENERATION, HOLD, LAST_RUN
 
@@ -151,6 +152,40 @@ def _write(place: Place, content: dict[str, Any]) -> None:
     if len(text) > _LIMIT:
         raise RunnerError(f"{path} would be larger than {_LIMIT >> 20} MiB")
     files.write_text(path, text)
+    # The copy of the next maintenance is whole again.
+    with suppress(OSError, RunnerError):
+        if _is_shared(place):
+            files.write_text(place.shared, text, os.lstat(place.shared).st_gid)
+
+
+def share(place: Place, group: int | None) -> None:
+    """Gives this group a copy of the image's state.json, or without a group removes the copy. Raises RunnerError.
+
+    The copy follows each later change of state.json.
+    """
+    path = os.path.join(place.state, layout.STATE_FILE)
+    try:
+        with _writing(place):
+            if group is None and _is_shared(place):
+                os.unlink(place.shared)
+                # Without the last copy, the directory has no use.
+                with suppress(OSError):
+                    os.rmdir(os.path.dirname(place.shared))
+            elif group is not None and os.path.lexists(path):
+                make_shared(place.root)
+                files.write_text(place.shared, files.json_text(load(place)), group)
+    except OSError as exc:
+        raise system_error(exc, f"{place.shared} cannot be written") from exc
+
+
+def _is_shared(place: Place) -> bool:
+    """Whether the image has a copy of its record, and not another file of the user at this path."""
+    with suppress(OSError, RunnerError):
+        directory = os.lstat(os.path.dirname(place.shared))
+        if stat.S_ISDIR(directory.st_mode) and directory.st_uid == os.geteuid():
+            content = read_json(place.shared)
+            return isinstance(content, dict) and content.get("image") == place.image and "generations" in content
+    return False
 
 
 def bounded(content: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
 import signal
@@ -102,10 +103,23 @@ def maintain(job: Job) -> Result:
     """Maintains the image. After a failure `result` and `msg` name the reason."""
     started, clock = record.now(), time.monotonic()
     try:
-        return _maintain(job)
+        result = _maintain(job)
     except (RunnerError, OSError) as problem:
         result = failed(problem, job.place)
-        return result if job.check else record_run(job.place, started, round(time.monotonic() - clock, 1), result)
+        if not job.check:
+            result = record_run(job.place, started, round(time.monotonic() - clock, 1), result)
+    return result if job.check else _share(job, result)
+
+
+def _share(job: Job, result: Result) -> Result:
+    """Gives the image's group a copy of the record. An error is a warning, since the image is in order."""
+    group = job.settings.get("nspawn_runner_state_group")
+    try:
+        if os.path.isdir(job.place.state):
+            record.share(job.place, grp.getgrnam(group).gr_gid if group else None)
+    except RunnerError as problem:
+        return {**result, "warnings": [f"group {group} cannot read the record of image {job.image.name}: {problem}"]}
+    return result
 
 
 def failed(problem: RunnerError | OSError, place: Place | None = None) -> Result:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -181,11 +182,20 @@ def _ignored_problem(paths: list[str]) -> str | None:
     return None
 
 
+def _group_problem(group: str) -> str | None:
+    try:
+        grp.getgrnam(group)
+    except KeyError:
+        return f"this host has no group '{group}'"
+    return None
+
+
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     f"{VARIABLE_PREFIX}ignored_paths": _ignored_problem,
     f"{VARIABLE_PREFIX}binds": _bind_problem,
     f"{VARIABLE_PREFIX}environment": _environment_problem,
     f"{VARIABLE_PREFIX}capabilities": _capability_problem,
+    f"{VARIABLE_PREFIX}state_group": _group_problem,
 }
 
 

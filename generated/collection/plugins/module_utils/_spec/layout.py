@@ -47,3 +47,6 @@ GENERATIONS_DIRECTORY: str = "generations"
 
 # In an image's state directory: the record of the image's trees, as JSON.
 STATE_FILE: str = "state.json"
+
+# Ends the name of the directory, beside the root directory, with copies of the records for groups: `nspawn_runner_state_group`.
+SHARED_SUFFIX: str = "-state"

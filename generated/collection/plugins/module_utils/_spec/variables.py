@@ -29,6 +29,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_keep_days": {"type": "int", "default": 7},
     "nspawn_runner_check_tree": {"type": "bool", "default": True},
     "nspawn_runner_ignored_paths": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_state_group": {"type": "str"},
     "nspawn_runner_hold_days": {"type": "int"},
     "nspawn_runner_timeout": {"type": "int", "default": 14400},
     "nspawn_runner_keep_failed": {"type": "bool", "default": False},
