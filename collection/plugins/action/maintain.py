@@ -17,7 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import W
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_parent
 from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import writable_by_others
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
-from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, name_problem
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import MAINTAIN
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import (
@@ -56,8 +56,7 @@ class ActionModule(ActionBase):
         except RunnerError as problem:
             result = maintenance.failed(problem)
             image = image_of(host)
-            # The name becomes the name of a directory.
-            if image and not name_problem(image.name) and not self._task.check_mode:
+            if image and not self._task.check_mode:
                 result = maintenance.record_run(Place(image.root, image.name), started, 0.0, result)
         if warnings:
             result["warnings"] = [*warnings, *result.get("warnings", ())]

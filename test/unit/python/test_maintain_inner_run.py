@@ -166,17 +166,13 @@ def test_the_images_run_is_told_by_its_environment(monkeypatch: pytest.MonkeyPat
     assert json.loads(environment[VARIABLE])["tree"] == "/srv/staged"
 
 
-@pytest.mark.parametrize(("given", "result_format"), [(None, "yaml"), ("json", "json")])
-def test_the_images_run_prints_plain_text(monkeypatch: pytest.MonkeyPatch, given: str | None, result_format: str) -> None:
+def test_the_images_run_prints_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
     # As ansible-navigator sets them.
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "awx_display")
     monkeypatch.setenv("ANSIBLE_FORCE_COLOR", "1")
-    monkeypatch.delenv("ANSIBLE_CALLBACK_RESULT_FORMAT", raising=False)
-    if given:
-        monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", given)
     environment = inner_run.inner_environment(Inner("aa", "/srv/aa", "/srv/staged", "/result", {}))
-    names = ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_CALLBACK_RESULT_FORMAT")
-    assert [environment[name] for name in names] == ["ansible.builtin.default", "0", "1", result_format]
+    names = ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR")
+    assert [environment[name] for name in names] == ["ansible.builtin.default", "0", "1"]
 
 
 def test_a_configured_collections_path_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,8 +167,6 @@ def inner_environment(inner: Inner) -> dict[str, str]:
         # Without a buffer each line of output appears at once.
         "PYTHONUNBUFFERED": "1",
     }
-    # In YAML, a line of a task's output stands in a line of its own, and once. JSON has each stream twice.
-    environment.setdefault("ANSIBLE_CALLBACK_RESULT_FORMAT", "yaml")
     if COLLECTIONS not in collections:  # for example, collections beside the outer playbook
         environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join([COLLECTIONS, *collections])
     if C.CONFIG_FILE:

@@ -409,15 +409,17 @@ def _describe(facts: _Facts) -> Result:
 
 
 def record_run(place: Place, started: str, seconds: float, result: Result) -> Result:
-    """Records the run in state.json, if the root directory exists, and returns the result with the number of failed runs in a row."""
+    """Records the run in state.json, and returns the result with the number of failed runs in a row.
+
+    An image that no maintenance has begun to work on has no state directory, and gets none for a run that was refused.
+    """
     run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
     run.update({name: result[name] for name in ("packages", "packages_omitted", "skipped_plays") if result.get(name) is not None})
     run["msg"] = result["msg"]
     run.update({name: result[name] for name in ("log",) if name in result})
     # On a full or read-only disk the run itself has failed for that reason already, and so has a run by another user than root.
     with suppress(RunnerError, OSError):
-        if os.path.isdir(place.root):
-            make_state(place.root, place.image)
+        if os.path.isdir(place.state):
             entry = record.save_run(place, run, bool(result.get("failed")))
             return {**result, **{name: entry[name] for name in ("failed_runs",) if name in entry}, "since": entry["since"]}
     return result
