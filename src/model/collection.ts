@@ -43,7 +43,7 @@ export const layout = {
   log_file: "last.log",
   /** In an image's state directory: the staged tree, which is published when its maintenance is complete. */
   staged_directory: "staged",
-  /** In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set. */
+  /** In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set; until a success. */
   failed_directory: "failed",
   /** In an image's state directory: the tree of a creation before its playbook ran, for the next run of an image that has no tree yet. */
   seed_directory: "seed",

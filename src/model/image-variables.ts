@@ -59,6 +59,15 @@ export interface ImageVariables {
    */
   nspawn_runner_mirror?: Url;
   /**
+   * Proxy for the creation, whatever makes the tree, and for all tasks, as `http://proxy.example.org:3128`: the variables `http_proxy` and
+   * `https_proxy` of the environment, in small letters and in capitals, and `no_proxy` for this host itself. A variable of
+   * `nspawn_runner_environment` overrides one of these in the tasks. Nothing of the proxy stays in the tree. Jobs get a proxy from their runner.
+   *
+   * @example http://proxy.example.org:3128
+   * @option proxy
+   */
+  nspawn_runner_proxy?: Url;
+  /**
    * Components of the package archive.
    *
    * @default ["main"]
@@ -155,7 +164,8 @@ export interface ImageVariables {
   nspawn_runner_timeout?: number;
   /**
    * Keeps the tree of a failed maintenance for inspection: as `.nspawn-runner/IMAGE/failed` in the root directory, until the
-   * image's next failure. By default that tree is removed. The image itself keeps its tree in either case.
+   * image's next maintenance has succeeded, or has failed in its playbook. By default that tree is removed. The image itself keeps its tree
+   * in either case.
    *
    * @default false
    */

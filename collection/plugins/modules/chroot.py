@@ -80,6 +80,8 @@ def main() -> None:
     # With -vvv, Ansible shows the options.
     if password := mirror_of(module.params).password:
         module.no_log_values.update({password, module.params["mirror"]})
+    if "@" in (module.params["proxy"] or ""):
+        module.no_log_values.add(module.params["proxy"])
     die_with_ansible()
     act = absent if module.params["state"] == "absent" else present
     try:

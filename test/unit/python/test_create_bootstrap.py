@@ -291,6 +291,17 @@ def test_a_command_gets_the_tree(tmp_path: Path, commands: list[tuple[list[str],
     assert commands[0][0] == ["dnf", "--installroot=/tree", "/tree/tree", "{suite}"]
 
 
+@pytest.mark.parametrize("params", [SUITE, {"command": ["dnf"]}])
+def test_a_proxy_is_for_whatever_makes_the_tree(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], params: dict[str, Any]) -> None:
+    proxy = "http://user:word@proxy.example.org:3128"
+    _fill(tmp_path, {**params, "proxy": proxy})
+    argv, environment = commands[0]
+    assert {environment[name] for name in ("http_proxy", "https_proxy", "HTTPS_PROXY")} == {proxy}
+    assert not [word for word in argv if "proxy.example.org" in word]
+    assert "proxy" not in bootstrap.without_login({**params, "proxy": proxy})
+    assert "proxy" not in bootstrap.plan({**params, "proxy": proxy})
+
+
 def _failure(tmp_path: Path, *tail: str, status: int = 1) -> str:
     """The message about a tool that failed with these last lines."""
     (tmp_path / ".nspawn-runner/aa").mkdir(parents=True)

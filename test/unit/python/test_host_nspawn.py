@@ -53,6 +53,14 @@ DEFAULTS = {
         ),
         pytest.param({"nspawn_runner_environment": {"A": "1", "B": "x y"}}, ["--setenv=A=1", "--setenv=B=x y"], id="environment"),
         pytest.param({"nspawn_runner_environment": {"N": 5}}, ["--setenv=N=5"], id="a number in the environment"),
+        pytest.param(
+            {"nspawn_runner_proxy": "http://p:1", "nspawn_runner_environment": {"A": "b", "no_proxy": "x"}},
+            [
+                *("--setenv=http_proxy=http://p:1", "--setenv=https_proxy=http://p:1", "--setenv=no_proxy=x"),
+                *("--setenv=HTTP_PROXY=http://p:1", "--setenv=HTTPS_PROXY=http://p:1", "--setenv=NO_PROXY=localhost,127.0.0.1,::1", "--setenv=A=b"),
+            ],
+            id="a proxy, of which the environment overrides a part",
+        ),
         pytest.param({"nspawn_runner_network": "none"}, ["--private-network"], id="no network"),
         pytest.param({"nspawn_runner_seccomp": False}, ["SYSTEMD_SECCOMP=0"], id="no filter of system calls: a variable of systemd-nspawn itself"),
         pytest.param({"nspawn_runner_capabilities": ["CAP_SYS_PTRACE"]}, ["--capability=CAP_SYS_PTRACE"], id="a capability"),

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import proxy_environment
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program, guarded, run
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import config_path
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tools import (
@@ -76,8 +77,9 @@ def mirror_of(params: Mapping[str, Any]) -> Mirror:
 
 
 def without_login(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of nspawn.runner.chroot, with a mirror that may be shown and recorded."""
-    return {**params, "mirror": mirror_of(params).url} if params.get("mirror") else dict(params)
+    """The options of nspawn.runner.chroot that may be shown and recorded: the mirror's login is left out, and the proxy, which shapes no tree."""
+    shown = {option: value for option, value in params.items() if option != "proxy"}
+    return {**shown, "mirror": mirror_of(params).url} if params.get("mirror") else shown
 
 
 def plan(params: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         return ()
     if method == "command":
         argv = [word.replace("{tree}", tree) for word in planned["command"]]
-        _succeed(argv, argv[0], tree, params, log)
+        _succeed(argv, argv[0], tree, params, log, proxy_environment(params.get("proxy")))
         return ()
     tool = next(tool for tool in BOOTSTRAP_TOOLS if tool["name"] == method)
     mirror, user, password = mirror_of(params)
@@ -182,7 +184,7 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         "components": ",".join(planned["components"]),
         "packages": ",".join(planned["packages"]),
     }
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+    environment = {**proxy_environment(params.get("proxy")), "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
     lines = _filled(tool["config_lines"], values)
     config = config_path(state) if lines else ""
     if config:

@@ -60,8 +60,19 @@ def check_user_namespace(arguments: Sequence[str], tree: str) -> None:
             raise RunnerError(found, REMEDY)
 
 
+def proxy_environment(proxy: str | None) -> dict[str, str]:
+    """The variables by which programs find a proxy; none without a proxy. Some programs know the names in small letters alone, some in capitals."""
+    if not proxy:
+        return {}
+    values = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "localhost,127.0.0.1,::1"}
+    return {**values, **{name.upper(): value for name, value in values.items()}}
+
+
 def container_lines(variables: Mapping[str, Any]) -> list[str]:
     """The lines of the options file for these variables of an image: arguments of systemd-nspawn, and NAME=VALUE for the environment."""
+    if proxy := variables.get("nspawn_runner_proxy"):
+        environment = {**proxy_environment(proxy), **(variables.get("nspawn_runner_environment") or {})}
+        variables = {**variables, "nspawn_runner_environment": environment}
     seen: set[tuple[str, str]] = set()
     lines = []
     for entry in VARIABLE_FLAGS:

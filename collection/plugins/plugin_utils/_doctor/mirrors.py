@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import Mirror, mirror_of
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import proxy_environment
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Row, Rows, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.deadline import TimedOut, deadline
 
@@ -25,16 +27,30 @@ _FILES = ("InRelease", "Release")
 
 def mirrors(subjects: Sequence[Subject]) -> Rows:
     """Whether each mirror that a playbook names has the suites that are made from it."""
-    wanted: dict[Mirror, dict[str, list[Subject]]] = {}
+    wanted: dict[tuple[Mirror, str], dict[str, list[Subject]]] = {}
     for subject in subjects:
         settings = subject.settings or {}
         suite, mirror = settings.get("nspawn_runner_chroot_suite"), mirror_of({"mirror": settings.get("nspawn_runner_mirror")})
         # A command or an archive makes a tree without the mirror.
         others = [settings.get(f"nspawn_runner_{name}") for name in ("create_command", "tarball")]
         if suite and mirror.url.startswith(("http://", "https://")) and not any(others):
-            wanted.setdefault(mirror, {}).setdefault(suite, []).append(subject)
-    for mirror, suites in wanted.items():
-        yield from _asked(mirror, suites)
+            way = (mirror, settings.get("nspawn_runner_proxy") or "")
+            wanted.setdefault(way, {}).setdefault(suite, []).append(subject)
+    for (mirror, proxy), suites in wanted.items():
+        with _environment(proxy_environment(proxy)):
+            yield from list(_asked(mirror, suites))
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Adds variables to the environment of this process, in which open_url looks for a proxy."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _asked(mirror: Mirror, suites: dict[str, list[Subject]]) -> Rows:

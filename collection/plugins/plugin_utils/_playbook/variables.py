@@ -28,6 +28,9 @@ try:  # ansible-core 2.19 and later
 except ImportError:
     Origin = None
 
+# In an error of Ansible about a secret: no password was given, or a wrong one.
+NO_VAULT_PASSWORD = r"no vault secrets|Decryption failed"
+VAULT_REMEDY = "give --vault-password-file FILE, or write vault_password_file = FILE into [defaults] of ansible.cfg"
 # Options of a creation, of which one at least says how the tree is filled.
 SOURCES = ("suite", "command", "tarball")
 _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
@@ -73,7 +76,10 @@ def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str
     values = {name: value for name, value in values.items() if value is not None}
     for name, value in values.items():
         # One variable at a time, so that the message can name the file and line of its value.
-        problem = _problem(name, value)
+        try:
+            problem = _problem(name, value)
+        except AnsibleError as exc:  # Before ansible-core 2.19, a secret is decrypted here.
+            raise _unknown(name, given[name], exc) from exc
         if problem:
             raise RunnerError(f"{name}{_where(given[name]) or _of(image)}: {problem}")
     checked = ArgumentSpecValidator(VARIABLES).validate(values)
@@ -106,7 +112,13 @@ def _templated(templar: Templar, name: str, value: Any) -> Any:
     try:
         return templar.template(value)
     except AnsibleError as exc:
-        raise RunnerError(f"{name}{_where(value)} cannot be rendered: {' '.join(str(exc.message).split())}") from exc
+        raise _unknown(name, value, exc) from exc
+
+
+def _unknown(name: str, value: Any, problem: AnsibleError) -> RunnerError:
+    """The error for a template that fails, or for a secret that no password opens."""
+    reason = " ".join(str(problem.message).split())
+    return RunnerError(f"{name}{_where(value)} cannot be rendered: {reason}", VAULT_REMEDY if re.search(NO_VAULT_PASSWORD, reason) else "")
 
 
 def _problem(name: str, value: Any) -> str | None:
@@ -140,6 +152,8 @@ def _bind_problem(binds: list[str]) -> str | None:
         paths = parts[:-1] if len(parts) == 3 else parts
         if len(parts) > 3 or (len(parts) == 3 and parts[2] != "ro") or not all(path.startswith("/") for path in paths):
             return f"'{bind}' is not SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with absolute paths"
+        if os.path.normpath(parts[1] if len(parts) > 1 and parts[1] != "ro" else parts[0]) in ("/", "//"):
+            return f"'{bind}' would cover the whole tree, since its target is /"
         if _breaks_line(bind):
             return f"{bind!r} holds a control character"
         if not os.path.exists(parts[0].replace("\\:", ":")):
@@ -190,12 +204,19 @@ def _group_problem(group: str) -> str | None:
     return None
 
 
+def _proxy_problem(proxy: str) -> str | None:
+    if not re.fullmatch(r"(?:https?|socks[45]?h?)://[^\s/]+/?", proxy):
+        return "must be the URL of a proxy, such as http://proxy.example.org:3128"
+    return None
+
+
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     f"{VARIABLE_PREFIX}ignored_paths": _ignored_problem,
     f"{VARIABLE_PREFIX}binds": _bind_problem,
     f"{VARIABLE_PREFIX}environment": _environment_problem,
     f"{VARIABLE_PREFIX}capabilities": _capability_problem,
     f"{VARIABLE_PREFIX}state_group": _group_problem,
+    f"{VARIABLE_PREFIX}proxy": _proxy_problem,
 }
 
 

@@ -97,6 +97,15 @@ options:
       - A login in the URL, such as C(https://user:password@mirror.example.org/debian), is hidden from the host's users,
         and kept in the tree for apt, for root alone.
     type: str
+  proxy:
+    description:
+      - "Proxy for the creation, whatever makes the tree, and for all tasks, as C(http://proxy.example.org:3128): the
+        variables C(http_proxy) and C(https_proxy) of the environment, in small letters and in capitals, and C(no_proxy)
+        for this host itself."
+      - A variable of C(nspawn_runner_environment) overrides one of these in the tasks.
+      - Nothing of the proxy stays in the tree.
+      - Jobs get a proxy from their runner.
+    type: str
   components:
     description:
       - Components of the package archive.

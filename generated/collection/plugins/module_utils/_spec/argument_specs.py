@@ -22,6 +22,7 @@ CHROOT: dict[str, dict[str, Any]] = {
     "tarball": {"type": "path"},
     "checksum": {"type": "str"},
     "mirror": {"type": "str"},
+    "proxy": {"type": "str"},
     "components": {"type": "list", "elements": "str", "default": ["main"]},
     "architecture": {"type": "str"},
     "variant": {"type": "str", "choices": ["minbase", "buildd"], "default": "minbase"},

@@ -33,7 +33,7 @@ LOG_FILE: str = "last.log"
 # In an image's state directory: the staged tree, which is published when its maintenance is complete.
 STAGED_DIRECTORY: str = "staged"
 
-# In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set.
+# In an image's state directory: the staged tree of the last maintenance that failed, where `nspawn_runner_keep_failed` is set; until a success.
 FAILED_DIRECTORY: str = "failed"
 
 # In an image's state directory: the tree of a creation before its playbook ran, for the next run of an image that has no tree yet.
