@@ -295,7 +295,7 @@ describe("a record that cannot be used is not changed", () => {
     const host = new ImageHost(scratch());
     await execa("ln", ["-s", "/etc/hostname", join(host.state, "state.json")]);
     expect((await host.call("record.load(p)")).error).toBe(
-      `${host.state}/state.json cannot be read: Too many levels of symbolic links`,
+      `${host.state}/state.json cannot be read: Too many levels of symbolic links: remove this symbolic link`,
     );
   });
 });

@@ -167,12 +167,12 @@ test("each problem of an image's records or paths gives one sentence, and no fil
     ["upwards", /state.json is damaged: restore/, json({ ...plain, generations: [{ id: "../../x" }] })],
     [
       "linked",
-      /state.json cannot be read: Too many levels of symbolic links/,
+      /state.json cannot be read: Too many levels of symbolic links: remove this symbolic link/,
       (host, image) => symlinkSync(join(host.directory, "canary/state.json"), host.state(image, "state.json")),
     ],
     [
       "dirstate",
-      /state.json cannot be read: Is a directory/,
+      /state.json cannot be read: Is a directory: move this directory away/,
       (host, image) => mkdirSync(host.state(image, "state.json")),
     ],
     [

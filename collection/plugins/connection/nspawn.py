@@ -46,6 +46,8 @@ _STARTED = b"started\n"
 _START = ["/bin/sh", "-c", 'echo started; exec "$@"', "sh"]
 # Seconds between two tries on a tree in use.
 _PAUSE = 0.5
+# Exit status of a shell for a program that is missing.
+_NOT_FOUND = 127
 # Bytes of an output stream that are kept: the beginning and the end. Ansible has several copies in memory.
 _LIMIT = 64 << 20
 # A directory of Ansible's for a module that is copied to the tree.
@@ -119,7 +121,17 @@ class Connection(ConnectionBase):
         if module:
             request["python"] = module["python"]
         # Ansible parses the whole standard output of a module.
-        return self._run(request, io.BytesIO(in_data or b""), whole=bool(in_data) or _MODULE_DIRECTORY in cmd)
+        status, stdout, stderr = self._run(request, io.BytesIO(in_data or b""), whole=bool(in_data) or _MODULE_DIRECTORY in cmd)
+        if status == _NOT_FOUND and self.become:
+            self._check_become(stderr)
+        return status, stdout, stderr
+
+    def _check_become(self, stderr: bytes) -> None:
+        """Raises AnsibleError where the image lacks the program by which a task takes another user."""
+        program = self.become.name.rpartition(".")[2]
+        if re.search(rf"\b{re.escape(program)}: (?:command )?not found".encode(), stderr):
+            remedy = "set become_method: su, which each image has, or install the program in the image"
+            raise AnsibleError(str(RunnerError(f"{self._tree} has no program {program}, by which the task takes another user", remedy)))
 
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,3 +149,22 @@ def test_async_needs_a_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
         _run(monkeypatch, tmp_path, claim, START, "ANSIBLE_ASYNC_DIR=/root/.ansible_async true")
     assert str(tmp_path) in str(error.value)
     assert "no Python" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "missing"),
+    [
+        pytest.param(b"/bin/sh: 1: sudo: not found\n", True, id="dash"),
+        pytest.param(b"/bin/bash: line 1: sudo: command not found\n", True, id="bash"),
+        pytest.param(b"/bin/sh: 1: apt: not found\n", False, id="another program"),
+        pytest.param(b"pseudo: not found\n", False, id="a program with a longer name"),
+    ],
+)
+def test_an_image_without_the_program_of_become(stderr: bytes, missing: bool) -> None:
+    connection: Any = object.__new__(nspawn.Connection)
+    connection._tree, connection.become = "/srv/aa", SimpleNamespace(name="ansible.builtin.sudo")
+    if not missing:
+        connection._check_become(stderr)
+        return
+    with pytest.raises(AnsibleError, match=r"^/srv/aa has no program sudo, .*: set become_method: su"):
+        connection._check_become(stderr)

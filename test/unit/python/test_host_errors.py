@@ -61,7 +61,16 @@ def test_a_failed_system_call_names_file_and_reason(problem: OSError, failure: s
 
 @pytest.mark.parametrize(
     ("number", "has_remedy"),
-    [(errno.EACCES, False), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, True), (errno.EIO, False), (errno.EISDIR, False)],
+    [
+        (errno.EACCES, False),
+        (errno.ENOSPC, True),
+        (errno.EDQUOT, True),
+        (errno.EROFS, True),
+        (errno.EIO, False),
+        (errno.EISDIR, True),
+        (errno.ELOOP, True),
+        (errno.ENOTDIR, True),
+    ],
 )
 def test_a_failed_system_call_has_an_order_as_remedy_or_none(monkeypatch: pytest.MonkeyPatch, number: int, has_remedy: bool) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)

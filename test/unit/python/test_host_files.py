@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -131,3 +132,12 @@ def test_a_file_system_that_cannot_be_synced_is_an_error_with_the_output(tmp_pat
         files.sync_file_system(path)
     assert path in error.value.found
     assert "No such file" in str(error.value)
+
+
+def test_a_rename_of_a_read_only_subvolume_names_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    replace_os(monkeypatch, files, access=lambda path, mode: False)
+    problem = RunnerError("a cannot be renamed: Read-only file system", "remount the file system read-write")
+    named = files._read_only(problem, str(tmp_path / "b"), str(tmp_path / "a"))
+    assert named.remedy == f"run btrfs property set {tmp_path}/a ro false"
+    assert files._read_only(problem, str(tmp_path / "b")) is problem

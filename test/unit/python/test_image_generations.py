@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +266,30 @@ def test_a_failed_tree_is_kept_in_place_of_the_earlier_one(monkeypatch: pytest.M
     assert generations.keep_failed(place) == place.failed
     assert os.listdir(place.failed) == ["new"]
     assert removed == ([["old"]] if earlier else [])
+
+
+def test_a_kept_tree_goes_to_the_trash_after_a_success(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    lines: list[str | bytes] = []
+    generations.forget_failed(place, lines.append)
+    monkeypatch.setattr(generations.in_use, "unused", lambda tree: nullcontext())
+    os.mkdir(place.failed)
+    Path(place.failed, "old").touch()
+    generations.forget_failed(place, lines.append)
+    (trash,) = [name for name in os.listdir(place.state) if name.startswith("trash-")]
+    assert os.listdir(os.path.join(place.state, trash)) == ["old"]
+    assert not os.path.exists(place.failed)
+    assert lines == []
+
+
+def test_a_kept_tree_that_is_in_use_stays(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    @contextmanager
+    def busy(tree: str) -> Iterator[None]:
+        raise Busy(f"{tree} is in use by process 7", "wait until it ends")
+        yield
+
+    lines: list[str | bytes] = []
+    monkeypatch.setattr(generations.in_use, "unused", busy)
+    os.mkdir(place.failed)
+    generations.forget_failed(place, lines.append)
+    assert os.path.isdir(place.failed)
+    assert "process 7" in str(lines)

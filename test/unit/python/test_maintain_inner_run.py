@@ -287,7 +287,9 @@ def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
     [
         pytest.param(None, 1, [], ["exit status 1", "before its end", IMAGE.playbook], 0, id="no result"),
         pytest.param(None, 137, [], ["SIGKILL", "before its end"], 0, id="a killed run"),
-        pytest.param(None, 4, ["ERROR! 'taks' is not a valid attribute", "ERROR! more"], ["exit status 4", "'taks'"], 0, id="the first error of Ansible"),
+        pytest.param(None, 4, ["ERROR! 'taks' is not a valid attribute", "in /a.yml"], ["exit status 4", "'taks'", " in /a.yml"], 0, id="an error of Ansible"),
+        pytest.param(None, 4, ["ERROR! no", "Could not find or access '/b.yml'"], ["/b.yml", "write this file", IMAGE.playbook], 0, id="a missing file"),
+        pytest.param(None, 1, ["ERROR! Attempting to decrypt but no vault secrets found"], ["--vault-password-file"], 0, id="a secret without a password"),
         pytest.param({**FINE, "failure": {"task": "Install", "msg": "No package"}}, 2, [], ["'Install'", "No package"], 3, id="a failed task"),
         pytest.param(
             {**FINE, "failure": {"task": "Swap", "msg": "swapon: x", "path": "/etc/aa.yml:7", "lines": ["a", "swapon: x"]}},

@@ -418,8 +418,8 @@ def test_options_that_changed_since_the_creation_are_named(tmp_path: Path, steps
 @pytest.mark.parametrize(
     ("output", "errors"),
     [
-        pytest.param([b"ERROR! 'taks' is not a valid attribute", b"more"], ["ERROR! 'taks' is not a valid attribute"], id="before 2.19"),
-        pytest.param([b"[ERROR]: no\x1b[2J", b"ERROR! b"], [r"[ERROR]: no\x1b[2J"], id="2.19 and later"),
+        pytest.param([b"x", b"ERROR! no such file", b"/a.yml", b"", b"more"], ["ERROR! no such file", "/a.yml", ""], id="before 2.19"),
+        pytest.param([b"[ERROR]: no\x1b[2J", b"Origin: /a", b"c", b"d"], [r"[ERROR]: no\x1b[2J", "Origin: /a", "c"], id="2.19 and later"),
         pytest.param([b"TASK [ERROR!]", b"fatal: [aa]: ERROR! x"], [], id="words in another line"),
     ],
 )

@@ -16,6 +16,10 @@ _REMEDIES = {
     errno.EDQUOT: "raise the quota, or free some space there",
     errno.ENOSPC: "free some space there",
     errno.EROFS: "remount the file system read-write",
+    # The collection follows no link in the private state, and none in a tree.
+    errno.ELOOP: "remove this symbolic link",
+    errno.EISDIR: "move this directory away",
+    errno.ENOTDIR: "move the file away that is there in place of a directory",
 }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -30,8 +31,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def rename(source: str, target: str, flags: int) -> None:
     """renameat2(2) with NOREPLACE or EXCHANGE. Raises RunnerError."""
     if _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
-        problem = ctypes.get_errno()
-        raise system_error(OSError(problem, os.strerror(problem)), f"{source} cannot be renamed to {target}")
+        number = ctypes.get_errno()
+        problem = system_error(OSError(number, os.strerror(number)), f"{source} cannot be renamed to {target}")
+        raise _read_only(problem, source, target) if number == errno.EROFS else problem
+
+
+def _read_only(problem: RunnerError, *paths: str) -> RunnerError:
+    """The error of a rename on a file system that can be written: a btrfs subvolume that is read-only has no other directory above it."""
+    for path in paths:
+        if os.path.isdir(path) and not os.access(path, os.W_OK) and not os.statvfs(os.path.dirname(path)).f_flag & os.ST_RDONLY:
+            return RunnerError(f"{problem.found}: {path} is a read-only subvolume", f"run btrfs property set {path} ro false")
+    return problem
 
 
 def exists(path: str) -> bool:

@@ -143,6 +143,19 @@ def release(place: Place) -> bool:
     return True
 
 
+def forget_failed(place: Place, log: Log) -> None:
+    """Moves the tree that an earlier failure has kept to the trash, after a success. The caller holds the image's lock. Errors are written to the log."""
+    if not files.exists(place.failed):
+        return
+    try:
+        # A user may still have a shell in the tree.
+        with in_use.unused(place.failed):
+            files.clear_flags(place.failed)
+            files.rename(place.failed, trash_path(place.state), files.NOREPLACE)
+    except (OSError, RunnerError) as problem:
+        log(f"the tree of an earlier failure stays: {problem}")
+
+
 def keep_failed(place: Place) -> str:
     """Keeps the staged tree of a failed maintenance, instead of the one kept before, and returns the path. Raises Busy or RunnerError."""
     try:

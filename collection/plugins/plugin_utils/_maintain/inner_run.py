@@ -27,6 +27,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import VARIABLE, Inner, encode
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import NO_VAULT_PASSWORD, VAULT_REMEDY
 
 CALLBACK = "nspawn.runner.inner_result"
 # Bytes of output that are logged at a time: a longer line is logged in parts.
@@ -228,7 +229,8 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         with open(result_file, "rb") as file:
             text = file.read(_RESULT + 1)
     except FileNotFoundError:
-        reason, remedy = f": {errors[0]}" if errors else "", ""
+        error = " ".join(filter(None, errors))
+        reason, remedy = f": {error}" if error else "", _remedy(error, image)
         # On a full file system the callback cannot write the file.
         if not errors and os.statvfs(os.path.dirname(result_file)).f_bavail < _ROOM:
             reason, remedy = f", since the file system of {os.path.dirname(result_file)} is full", "free some space there"
@@ -262,6 +264,15 @@ def _failed(failure: Mapping[str, Any]) -> str:
     """The sentence about a failed task. `failure`: as the callback records it."""
     place = f" in {failure['path']}" if failure.get("path") else ""
     return f"task '{failure['task']}'{place} failed: {failure['msg']}"
+
+
+def _remedy(error: str, image: Image) -> str:
+    """The remedy for an error of Ansible that names none."""
+    if re.search(NO_VAULT_PASSWORD, error):
+        return VAULT_REMEDY
+    if "Could not find or access" in error:
+        return f"write this file, or correct its path in {image.playbook} or in the file that imports it"
+    return ""
 
 
 def _ending(status: int) -> str:

@@ -27,7 +27,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import version
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, seed
-from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import keep_failed, prune
+from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import forget_failed, keep_failed, prune
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import inner_result_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
 from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import publish, recover
@@ -51,6 +51,9 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner impo
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import SOURCES, creation_options
 
 _DAY = 86400
+# Lines of an error of Ansible that are quoted, up to an empty one.
+_ERROR_LINES = 3
+
 Result = dict[str, Any]
 Creation = dict[str, Any]
 
@@ -185,6 +188,8 @@ def _maintain(job: Job) -> Result:
             result = _logged(job, creation, content, log)
             if not job.check:
                 result = record_run(place, started, round(time.monotonic() - clock, 1), result)
+                if not result.get("failed"):
+                    forget_failed(place, log)
                 prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
             return result
 
@@ -327,8 +332,9 @@ def _run_playbook(job: Job, log: Log) -> inner_run.Outcome:
 
     def line(data: bytes) -> None:
         log(data)
-        if not errors and inner_run.is_error(data):
-            errors.append(visible_line(data))
+        # The lines after the first one name the file.
+        if inner_run.is_error(data) if not errors else len(errors) < _ERROR_LINES and errors[-1]:
+            errors.append(visible_line(data).strip())
 
     try:
         status = inner_run.run(inner_run.inner_argv(image, context.CLIARGS), inner_run.inner_environment(_inner(job)), line)
