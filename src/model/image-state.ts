@@ -79,6 +79,8 @@ export interface Generation {
   published?: Timestamp;
   /** Time at which another tree took the place. Only of an earlier tree. */
   retired?: Timestamp;
+  /** Time of the last run in place on the tree, which may have changed the tree after its maintenance. Absent when there was none. */
+  in_place?: Timestamp;
   /** The playbook that ran in the tree. */
   playbook?: Path;
   /** Checksum of that playbook's file. */

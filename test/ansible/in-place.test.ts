@@ -38,6 +38,9 @@ test.each([
     const tree = await make(join(root, "img"));
     await mkdir(state("img", ""), { recursive: true, mode: 0o700 });
     const lock = state("img", "lock");
+    const record = { format: 1, image: "img", published: { id: "20261124T231500Z" }, generations: [] };
+    await writeFile(state("img", "state.json"), JSON.stringify(record));
+    const marked = async () => JSON.parse(await readFile(state("img", "state.json"), "utf8")).published.in_place;
     const expectRefused = async (sentence: RegExp) => {
       for (const [module, args] of adHoc as [string, string][]) {
         const command = ["-i", "nspawn_runner.yml", "img", "-m", module, "-a", args];
@@ -57,6 +60,7 @@ test.each([
         new RegExp(`image img is locked by another run \\(process ${pid}, maintenance\\): wait until it ends`),
       );
     });
+    expect(await marked()).toBeUndefined();
     const nspawn = [
       "unshare",
       "--mount",
@@ -72,6 +76,8 @@ test.each([
     );
     expect((await run(["img.yml"], { env })).exitCode).toBe(0);
     await readFile(join(tree, "root/done"));
+    // The wrapper writes no record.
+    if (connection !== chroot) expect(await marked()).toMatch(/^\d{4}-.*Z$/);
   },
 );
 

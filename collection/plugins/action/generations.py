@@ -58,7 +58,8 @@ def _show(contents: Mapping[str, Mapping[str, Any]]) -> None:
     head, *lines = table([HEADER, *(_row(*entry) for entry in trees)], numbers=5)
     display.display(head)
     for line, (_name, _content, tree) in zip(lines, trees):
-        display.display("\n".join([line, *_packages(tree.get("packages") or [], tree.get("packages_omitted", 0))]))
+        in_place = [f"    a run in place worked on this tree at {tree['in_place']}, after its maintenance"] if "in_place" in tree else []
+        display.display("\n".join([line, *in_place, *_packages(tree.get("packages") or [], tree.get("packages_omitted", 0))]))
 
 
 def _trees(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

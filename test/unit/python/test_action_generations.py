@@ -141,3 +141,11 @@ def test_a_package_shows_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generations.display, "verbosity", 0)
     packages = [{"name": "a", "to": "1"}, {"name": "b", "from": "1"}, {"name": "c", "from": "1", "to": "2"}]
     assert [line.split(maxsplit=1) for line in generations._packages(packages, 0)] == [["a", "added 1"], ["b", "removed 1"], ["c", "1 -> 2"]]
+
+
+def test_a_tree_on_which_a_run_in_place_worked_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(generations.display, "display", lines.append)
+    touched = {"id": "20261124T231500Z", "published": "2026-11-24T23:15:00Z", "in_place": "2026-11-25T08:00:00Z"}
+    generations._show({"aa": {"published": touched, "generations": [{"id": "20261123T231500Z", "retired": "2026-11-24T23:15:00Z"}]}})
+    assert [("in place" in line, "2026-11-25T08:00:00Z" in line) for line in lines] == [(False, False), (True, True), (False, False)]

@@ -377,3 +377,16 @@ def test_a_directory_of_another_user_gets_no_copy(monkeypatch: pytest.MonkeyPatc
     os.symlink("/nonexistent", f"{shared.root}-state")
     with pytest.raises(RunnerError, match="is a symbolic link"):
         record.share(shared, os.getgid())
+
+
+def test_a_run_in_place_is_noted_at_the_published_tree_alone(tmp_path: Path) -> None:
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    record.mark_in_place(place)
+    assert os.listdir(place.state) == []
+    content = {"format": 1, "image": "aa", "published": {"id": "20261124T231500Z"}, "generations": [{"id": "20261123T231500Z"}]}
+    record.save(place, content)
+    record.mark_in_place(place)
+    saved = record.load(place)
+    assert record.seconds(saved["published"].pop("in_place")) is not None
+    assert saved == content

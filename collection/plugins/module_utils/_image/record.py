@@ -188,6 +188,14 @@ def _is_shared(place: Place) -> bool:
     return False
 
 
+def mark_in_place(place: Place) -> None:
+    """Notes that a run in place works on the published tree. The caller holds the image's lock. Raises RunnerError."""
+    content = load(place)
+    if "published" in content:
+        content["published"]["in_place"] = now()
+        save(place, content)
+
+
 def bounded(content: dict[str, Any]) -> dict[str, Any]:
     """The record as it is saved: with at most _CHANGES changes of packages, those of the newest trees first, so that it can be read again."""
     left = _CHANGES

@@ -26,7 +26,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
-from ansible_collections.nspawn.runner.plugins.module_utils._image.place import make_state, state_path
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state, state_path
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import RUN_DIRECTORY, NoAgent, locked, remove_unused
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import Container, container
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock, remove_tree_lock, tree_lock
@@ -85,17 +86,29 @@ def _run(options: dict[str, Any]) -> None:
         mounts.refuse_mounts(tree, itself=False)
         if not has_python(tree):
             _check_usr(tree)
+            # Each command starts a container of its own then.
+            _mark(tree, in_place)
             raise NoAgent("the tree has no /usr/bin/python3")
         control = last.enter_context(_listener(os.path.join(options["directory"], "control")))
         agent = os.path.join(options["directory"], "agent")
         running = stack.enter_context(container(tree, name, state, in_place, options["module_utils"], agent))
         _report({"ready": True})
+        _mark(tree, in_place)
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (1, 2):
             os.dup2(null, descriptor)
         # The name keeps the waiting clients' connections open until the end of this function.
         server = _Server(control, running, options["key"], tree, [status.st_dev, status.st_ino])
         server.serve()
+
+
+def _mark(tree: str, in_place: bool) -> None:
+    """Notes in the image's record that a run in place works on the published tree."""
+    place = Place(*os.path.split(tree))
+    if in_place and os.path.isdir(place.state):
+        # A damaged record or a full disk is no reason against a task.
+        with suppress(RunnerError, OSError):
+            record.mark_in_place(place)
 
 
 def _check_usr(tree: str) -> None:

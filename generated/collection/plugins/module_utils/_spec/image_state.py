@@ -13,6 +13,7 @@ GENERATION: dict[str, str] = {
     "id": "str",
     "published": "str",
     "retired": "str",
+    "in_place": "str",
     "playbook": "str",
     "playbook_sha256": "str",
     "tasks_changed": "int",
