@@ -119,12 +119,19 @@ describe("a disk", () => {
     for (const { mount } of disks) await execa("sh", ["-c", fillHost, mount]);
     const before = disks.map(({ tree }) => fingerprint(tree));
     const full = await run(write("three"));
-    for (const [index, { kind, tree }] of disks.entries()) {
+    for (const [index, { kind, mount, tree }] of disks.entries()) {
       // A copy that shares blocks may leave room for a word.
       if (summary(full, kind)[0] === "published") expect(content(tree)).toBe("three");
       else {
         expectRefused(full, kind, /No space left on device|MiB free|is full|not enough/);
         expect(fingerprint(tree)).toBe(before[index]);
+        // The reserve has made room for the record and the log, and no part of a file is left.
+        const state = (file: string) => join(mount, "images/.nspawn-runner", kind, file);
+        const { last_run } = JSON.parse(readFileSync(state("state.json"), "utf8"));
+        expect(last_run, kind).toMatchObject({ result: "failed" });
+        expect(sentence(full, kind)).toContain(last_run.msg);
+        expect(readFileSync(state("last.log"), "utf8")).toContain(last_run.msg);
+        expect(readdirSync(state(".")).filter((name) => name.endsWith(".part"))).toEqual([]);
       }
     }
     expect(summary(full, "ext4")[0]).toBe("failed");

@@ -82,6 +82,20 @@ def test_the_log_before_is_kept_once(tmp_path: Path, shown: list[str]) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"last.log": "run 2\n", "last.log.1": "run 1\n"}
 
 
+def test_a_line_is_added_to_the_end_of_a_log_once(tmp_path: Path) -> None:
+    path = tmp_path / "last.log"
+    assert [output.append_to_log(str(tmp_path), "why \x1b"), path.read_text()] == [True, "why \\x1b\n"]
+    assert [output.append_to_log(str(tmp_path), "why \x1b"), path.read_text()] == [True, "why \\x1b\n"]
+    assert [output.append_to_log(str(tmp_path), "other"), path.read_text()] == [True, "why \\x1b\nother\n"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    assert not output.append_to_log(f"{tmp_path}/none", "line")
+    (tmp_path / "last.log").symlink_to("/dev/null")
+    assert not output.append_to_log(str(tmp_path), "line")
+
+
 def test_a_long_log_keeps_its_beginning_and_its_end_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: list[str]) -> None:
     monkeypatch.setattr(output, "LOG_LIMIT", 4096)
     monkeypatch.setattr(output.display, "display", lambda line: None)

@@ -286,3 +286,16 @@ def test_without_settings_no_generation_is_due(root: Path) -> None:
     _state(root, generations=[{"id": _id(10)}], last_run={"started": "2026-11-21T00:00:00Z", "result": "published"})
     os.makedirs(root / ".nspawn-runner/aa/generations" / _id(10))
     assert [row[0] for row in _rows(images.image(_subject(root, playbook=False)))] == [OK]
+
+
+@pytest.mark.parametrize("recorded", [None, {"started": "2026-11-23T08:00:00Z", "result": "published"}])
+def test_a_run_that_is_not_recorded_yet_is_told(monkeypatch: pytest.MonkeyPatch, root: Path, recorded: dict[str, Any] | None) -> None:
+    monkeypatch.setattr(images.record, "UNRECORDED", str(root / "memory"))
+    place = images.Place(str(root), "aa")
+    content = {"format": 1, "image": "aa", "generations": [], **({"last_run": recorded} if recorded else {})}
+    run = {"started": "2026-11-24T08:00:00Z", "seconds": 1.0, "result": "failed", "tasks_changed": 0, "msg": "no room on /srv", "log": "/l"}
+    images.record.keep_unrecorded(place, run)
+    ((result, found, remedy),) = _rows(images._history(place, content, SETTINGS))
+    assert result == WARNING
+    assert [word for word in ("2026-11-24T08:00:00Z (failed)", "state.json", "no room on /srv") if word not in found] == []
+    assert "next run" in remedy

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from module_os import replace_os
@@ -141,3 +143,48 @@ def test_a_rename_of_a_read_only_subvolume_names_its_remedy(monkeypatch: pytest.
     named = files._read_only(problem, str(tmp_path / "b"), str(tmp_path / "a"))
     assert named.remedy == f"run btrfs property set {tmp_path}/a ro false"
     assert files._read_only(problem, str(tmp_path / "b")) is problem
+
+
+def _full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+
+
+def test_a_write_on_a_full_disk_leaves_the_old_file_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("old")
+    _full_disk(monkeypatch)
+    with pytest.raises(RunnerError, match="No space left on device") as error:
+        files.write_text(str(path), "new")
+    assert files.is_full(error.value.__cause__)
+    assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"state.json": "old"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "full"),
+    [(OSError(errno.ENOSPC, ""), True), (OSError(errno.EDQUOT, ""), True), (OSError(errno.EIO, ""), False), (ValueError(), False), (None, False)],
+)
+def test_errors_of_a_full_disk(problem: BaseException | None, full: bool) -> None:
+    assert files.is_full(problem) is full
+
+
+@pytest.mark.parametrize(
+    ("space", "clause"),
+    [
+        pytest.param({"/a": (63, 10, 10)}, "the file system of /a is full", id="no blocks"),
+        pytest.param({"/b": (64, 10, 3)}, "the file system of /b has no free inodes", id="no inodes"),
+        pytest.param({"/a": (64, 10, 4), "/b": (64, 0, 0)}, "", id="room, and a file system that counts no inodes"),
+        pytest.param({"/a": (0, 10, 0), "/b": (0, 10, 10)}, "the file system of /a is full", id="the first one"),
+    ],
+)
+def test_full_file_systems(monkeypatch: pytest.MonkeyPatch, space: dict[str, tuple[int, int, int]], clause: str) -> None:
+    def statvfs(path: str) -> SimpleNamespace:
+        if path == "/none":
+            raise FileNotFoundError
+        available, inodes, free = space.get(path, (1000, 1000, 1000))
+        return SimpleNamespace(f_bavail=available, f_files=inodes, f_favail=free)
+
+    replace_os(monkeypatch, files, statvfs=statvfs)
+    assert files.full(("/none", "/a", "/b")) == clause

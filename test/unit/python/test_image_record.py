@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image import place as place_module
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
@@ -271,7 +273,7 @@ def test_directories_are_listed_from_the_newest(place: Place) -> None:
     assert record.directories(place) == ["20260103T000000Z", "20260102T000000Z", "20260101T000000Z"]
 
 
-RUN = {"started": "2026-11-24T00:00:00Z", "result": "failed", "msg": "no"}
+RUN = {"started": "2026-11-24T00:00:00Z", "seconds": 1.5, "result": "failed", "tasks_changed": 0, "msg": "no"}
 
 
 @pytest.mark.parametrize(
@@ -390,3 +392,122 @@ def test_a_run_in_place_is_noted_at_the_published_tree_alone(tmp_path: Path) -> 
     saved = record.load(place)
     assert record.seconds(saved["published"].pop("in_place")) is not None
     assert saved == content
+
+
+def _fill(monkeypatch: pytest.MonkeyPatch, place: Place) -> list[str]:
+    """A disk on which a file can be written only in the room of the reserve. Returns the paths of all writes."""
+    written: list[str] = []
+    write_text = files.write_text
+
+    def full(path: str, text: str) -> None:
+        written.append(path)
+        if Path(place.state, "reserve").exists():
+            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise RunnerError(f"{path} cannot be written: No space left on device") from problem
+        write_text(path, text)
+
+    monkeypatch.setattr(record.files, "write_text", full)
+    monkeypatch.setattr(record.files, "sync_file_system", lambda path: None)
+    return written
+
+
+def test_on_a_full_disk_the_record_gets_the_room_of_the_reserve(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    record.keep_reserve(place)
+    written = _fill(monkeypatch, place)
+    record.save(place, GOOD)
+    assert (record.load(place), len(written)) == (GOOD, 2)
+    assert os.listdir(place.state) == ["state.json"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS])
+def test_another_error_leaves_the_reserve(monkeypatch: pytest.MonkeyPatch, place: Place, number: int) -> None:
+    def fail(path: str, text: str) -> None:
+        raise RunnerError("cannot be written") from OSError(number, "")
+
+    record.keep_reserve(place)
+    monkeypatch.setattr(record.files, "write_text", fail)
+    with pytest.raises(RunnerError):
+        record.save(place, GOOD)
+    assert os.listdir(place.state) == ["reserve"]
+
+
+def test_without_a_reserve_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    def fail(path: str, text: str) -> None:
+        raise RunnerError("cannot be written") from OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr(record.files, "write_text", fail)
+    with pytest.raises(RunnerError, match="cannot be written"):
+        record.save(place, GOOD)
+
+
+@pytest.mark.parametrize("before", [None, b"", b"x" * 70000, b"x" * 90000])
+def test_the_reserve_has_room_for_a_record_like_the_last_one_and_the_log(place: Place, before: bytes | None) -> None:
+    _state(place, b" " * 20000)
+    path = Path(place.state, "reserve")
+    if before is not None:
+        path.write_bytes(before)
+    record.keep_reserve(place)
+    assert path.stat().st_size == max(85536, len(before or b""))
+    assert path.stat().st_blocks * 512 >= 85536
+    assert path.stat().st_mode & 0o777 in (0o600, 0o644)
+
+
+def test_a_reserve_that_finds_no_room_is_none(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr(record.os, "fsync", fsync)
+    record.keep_reserve(place)
+    assert os.listdir(place.state) == []
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(record, "UNRECORDED", str(tmp_path / "run/unrecorded"))
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run/unrecorded"
+
+
+def test_a_run_that_cannot_be_recorded_is_recorded_later(place: Place, memory: Path) -> None:
+    record.save(place, GOOD)
+    assert record.unrecorded(place) is None
+    record.keep_unrecorded(place, {**RUN, "msg": "x" * 5000})
+    assert record.unrecorded(place) == {**RUN, "msg": "x" * 4096}
+    assert record.unrecorded(Place(place.root, "bb")) is None
+    assert memory.stat().st_mode & 0o777 == 0o700
+    record.save_unrecorded(place)
+    assert record.load(place)["last_run"] == {**RUN, "msg": "x" * 4096, "since": RUN["started"], "failed_runs": 1}
+    assert (record.unrecorded(place), os.listdir(memory)) == (None, [])
+
+
+def test_a_later_run_replaces_the_one_that_could_not_be_recorded(place: Place, memory: Path) -> None:
+    record.keep_unrecorded(place, RUN)
+    record.save_run(place, {**RUN, "result": "published"}, False)
+    record.save_unrecorded(place)
+    assert record.load(place)["last_run"]["result"] == "published"
+
+
+def test_while_the_record_cannot_be_written_the_run_stays_in_memory(monkeypatch: pytest.MonkeyPatch, place: Place, memory: Path) -> None:
+    record.keep_unrecorded(place, RUN)
+
+    def fail(place: Place, content: dict[str, Any]) -> None:
+        raise RunnerError("no")
+
+    monkeypatch.setattr(record, "_write", fail)
+    record.save_unrecorded(place)
+    assert record.unrecorded(place) == RUN
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "{}", '{"started": 5}', "{"])
+def test_a_damaged_file_in_memory_is_no_run(place: Place, memory: Path, content: str) -> None:
+    record.keep_unrecorded(place, RUN)
+    (path,) = memory.iterdir()
+    path.write_text(content)
+    record.save_unrecorded(place)
+    assert not Path(place.state, "state.json").exists()
+
+
+def test_without_a_place_in_memory_nothing_happens(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    monkeypatch.setattr(record, "UNRECORDED", "/proc/none/x")
+    record.keep_unrecorded(place, RUN)
+    assert record.unrecorded(place) is None

@@ -341,10 +341,30 @@ def test_a_run_that_did_not_do_all_of_its_playbook(
 
 
 def test_a_full_disk_explains_a_missing_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    replace_os(monkeypatch, inner_run, statvfs=lambda path: SimpleNamespace(f_bavail=3))
+    replace_os(monkeypatch, inner_run.files, statvfs=lambda path: SimpleNamespace(f_bavail=3))
     with pytest.raises(inner_run.RunError) as error:
         _outcome(tmp_path, None, 1)
-    assert f"{tmp_path} is full" in str(error.value)
+    assert f"{tmp_path} is full (No space left on device): free some space there" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "errors", "words"),
+    [
+        pytest.param(None, 4, ["ERROR! Unable to create local directories"], ["local directories, since"], id="an error of Ansible"),
+        pytest.param({**FINE, "stats": {"aa": {"unreachable": 1}}}, 4, [], ["ended with exit status 4, since"], id="no container"),
+        pytest.param({**FINE, "failure": {"task": "t", "msg": "cannot write"}}, 2, [], ["'t' failed: cannot write, since"], id="a task"),
+    ],
+)
+def test_a_file_system_without_inodes_explains_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, result: dict[str, Any] | None, status: int, errors: list[str], words: list[str]
+) -> None:
+    temporary = str(inner_run.C.DEFAULT_LOCAL_TMP)
+    space = {temporary: SimpleNamespace(f_bavail=500, f_files=100, f_favail=0)}
+    replace_os(monkeypatch, inner_run.files, statvfs=lambda path: space.get(path, SimpleNamespace(f_bavail=500, f_files=0, f_favail=0)))
+    with pytest.raises(inner_run.RunError) as error:
+        _outcome(tmp_path, result, status, errors)
+    assert words[-1] in str(error.value)
+    assert f"the file system of {temporary} has no free inodes (No space left on device)" in str(error.value)
 
 
 def test_run_passes_each_line_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -346,10 +346,10 @@ def test_a_tree_that_lost_its_init_is_not_published(
             (tree / name).parent.mkdir(parents=True)
             (tree / name).touch(0o755)
 
-    def remove(job: maintenance.Job, log: Any) -> int:
+    def remove(job: maintenance.Job, log: Any) -> Outcome:
         for name in staged:
             Path(job.place.staged, name).unlink(missing_ok=True)
-        return 1
+        return Outcome(1, [])
 
     monkeypatch.setattr(maintenance, "_run_playbook", remove)
     if not lost:
@@ -474,10 +474,55 @@ def test_the_last_run_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert run["skipped_plays"] == ["localhost"]
 
 
-def test_a_record_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
-    place = Place(str(tmp_path / "none"), "aa")
-    maintenance.record_run(place, "x", 1.0, {"result": "failed", "msg": "no space", "log": "/last.log"})
-    assert not (tmp_path / "none").exists()
+@pytest.fixture(autouse=True)
+def _memory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(record, "UNRECORDED", str(tmp_path_factory.mktemp("run") / "unrecorded"))
+
+
+def test_a_record_that_cannot_be_written_is_kept_in_memory_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place = Place(str(tmp_path), "aa")
+    (tmp_path / ".nspawn-runner/aa/state.json").mkdir(parents=True)
+    monkeypatch.setattr(maintenance, "make_state", lambda root, image: None)
+    result = maintenance.record_run(place, "2026-11-24T08:00:00Z", 1.0, {"failed": True, "result": "failed", "msg": "no space", "log": "/last.log"})
+    assert result["msg"].startswith(f"no space; the next run records this, since {place.state}/state.json cannot be read")
+    kept = record.unrecorded(place)
+    assert kept is not None
+    assert (kept["started"], kept["result"], kept["msg"]) == ("2026-11-24T08:00:00Z", "failed", "no space")
+
+
+def test_a_failure_gets_the_room_of_the_reserve_for_its_line_in_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    record.keep_reserve(place)
+    append = maintenance.append_to_log
+    monkeypatch.setattr(maintenance, "append_to_log", lambda state, line: not os.path.exists(f"{state}/reserve") and append(state, line))
+    maintenance._log_failure(place, {"failed": True, "result": "failed", "msg": "no room"})
+    assert Path(place.state, "last.log").read_text() == "no room\n"
+
+
+@pytest.mark.parametrize(("check", "recorded"), [(False, "failed"), (True, None)])
+def test_a_failure_before_the_log_is_open_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, check: bool, recorded: str | None) -> None:
+    def fail(job: maintenance.Job) -> maintenance.Result:
+        raise OSError(28, "No space left on device", "/srv/last.log")
+
+    os.makedirs(Place(str(tmp_path), "aa").state)
+    monkeypatch.setattr(maintenance, "_maintain", fail)
+    monkeypatch.setattr(maintenance, "make_state", lambda root, image: None)
+    maintenance.maintain(_job(tmp_path, check=check))
+    assert record.load(Place(str(tmp_path), "aa")).get("last_run", {}).get("result") == recorded
+
+
+def test_a_failure_writes_nothing_into_a_directory_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise RunnerError("is a symbolic link")
+
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    for name in ("_maintain", "make_state"):
+        monkeypatch.setattr(maintenance, name, refuse)
+    assert maintenance.maintain(_job(tmp_path))["msg"] == "is a symbolic link"
+    assert os.listdir(place.state) == []
+    assert (record.unrecorded(place) or {})["msg"] == "is a symbolic link"
 
 
 def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, published: str | None = None, check: bool = False) -> tuple[Any, Any, str]:
@@ -492,6 +537,7 @@ def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, publis
             record.save(place, {**record.load(place), "published": {"id": published}})
 
     monkeypatch.setattr(maintenance, "recover", recover)
+    monkeypatch.setattr(maintenance, "make_state", lambda root, image: None)
     result = maintenance.killed(_job(tmp_path, check=check), status, "2026-11-24T08:00:00Z", 7.26)
     return result, record.load(place).get("last_run"), Path(place.state, "last.log").read_text()
 

@@ -125,6 +125,7 @@ def absent(params: dict[str, Any], log: Log, check: bool) -> dict[str, Any]:
                 files.remove_file(os.path.join(state, STATE_FILE))
             record.share(place, None)
             _remove_state(state)
+            record.forget_unrecorded(place)
     msg = f"{path} {'would be' if check else 'was'} removed"
     return {"changed": True, "path": path, "msg": msg, "diff": _diff(path, {"state": "present"}, {"state": "absent"})}
 

@@ -11,6 +11,8 @@ import fcntl
 import json
 import os
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
@@ -23,6 +25,8 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _BTRFS_INO_LOOKUP = 0xD0009412
 _SUBVOLUME_INODE = 256
+# A file system with fewer free blocks or inodes counts as full: new files may not get the last ones.
+_BLOCKS, _INODES = 64, 4
 # Suffix of a file that is being written.
 PART = ".part"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -132,7 +136,28 @@ def write_text(path: str, text: str, group: int | None = None) -> None:
         os.replace(part, path)
         sync_directory(os.path.dirname(path))
     except OSError as exc:
+        # On a full disk the part would only take room.
+        with suppress(OSError):
+            os.unlink(part)
         raise system_error(exc, f"{path} cannot be written") from exc
+
+
+def is_full(problem: BaseException | None) -> bool:
+    """Whether an error is that of a full file system or of a quota."""
+    return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def full(paths: Iterable[str]) -> str:
+    """The first full file system of these paths, as a clause such as "the file system of /a is full"; empty if none is."""
+    for path in paths:
+        with suppress(OSError):
+            space = os.statvfs(path)
+            if space.f_bavail < _BLOCKS:
+                return f"the file system of {path} is full"
+            # btrfs counts no inodes.
+            if space.f_files and space.f_favail < _INODES:
+                return f"the file system of {path} has no free inodes"
+    return ""
 
 
 def remove_file(path: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -34,6 +35,12 @@ _MESSAGE = 4096
 _TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float), "list": list, "dict": dict}
 # Results of a run that failed.
 FAILURES = ("failed", "busy")
+# A file of the state directory that only takes room, of these bytes beside those of a state.json.
+_RESERVE, _RESERVED = "reserve", 1 << 16
+# In memory on most hosts: the last run of each image whose state.json could not be written.
+UNRECORDED = "/run/nspawn-runner-unrecorded"
+# Fields that each last run has.
+_RUN = {"started", "seconds", "result", "tasks_changed", "msg"}
 _RESTORE = "restore it from a backup, or move it away"
 
 
@@ -121,7 +128,8 @@ def save_run(place: Place, run: Mapping[str, Any], failed: bool) -> dict[str, An
         if failed:
             entry["failed_runs"] = failures + 1
         _write(place, {**content, "last_run": entry})
-        return entry
+    forget_unrecorded(place)
+    return entry
 
 
 def _present_run(place: Place) -> dict[str, Any]:
@@ -151,7 +159,12 @@ def _write(place: Place, content: dict[str, Any]) -> None:
     text = files.json_text(bounded(content))
     if len(text) > _LIMIT:
         raise RunnerError(f"{path} would be larger than {_LIMIT >> 20} MiB")
-    files.write_text(path, text)
+    try:
+        files.write_text(path, text)
+    except RunnerError as problem:
+        if not files.is_full(problem.__cause__) or not give_up_reserve(place):
+            raise
+        files.write_text(path, text)
     # The copy of the next maintenance is whole again.
     with suppress(OSError, RunnerError):
         if _is_shared(place):
@@ -194,6 +207,71 @@ def mark_in_place(place: Place) -> None:
     if "published" in content:
         content["published"]["in_place"] = now()
         save(place, content)
+
+
+def keep_reserve(place: Place) -> None:
+    """Keeps room for the next state.json and the last lines of the log, so that a full disk hides no failure. Without room there is no reserve."""
+    path = os.path.join(place.state, _RESERVE)
+    with suppress(OSError):
+        size = _RESERVED
+        with suppress(FileNotFoundError):
+            size += os.lstat(os.path.join(place.state, layout.STATE_FILE)).st_size
+        with suppress(FileNotFoundError):
+            if os.lstat(path).st_size >= size:
+                return
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                # Random bytes, which no file system compresses.
+                file.write(os.urandom(size))
+                file.flush()
+                os.fsync(descriptor)
+        except OSError:
+            os.unlink(path)
+
+
+def give_up_reserve(place: Place) -> bool:
+    """Frees the room of `keep_reserve`; False if there is none."""
+    try:
+        os.unlink(os.path.join(place.state, _RESERVE))
+        # btrfs frees the blocks with the next transaction.
+        files.sync_file_system(place.state)
+    except FileNotFoundError:
+        return False
+    except (OSError, RunnerError):
+        pass
+    return True
+
+
+def unrecorded(place: Place) -> dict[str, Any] | None:
+    """The last run if state.json could not be written; None if it was. Raises RunnerError."""
+    run = read_json(_unrecorded_path(place))
+    return run if _has_types(run, LAST_RUN) and run.keys() >= _RUN else None
+
+
+def keep_unrecorded(place: Place, run: dict[str, Any]) -> None:
+    """Keeps the last run in memory, for the doctor and the next run, when state.json cannot be written."""
+    with suppress(OSError, RunnerError):
+        os.makedirs(UNRECORDED, mode=0o700, exist_ok=True)
+        files.write_json(_unrecorded_path(place), {**run, "msg": run["msg"][:_MESSAGE]})
+
+
+def forget_unrecorded(place: Place) -> None:
+    """Removes the run that `keep_unrecorded` kept, if there is one."""
+    with suppress(OSError):
+        os.unlink(_unrecorded_path(place))
+
+
+def save_unrecorded(place: Place) -> None:
+    """Records the last run if it could not be recorded at its time. The caller holds the image's lock."""
+    with suppress(RunnerError):
+        run = unrecorded(place)
+        if run:
+            save_run(place, run, run["result"] in FAILURES)
+
+
+def _unrecorded_path(place: Place) -> str:
+    return os.path.join(UNRECORDED, f"{hashlib.sha256(os.fsencode(place.state)).hexdigest()[:32]}.json")
 
 
 def bounded(content: dict[str, Any]) -> dict[str, Any]:

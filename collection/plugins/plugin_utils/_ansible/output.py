@@ -93,12 +93,18 @@ def wants_quiet() -> bool:
     return not plugin.get_option("display_ok_hosts")
 
 
-def append_to_log(state: str, line: str) -> None:
-    """Adds a line to the log of the image's last run, which has ended. A log that cannot be written is left alone."""
-    with suppress(OSError):
-        descriptor = os.open(os.path.join(state, LOG_FILE), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with open(descriptor, "wb", buffering=0) as file:
-            file.write(f"{visible(line)}\n".encode())
+def append_to_log(state: str, line: str) -> bool:
+    """Adds a line to the log of the image's last run, unless the log ends with this line. False if the log cannot be written."""
+    data = f"{visible(line)}\n".encode()
+    try:
+        descriptor = os.open(os.path.join(state, LOG_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            if os.pread(descriptor, len(data), max(0, end - len(data))) != data:
+                return file.write(data) == len(data)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -128,11 +128,15 @@ def _binds(image: Image, settings: Mapping[str, Any]) -> Rows:
 def _history(place: Place, content: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Rows:
     if "hold" in content:
         yield _hold(place, content["hold"], settings)
-    last = content.get("last_run")
+    unrecorded = record.unrecorded(place)
+    last = unrecorded or content.get("last_run")
     if not isinstance(last, Mapping):
         return
     log = os.path.join(place.state, layout.LOG_FILE)
-    if last.get("result") in record.FAILURES:
+    if unrecorded:
+        found = f"the run of {last.get('started')} ({last.get('result')}) is not in {layout.STATE_FILE}, which could not be written: {last.get('msg')}"
+        yield WARNING, found, "see to the disk: the next run records it"
+    elif last.get("result") in record.FAILURES:
         yield _failure(last, log)
     # Without a log, the run ended before the removal.
     if settings is None or (last.get("result") in (*record.FAILURES, "held") and "log" not in last):

@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from typing import IO, Any, NamedTuple, cast
 from ansible import constants as C
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON, BROKEN_ARCHIVE_REMEDY
+from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import COLLECTIONS
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import guarded
@@ -36,8 +38,6 @@ _LINE = 1 << 16
 _LISTED = 10_000
 # Bytes of the file with the result: a run with thousands of plays writes less.
 _RESULT = 4 << 20
-# A file system with fewer free blocks counts as full: new files may not get the last ones.
-_ROOM = 64
 
 # Options of ansible-playbook that can affect an image's playbook: names in context.CLIARGS and flags.
 _SWITCHES = {"become": "--become", "check": "--check", "diff": "--diff", "force_handlers": "--force-handlers"}
@@ -230,11 +230,8 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
             text = file.read(_RESULT + 1)
     except FileNotFoundError:
         error = " ".join(filter(None, errors))
-        reason, remedy = f": {error}" if error else "", _remedy(error, image)
-        # On a full file system the callback cannot write the file.
-        if not errors and os.statvfs(os.path.dirname(result_file)).f_bavail < _ROOM:
-            reason, remedy = f", since the file system of {os.path.dirname(result_file)} is full", "free some space there"
-        raise RunError(f"the run of {image.playbook} {_ending(status)} before its end{reason}", remedy, log=log) from None
+        found = f"the run of {image.playbook} {_ending(status)} before its end{f': {error}' if error else ''}"
+        raise RunError(*_with_full(found, _remedy(error, image), result_file), log=log) from None
     if len(text) > _RESULT:
         raise RunError(f"the result of the run of {image.playbook} is larger than {_RESULT >> 20} MiB", "use fewer plays", log=log)
     result = json.loads(text)
@@ -245,6 +242,7 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         found, remedy = _failed(last) if last else f"the run of {image.playbook} {_ending(status)}", ""
         if last and re.search(BROKEN_ARCHIVE, " ".join([last["msg"], *last.get("lines", ())])):
             found, remedy = f"{found.rstrip('.')}; {BROKEN_ARCHIVE_REASON}", BROKEN_ARCHIVE_REMEDY
+        found, remedy = _with_full(found, remedy, result_file)
         raise RunError(found, remedy, log=log, tasks_changed=changed, output=last.get("lines", ()) if last else ())
     skipped = list(dict.fromkeys(play["hosts"] for play in result["unmatched"]))
     if not result["plays"]:
@@ -273,6 +271,12 @@ def _remedy(error: str, image: Image) -> str:
     if "Could not find or access" in error:
         return f"write this file, or correct its path in {image.playbook} or in the file that imports it"
     return ""
+
+
+def _with_full(found: str, remedy: str, result_file: str) -> tuple[str, str]:
+    """A failure and its remedy, with the full file system that explains the failure: that of the trees, of Ansible's files or of the sessions."""
+    full = files.full((os.path.dirname(result_file), str(C.DEFAULT_LOCAL_TMP), tempfile.gettempdir(), "/run"))
+    return (f"{found}, since {full} (No space left on device)", "free some space there") if full else (found, remedy)
 
 
 def _ending(status: int) -> str:

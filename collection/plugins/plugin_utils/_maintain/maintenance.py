@@ -146,6 +146,7 @@ def killed(job: Job, status: int, started: str, seconds: float) -> Result:
     result = failed(RunnerError(found, remedy))
     if os.path.isdir(place.state):
         try:
+            make_state(place.root, place.image)
             with image_lock(place.state, "cleaning"):
                 before = record.load(place).get("published", {}).get("id")
                 recover(place)
@@ -153,9 +154,9 @@ def killed(job: Job, status: int, started: str, seconds: float) -> Result:
                 if before != after:
                     result["msg"] += f"; the tree that the process was publishing is published as {after}"
                 result["log"] = _log_path(job)
-                append_to_log(place.state, result["msg"])
                 if not job.check:
                     result = record_run(place, started, round(seconds, 1), result)
+                    _log_failure(place, result)
         except (RunnerError, OSError) as problem:
             result["msg"] += f"; the next run removes the rest: {problem}"
     return result
@@ -174,6 +175,9 @@ def _maintain(job: Job) -> Result:
     make_state(image.root, image.name)
     with image_lock(place.state, "maintenance"):
         recover(place)
+        if not job.check:
+            record.save_unrecorded(place)
+            record.keep_reserve(place)
         if missing and os.path.lexists(image.path):
             # Another run has created the tree since the first look.
             if job.create_only:
@@ -190,6 +194,7 @@ def _maintain(job: Job) -> Result:
                 result = record_run(place, started, round(time.monotonic() - clock, 1), result)
                 if not result.get("failed"):
                     forget_failed(place, log)
+                _log_failure(place, result)
                 prune(place, job.settings["nspawn_runner_keep_generations"], job.settings["nspawn_runner_keep_days"], log)
             return result
 
@@ -415,20 +420,33 @@ def _describe(facts: _Facts) -> Result:
 
 
 def record_run(place: Place, started: str, seconds: float, result: Result) -> Result:
-    """Records the run in state.json, and returns the result with the number of failed runs in a row.
+    """Records the run in state.json. Returns the result with the number of failed runs in a row, or with a clause in `msg` when the next run has to
+    record this one.
 
     An image that no maintenance has begun to work on has no state directory, and gets none for a run that was refused.
     """
+    if not os.path.isdir(place.state):
+        return result
     run = {"started": started, "seconds": seconds, "result": result["result"], "tasks_changed": result.get("tasks_changed", 0)}
     run.update({name: result[name] for name in ("packages", "packages_omitted", "skipped_plays") if result.get(name) is not None})
     run["msg"] = result["msg"]
     run.update({name: result[name] for name in ("log",) if name in result})
-    # On a full or read-only disk the run itself has failed for that reason already, and so has a run by another user than root.
-    with suppress(RunnerError, OSError):
-        if os.path.isdir(place.state):
-            entry = record.save_run(place, run, bool(result.get("failed")))
-            return {**result, **{name: entry[name] for name in ("failed_runs",) if name in entry}, "since": entry["since"]}
-    return result
+    try:
+        # Nothing is written into a directory of other users, or by a link.
+        make_state(place.root, place.image)
+        entry = record.save_run(place, run, bool(result.get("failed")))
+    except (RunnerError, OSError) as problem:
+        record.keep_unrecorded(place, run)
+        reason = system_error(problem, path=place.state) if isinstance(problem, OSError) else problem
+        known = reason.found in result["msg"]
+        return result if known else {**result, "msg": f"{result['msg']}; the next run records this, since {reason.found}"}
+    return {**result, **{name: entry[name] for name in ("failed_runs",) if name in entry}, "since": entry["since"]}
+
+
+def _log_failure(place: Place, result: Result) -> None:
+    """Ends the log with the message of a failure, on a full disk in the room of the reserve."""
+    if result.get("failed") and not append_to_log(place.state, result["msg"]) and record.give_up_reserve(place):
+        append_to_log(place.state, result["msg"])
 
 
 def _checksum(path: str) -> str:
