@@ -12,7 +12,7 @@ const PRELUDE = `
 import json, os, sys, time
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._image import generations, publish, record
+from ansible_collections.nspawn.runner.plugins.module_utils._image import generations, publish, record, stage
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._session import lock
 from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import image_lock
