@@ -31,7 +31,7 @@ const someTests = [
 ];
 
 /** Attacks of hostile trees, tasks and neighbours on the host. */
-const attacks = ["test/nspawn/attacks.test", "test/ansible/inventory-hostile-tree"];
+const attacks = ["test/nspawn/attacks", "test/ansible/inventory-hostile-tree"];
 
 /** Tests that run on booted hosts only. `npm test` and the runs under other versions leave these out. */
 const onlyOnHosts = "test/lab/";

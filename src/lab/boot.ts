@@ -13,6 +13,9 @@ import { diskDirectories } from "./tree.ts";
 /** Directories of the lab that are directories of its state on this machine. */
 const disk = diskDirectories.map((directory, index) => ({ directory, source: `disk-${index}` }));
 
+/** Devices of the kernel that a host has and a container has not. Nodes of single loop devices appear on demand. */
+const devices = ["/dev/fuse", "/dev/loop-control"];
+
 /** Arguments: the lab's state, its tree, and the flags of systemd-nspawn. */
 const script = `
     set -e
@@ -70,8 +73,7 @@ const nspawnFlags = (state: string, binds: readonly string[]): readonly string[]
   `--machine=${basename(state)}`,
   "--hostname=lab",
   `--directory=${join(state, "root")}`,
-  // Loop devices are the kernel's, not the container's; nodes of single ones appear on demand.
-  ...(existsSync("/dev/loop-control") ? ["--bind=/dev/loop-control"] : []),
+  ...devices.filter((device) => existsSync(device)).map((device) => `--bind=${device}`),
   ...disk.map(({ directory, source }) => `--bind=${join(state, source)}:${directory}`),
   ...binds.map((bind) => `--bind=${bind}`),
 ];

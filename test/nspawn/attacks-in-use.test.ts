@@ -88,7 +88,7 @@ program, lock, *trees = sys.argv[1:]
 for tree in trees:
     os.makedirs(tree)
     os.makedirs("/var/tmp/merged" + tree)
-    subprocess.run(["mount", "-t", "overlay", "x", "-o", f"lowerdir={tree}:/etc", "/var/tmp/merged" + tree], check=True)
+    subprocess.run(["mount", "-t", "overlay", "x", "-o", f"lowerdir={tree}:/usr/share", "/var/tmp/merged" + tree], check=True)
     os.set_inheritable(os.open(tree + "/file", os.O_RDWR | os.O_CREAT), True)
 os.makedirs(os.path.dirname(lock))
 descriptor = os.open(lock, os.O_RDWR | os.O_CREAT)
@@ -132,7 +132,7 @@ os.execv(program, [program, "600"])
     await publish(host);
     // A real working directory, open files, a lock, a bind mount, an overlay, and a program in the tree's root directory.
     const script = `cd ${host.tree} && exec 5<. 6<usr/bin/busybox && flock 5 && mount --bind . /mnt &&
-      mount -t overlay x -o lowerdir=${host.tree}:/etc /media && exec chroot . ${sleeper.map((word) => `'${word}'`).join(" ")}`;
+      mount -t overlay x -o lowerdir=${host.tree}:/usr/share /media && exec chroot . ${sleeper.map((word) => `'${word}'`).join(" ")}`;
     await running([...asNobody, "unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script]);
     await expectFree(host);
     // A tree of no image, which commands and sessions lock by themselves.
