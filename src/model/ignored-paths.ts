@@ -67,6 +67,15 @@ export const ignoredPaths: readonly IgnoredPath[] = [
   { path: "var/cache/dnf", why: "Package lists and downloaded packages of dnf." },
   { path: "var/cache/libdnf5", why: "Package lists and downloaded packages of dnf 5." },
   { path: "var/cache/yum", why: "Package lists and downloaded packages of yum." },
+  {
+    path: "var/lib/dnf/history.sqlite-shm",
+    why: "SQLite's index of the log of dnf's history, made again by each query of dnf.",
+  },
+  {
+    path: "usr/lib/sysimage/libdnf5/transaction_history.sqlite-shm",
+    why: "SQLite's index of the log of dnf 5's history.",
+  },
+  { path: "var/lib/YaST2/cookies", why: "Numbers by which package archives count this system, written by zypper." },
   { path: "var/lib/dnf/repos", why: "Times at which each package archive last counted this system." },
   { path: "var/cache/zypp", why: "Package lists and downloaded packages of zypper." },
   { path: "var/lib/rpm/.rpm.lock", why: "Lock of rpm, an empty file." },

@@ -87,7 +87,7 @@ export interface Generation {
   playbook_sha256?: Checksum;
   /** How many of the playbook's tasks changed something. */
   tasks_changed?: Count;
-  /** Changes of packages since the previous tree. Absent where one of the two trees has no dpkg, or more packages than are read. */
+  /** Changes of packages since the previous tree. Absent where one of the two trees has no list of packages that can be read. */
   packages?: Change[];
   /** How many further changes `packages` leaves out: a record lists 10,000 changes in all, those of the newest trees first. */
   packages_omitted?: Count;

@@ -49,7 +49,7 @@ tasks_changed:
   type: int
   sample: 3
 packages:
-  description: Changes of Debian packages against the tree before. None where one of the two trees has no dpkg, and when nothing was published.
+  description: Changes of packages against the tree before. None where one of the two trees has no list of packages, and when nothing was published.
   returned: always
   type: list
   elements: dict

@@ -198,6 +198,15 @@ def empty_file(tree: str, relpath: str) -> None:
             os.close(descriptor)
 
 
+def is_file(tree: str, relpath: str) -> bool:
+    """Whether the tree has a regular file at this path. Raises OSError, such as PermissionError."""
+    with directory_beneath(tree, os.path.dirname(relpath)) as directory:
+        try:
+            return directory is not None and stat.S_ISREG(os.lstat(os.path.basename(relpath), dir_fd=directory).st_mode)
+        except FileNotFoundError:
+            return False
+
+
 def has_python(tree: str) -> bool:
     """Whether the tree has usr/bin/python3, as a file or a link."""
     try:

@@ -5,77 +5,73 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, BinaryIO
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages_rpm import rpm_packages
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages_text import (
+    Package,
+    Unreadable,
+    apk_packages,
+    dpkg_packages,
+    pacman_packages,
+)
 
-_STATUS = "var/lib/dpkg/status"
-# Bytes of the file, packages in the file, and bytes of a field: a larger list is not read, a longer field is no name and no version.
-_LIMIT = 64 << 20
+# Packages in a list: a longer one is not read.
 _PACKAGES = 50_000
-_FIELD = 256
-_FIELDS = (b"Package", b"Status", b"Version", b"Architecture")
-# The list is the tree's and not trusted: entries with another name or version are skipped.
-_NAME = re.compile(rb"[a-z0-9][a-z0-9+.-]*")
-_VERSION = re.compile(rb"[A-Za-z0-9.+:~-]+")
-_NOT_INSTALLED = (b"not-installed", b"config-files")
+# Characters of the versions of a package.
+_VERSIONS = 256
+# Of these packages, a tree has the one of its own architecture.
+_NATIVE = {"dpkg": ("dpkg",), "rpm": ("rpm", "filesystem", "glibc")}
+_ANY = ("", "all", "noarch")
+# A tree of one distribution may hold the manager of another one, whose list is empty.
+_MANAGERS: Mapping[str, Callable[[str], Iterator[Package]]] = {
+    "dpkg": dpkg_packages,
+    "rpm": rpm_packages,
+    "pacman": pacman_packages,
+    "apk": apk_packages,
+}
 
 
 def installed_packages(tree: str) -> dict[str, str] | None:
-    """Name to version of the installed packages, with name:architecture for a foreign architecture.
+    """Name to version of the installed packages, with name:architecture for a foreign architecture. Versions that are installed beside each
+    other are joined by commas.
 
-    None if dpkg's list cannot be read, or is larger than any image needs.
+    None if the list of the tree's package manager cannot be read, or is larger than any image needs. The first list that is not empty counts.
     """
-    versions: dict[tuple[str, str], str] = {}
-    native = {"all"}
-    try:
-        with beneath.open_file(tree, _STATUS, _LIMIT) as file:
-            if file is None:
-                return None
-            for fields in _paragraphs(file):
-                if not _is_installed(fields):
-                    continue
-                name, architecture, version = (fields[field].decode("ascii") for field in (b"Package", b"Architecture", b"Version"))
-                versions[name, architecture] = version
-                # The native architecture is that of the package dpkg, and unknown if dpkg is not listed.
-                if name == "dpkg":
-                    native.add(architecture)
-                if len(versions) > _PACKAGES:
-                    return None
-    except OSError:
-        return None
-    return {_key(name, architecture, native): version for (name, architecture), version in versions.items()}
-
-
-def _paragraphs(file: BinaryIO) -> Iterator[dict[bytes, bytes]]:
-    """The fields of each package, one package at a time: the whole list would take many times the memory of the file."""
-    fields: dict[bytes, bytes] = {}
-    goes_on = False
-    for line in iter(partial(file.readline, _FIELD), b""):
-        rest_of_line, goes_on = goes_on, len(line) == _FIELD and not line.endswith(b"\n")
-        if rest_of_line:
+    empty: dict[str, str] | None = None
+    for manager, packages_of in _MANAGERS.items():
+        try:
+            packages = _bounded(packages_of(tree))
+        except FileNotFoundError:
             continue
-        if line == b"\n" and fields:
-            yield fields
-            fields = {}
-        name, _colon, value = line.partition(b":")
-        if name in _FIELDS and (value := value.strip()):
-            # The beginning of a longer value is not the value.
-            fields[name] = b"" if goes_on else value
-    yield fields
+        except (OSError, Unreadable):
+            return None
+        if packages:
+            return _versions(packages, _NATIVE.get(manager, ()))
+        empty = {}
+    return empty
 
 
-def _is_installed(fields: dict[bytes, bytes]) -> bool:
-    names = (fields.get(b"Package", b""), fields.get(b"Architecture", b""))
-    state = fields.get(b"Status", b"").split(b" ")[-1]
-    return bool(state) and state not in _NOT_INSTALLED and all(map(_NAME.fullmatch, names)) and bool(_VERSION.fullmatch(fields.get(b"Version", b"")))
+def _bounded(packages: Iterable[Package]) -> list[Package]:
+    found: dict[Package, None] = {}
+    for package in packages:
+        found[package] = None
+        if len(found) > _PACKAGES:
+            raise Unreadable
+    return list(found)
 
 
-def _key(name: str, architecture: str, native: set[str]) -> str:
-    return f"{name}:{architecture}" if len(native) > 1 and architecture not in native else name
+def _versions(packages: Sequence[Package], native_packages: Sequence[str]) -> dict[str, str]:
+    architectures = [package.architecture for package in packages if package.name in native_packages and package.architecture not in _ANY]
+    # Unknown if the list has no such package: then no architecture is foreign.
+    native = {*_ANY, *(entry for entry, _count in Counter(architectures).most_common(1))} if architectures else None
+    versions: dict[str, list[str]] = {}
+    for name, version, architecture in packages:
+        key = f"{name}:{architecture}" if native is not None and architecture not in native else name
+        versions.setdefault(key, []).append(version)
+    return {key: ", ".join(sorted(set(several)))[:_VERSIONS] for key, several in versions.items()}
 
 
 def package_changes(before: dict[str, str] | None, after: dict[str, str] | None) -> list[dict[str, str]] | None:
