@@ -34,7 +34,7 @@ export interface ImageVariables {
    * This is how distributions other than Debian are made. The command runs as root on the host, with few variables of the environment
    * and without the capabilities that no creation needs.
    *
-   * @example ["dnf", "--assumeyes", "--installroot={{ nspawn_runner_tree }}", "--releasever=42", "install", "bash", "python3", "systemd"]
+   * @example ["{{ playbook_dir }}/dnf-tree.sh", "{{ nspawn_runner_tree }}", "43", "/etc/keys/fedora-43", "https://mirror.example.org/fedora/43/", "dnf5", "python3", "systemd"]
    * @option command
    */
   nspawn_runner_create_command?: string[];

@@ -31,10 +31,19 @@ EXAMPLES = r"""
     tarball: /srv/archives/alpine-minirootfs.tar.gz
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-- name: Create a Fedora tree with a command
+- name: Create a Fedora tree with a command, the script in the collection's examples
   nspawn.runner.chroot:
     name: fedora
-    command: [dnf, --assumeyes, "--installroot={tree}", --releasever=42, install, bash, python3, systemd]
+    command:
+      - /etc/nspawn-runner/dnf-tree.sh
+      - "{tree}"
+      - "43"
+      - /usr/share/distribution-gpg-keys/fedora/RPM-GPG-KEY-fedora-43-primary
+      - https://mirror.example.org/fedora/releases/43/Everything/x86_64/os/
+      - fedora-release
+      - dnf5
+      - python3
+      - systemd
 
 - name: Create a tree again, from scratch
   nspawn.runner.chroot:
