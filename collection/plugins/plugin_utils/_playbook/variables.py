@@ -17,6 +17,8 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import bind_source
+from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import way
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MINIMUM, VARIABLES
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS, Image
@@ -146,6 +148,7 @@ def _plain(name: str, value: Any) -> str:
 
 
 def _bind_problem(binds: list[str]) -> str | None:
+    writable: list[str] = []
     for bind in binds:
         # systemd-nspawn reads "\:" as a colon of the path.
         parts = re.split(r"(?<!\\):", bind)
@@ -156,8 +159,16 @@ def _bind_problem(binds: list[str]) -> str | None:
             return f"'{bind}' would cover the whole tree, since its target is /"
         if _breaks_line(bind):
             return f"{bind!r} holds a control character"
-        if not os.path.exists(parts[0].replace("\\:", ":")):
+        if not os.path.exists(bind_source(bind)):
             return f"'{parts[0]}' does not exist on this host"
+        if len(parts) < 3:
+            writable.append(os.path.realpath(bind_source(bind)))
+    for bind in binds:
+        # In a writable bind, a container can put a link in the place of each file. systemd-nspawn follows links on the host.
+        steps = [path for path, _status in way(bind_source(bind))]
+        for upper in writable:
+            if any(step != upper and step.startswith(os.path.join(upper, "")) for step in steps):
+                return f"'{bind}' is beneath '{upper}', where a container could put a link to any file of this host in its place: bind one of the two"
     return None
 
 
