@@ -302,6 +302,14 @@ def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
         pytest.param({**FINE, "stats": {"aa": {"failures": 1, "changed": 2}}}, 0, [], ["exit status 0"], 2, id="failures in spite of exit status 0"),
         pytest.param({**FINE, "stats": {"aa": {"unreachable": 1}}}, 4, [], ["exit status 4"], 0, id="an unreachable image"),
         pytest.param(
+            {**FINE, "failure": {"task": "Login", "msg": "Attempting to decrypt but no vault secrets found."}},
+            2,
+            [],
+            ["'Login'", "no vault secrets found: give --vault-password-file"],
+            3,
+            id="a secret without a password, in a task",
+        ),
+        pytest.param(
             {**FINE, "failure": {"task": "Upgrade", "msg": "E: you have held broken packages."}},
             2,
             [],

@@ -229,7 +229,7 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         with open(result_file, "rb") as file:
             text = file.read(_RESULT + 1)
     except FileNotFoundError:
-        error = " ".join(filter(None, errors))
+        error = " ".join(filter(None, errors)).rstrip(".")
         found = f"the run of {image.playbook} {_ending(status)} before its end{f': {error}' if error else ''}"
         raise RunError(*_with_full(found, _remedy(error, image), result_file), log=log) from None
     if len(text) > _RESULT:
@@ -242,6 +242,8 @@ def outcome(image: Image, status: int, result_file: str, log: str, errors: list[
         found, remedy = _failed(last) if last else f"the run of {image.playbook} {_ending(status)}", ""
         if last and re.search(BROKEN_ARCHIVE, " ".join([last["msg"], *last.get("lines", ())])):
             found, remedy = f"{found.rstrip('.')}; {BROKEN_ARCHIVE_REASON}", BROKEN_ARCHIVE_REMEDY
+        elif last and re.search(NO_VAULT_PASSWORD, last["msg"]):
+            found, remedy = found.rstrip("."), VAULT_REMEDY
         found, remedy = _with_full(found, remedy, result_file)
         raise RunError(found, remedy, log=log, tasks_changed=changed, output=last.get("lines", ()) if last else ())
     skipped = list(dict.fromkeys(play["hosts"] for play in result["unmatched"]))

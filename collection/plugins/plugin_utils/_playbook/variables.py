@@ -119,7 +119,7 @@ def _templated(templar: Templar, name: str, value: Any) -> Any:
 
 def _unknown(name: str, value: Any, problem: AnsibleError) -> RunnerError:
     """The error for a template that fails, or for a secret that no password opens."""
-    reason = " ".join(str(problem.message).split())
+    reason = " ".join(str(problem.message).split()).rstrip(".")
     return RunnerError(f"{name}{_where(value)} cannot be rendered: {reason}", VAULT_REMEDY if re.search(NO_VAULT_PASSWORD, reason) else "")
 
 
