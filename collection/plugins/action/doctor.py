@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -67,3 +68,18 @@ class ActionModule(ActionBase):
             return Subject(image, connection, read_settings(image, variables, manager.extra_vars, staged, self._loader))
         except RunnerError as problem:
             return Subject(image, connection, problem=problem)
+        except AnsibleError as problem:
+            # Such as an error in group_vars or host_vars.
+            reason, place = " ".join(str(problem).split()).rstrip("."), _place(problem)
+            found = f"the variables of image {image.name} cannot be read: {reason}"
+            return Subject(image, connection, problem=RunnerError(found, f"fix {place}" if place else ""))
+
+
+def _place(problem: BaseException | None) -> str:
+    """File and line of an error, which ansible-core 2.19 and later keep apart from its message; empty where unknown."""
+    while problem:
+        first = str(getattr(problem, "_formatted_source_context", None) or "").partition("\n")[0]
+        if first.startswith("Origin: "):
+            return first.removeprefix("Origin: ")
+        problem = problem.__cause__ or problem.__context__
+    return ""

@@ -113,13 +113,14 @@ def _play_vars(playbook: str, loader: Any) -> dict[str, Any]:
 def _templated(templar: Templar, name: str, value: Any) -> Any:
     try:
         return templar.template(value)
-    except AnsibleError as exc:
+    # Before ansible-core 2.19, an error in an expression, such as a division by zero, comes as it is.
+    except (AnsibleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         raise _unknown(name, value, exc) from exc
 
 
-def _unknown(name: str, value: Any, problem: AnsibleError) -> RunnerError:
+def _unknown(name: str, value: Any, problem: Exception) -> RunnerError:
     """The error for a template that fails, or for a secret that no password opens."""
-    reason = " ".join(str(problem.message).split()).rstrip(".")
+    reason = " ".join(str(getattr(problem, "message", None) or problem).split()).rstrip(".")
     return RunnerError(f"{name}{_where(value)} cannot be rendered: {reason}", VAULT_REMEDY if re.search(NO_VAULT_PASSWORD, reason) else "")
 
 
