@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("ansible", reason="variables are templated and converted by Ansible")
 
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -221,3 +222,20 @@ def test_a_wrong_value_of_the_command_line_names_the_image(tmp_path: Path) -> No
 def test_a_playbook_without_variables_gives_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "aa.yml").write_text(content)
     assert variables._play_vars(str(tmp_path / "aa.yml"), DataLoader()) == {}
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason", "remedy"),
+    [
+        pytest.param(ZeroDivisionError("division by zero"), "division by zero", "", id="an expression, before ansible-core 2.19"),
+        pytest.param(AnsibleError("no vault secrets found."), "no vault secrets found", variables.VAULT_REMEDY, id="a secret without a password"),
+    ],
+)
+def test_a_value_that_cannot_be_rendered(problem: Exception, reason: str, remedy: str) -> None:
+    class Failing:
+        def template(self, value: Any) -> Any:
+            raise problem
+
+    with pytest.raises(RunnerError) as error:
+        variables._templated(Failing(), "nspawn_runner_packages", "{{ 1 / 0 }}")
+    assert (error.value.found, error.value.remedy) == (f"nspawn_runner_packages cannot be rendered: {reason}", remedy)
