@@ -133,6 +133,19 @@ describe("a staged tree", () => {
     expect((await stat(join(host.root, "aa"))).ino).toBe(ino);
     await expect(stat(host.state("aa", "staged"))).rejects.toThrow();
     expect(state(host).last_run).toMatchObject({ result: "failed", tasks_changed: 1 });
+
+    // The next success removes that tree. The tasks of this one see a proxy, of which the tree has nothing but this file.
+    const proxy = "http://proxy.example.org:3128";
+    await rewrite(
+      host,
+      "- raw: echo $http_proxy $HTTPS_PROXY $no_proxy >/etc/word",
+      `nspawn_runner_chroot_suite: bookworm, nspawn_runner_proxy: '${proxy}', nspawn_runner_environment: {no_proxy: a}`,
+    );
+    expect(sentence(await host.run(["site.yml"]), "aa")).toBe("");
+    expect(word(host)).toBe(`${proxy} ${proxy} a`);
+    expect(readdirSync(host.state("aa", ""))).not.toContain("failed");
+    const creation = JSON.stringify(state(host));
+    expect(creation).not.toContain("proxy.example.org");
   });
 
   test.each([
