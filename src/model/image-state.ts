@@ -91,6 +91,8 @@ export interface Generation {
   packages?: Change[];
   /** How many further changes `packages` leaves out: a record lists 10,000 changes in all, those of the newest trees first. */
   packages_omitted?: Count;
+  /** Bytes that the tree's files occupied when the tree was published, shared blocks too. Absent where the measurement took too long. */
+  size?: Count;
   /** Options of `nspawn.runner.chroot` with which the tree was made. Absent when unknown. */
   creation?: Record<string, string | string[]>;
   /**

@@ -110,3 +110,28 @@ export interface RemoveAction {
  */
 // biome-ignore lint/suspicious/noEmptyInterface: an action without options.
 export interface GenerationsAction {}
+
+/**
+ * Shows the present state of each image: system, result of the last run and since when runs end like this, failed runs in a row, age and size of the
+ * tree, hold, and the containers, processes and mounts that use the image's trees.
+ *
+ * The action shows all images of the play at once, so call it with `run_once`. It changes nothing, and takes no lock.
+ * The sizes of all trees together may take 20 seconds, where the maintenance has not recorded them. Other sizes are not shown.
+ *
+ * An image has a problem when its last run failed, its tree is missing, or its playbook or its record cannot be used. The action itself does not fail:
+ * the playbook `nspawn.runner.status` fails when an image has a problem.
+ *
+ * @kind action
+ * @name status
+ * @since 0.1.0
+ * @check_mode full
+ * @diff_mode none
+ */
+export interface StatusAction {
+  /**
+   * A table, or one line of JSON for programs: the only line of the output that begins with a brace.
+   *
+   * @default table
+   */
+  format?: "table" | "json";
+}

@@ -48,6 +48,12 @@ export const playbooks: readonly Playbook[] = [
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.remove -e nspawn_runner_remove=jessie",
   },
   {
+    name: "nspawn.runner.status",
+    does: "Shows the present state of each image: last run, age, size, hold and users of the tree; with `-e nspawn_runner_status_format=json` as one line of JSON. Fails when an image has a problem.",
+    hosts: "nspawn_runner",
+    example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.status",
+  },
+  {
     name: "nspawn.runner.doctor",
     does: "Shows whether this host is ready: a line per check, with a remedy. Fails when there is a problem, but not for warnings alone.",
     hosts: "localhost",

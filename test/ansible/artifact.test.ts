@@ -32,6 +32,7 @@ describe("the installed artifact", () => {
     ["module", "maintain", "create_only"],
     ["module", "summary", "register"],
     ["module", "rollback", "release"],
+    ["module", "status", "format"],
     ["callback", "inner_result", "NSPAWN_RUNNER_INNER"],
   ])("documents the %s plugin nspawn.runner.%s with the options", async (type, name, option) => {
     const { exitCode, stdout, stderr } = await ansible("ansible-doc", ["-t", type, `nspawn.runner.${name}`], {

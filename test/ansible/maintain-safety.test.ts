@@ -27,7 +27,8 @@ describe("output of a tree", () => {
       expect(text).toContain(String.raw`\x1b]0;title\x07b\x9b2J\u202e`);
       // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
       expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e]/);
-      expect(text).not.toMatch(/^bb \|/m);
+      // The log is of one image, and has the name of the task as Ansible prints it.
+      if (text !== log) expect(text).not.toMatch(/^bb \|/m);
     }
   });
 });

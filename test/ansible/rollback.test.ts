@@ -120,3 +120,31 @@ test("the list of generations shows the playbook and the time of each tree", asy
     generations.map(({ id }: { id: string }) => id).sort(),
   );
 });
+
+test("the state of the images is a table or a line of JSON, and the exit status tells of a problem", async () => {
+  const host = await runnerHost(
+    { "aa.yml": playbook("aa", "- raw: echo one >/etc/word"), "bb.yml": playbook("bb", "- debug:") },
+    ["aa", "bb"],
+  );
+  expect((await host.run(["site.yml"])).exitCode).toBe(0);
+  const well = await host.run(["nspawn.runner.status"]);
+  expect(well.exitCode, text(well)).toBe(0);
+  const line = well.stdout.split("\n").find((line) => line.startsWith("aa ")) ?? "";
+  expect(line.split(/ {2,}/)).toEqual([
+    ...["aa", "Busybox 1", "published", ...Array(2).fill(expect.stringMatching(/^\d+ minutes?$/))],
+    ...["-", "-", "0", "1", expect.stringMatching(/^\d\.\d MiB$/)],
+  ]);
+  // A tree that says which tree it is, to a terminal, and a run that fails.
+  await writeFile(join(host.root, "bb/etc/os-release"), 'PRETTY_NAME="\x1b[2Jevil"\n');
+  await writeFile(join(host.directory, "bb.yml"), playbook("bb", "- raw: echo no luck >&2; false"));
+  expect((await host.run(["site.yml", "--limit", "bb"])).exitCode).toBe(2);
+  const failed = await host.run(["nspawn.runner.status", "-e", "nspawn_runner_status_format=json"]);
+  expect(failed.exitCode).toBe(2);
+  const { images, problems } = JSON.parse(failed.stdout.split("\n").find((line) => line.startsWith("{")) ?? "");
+  expect(problems).toBe(1);
+  expect(images.bb).toMatchObject({
+    ...{ system: "\\x1b[2Jevil", result: "failed", failed_runs: 1, used_by: [] },
+    problem: expect.stringContaining("failed: no luck (exit status 1)"),
+  });
+  expect(images.aa).toMatchObject({ result: "published", problem: null, size: state(host).published.size });
+});

@@ -93,12 +93,15 @@ describe("prune", () => {
 
 describe("a generation in use is not pruned", () => {
   /** Starts a user of the published tree, replaces the tree, and prunes: while the user runs, and after the user's end. */
-  async function expectKept(start: (host: ImageHost) => Promise<Running>, by: RegExp): Promise<void> {
+  async function expectKept(start: (host: ImageHost) => Promise<Running>, by: RegExp, user = by): Promise<void> {
     const host = new ImageHost(scratch());
     await busyboxTree(join(host.state, "staged"));
     writeFileSync(join(host.state, "staged/v"), "old");
     expect((await host.call("publish.publish(p, {})")).error).toBeUndefined();
+    const users = async () => (await host.call<string[]>("in_use.users([p.path])")).value;
+    expect(await users()).toEqual([]);
     const { end } = await start(host);
+    expect(await users()).toEqual([expect.stringMatching(`^${user.source}$`)]);
     await host.publish("new");
     const [id] = host.ids();
     const { value, log } = await prune(host, 0, 0);
@@ -115,19 +118,27 @@ describe("a generation in use is not pruned", () => {
   }
 
   test("by a container", () =>
-    expectKept((host) => running(container(host.tree, "--read-only", ...sleeper)), /a container of systemd-nspawn/));
+    expectKept(
+      (host) => running(container(host.tree, "--read-only", ...sleeper)),
+      /a container of systemd-nspawn/,
+      /container \(process \d+\)/,
+    ));
 
   test("by a process in the tree", () =>
     expectKept((host) => running(sleeper, join(host.tree, "root")), /process \d+ \(\w+\)/));
 
   test("by an overlay whose options still name the published path", () =>
-    expectKept((host) => {
-      const directory = scratch();
-      for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
-      const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
-      const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
-      return running(["unshare", "--mount", "/bin/sh", "-c", script]);
-    }, /the mount \S+\/merged, made when the tree was at \S+\/img/));
+    expectKept(
+      (host) => {
+        const directory = scratch();
+        for (const name of ["upper", "work", "merged"]) mkdirSync(join(directory, name));
+        const options = `lowerdir=${host.tree},upperdir=${directory}/upper,workdir=${directory}/work`;
+        const script = `mount -t overlay overlay -o ${options} ${directory}/merged && echo up && exec sleep 600`;
+        return running(["unshare", "--mount", "/bin/sh", "-c", script]);
+      },
+      /the mount \S+\/merged, made when the tree was at \S+\/img/,
+      /the mount \S+\/merged that process \d+ sees/,
+    ));
 
   test("not by an overlay of the present tree", async () => {
     const host = await imageWith("a", "b");

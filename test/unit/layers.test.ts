@@ -29,7 +29,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
 const plugins = "ansible_collections.nspawn.runner.plugins.";
 const order = {
   module_utils: ["_spec", "_host", "_tree", "_image", "_session", "_create", "_job"],
-  plugin_utils: ["_ansible", "_playbook", "_maintain", "_doctor", "_fleet"],
+  plugin_utils: ["_ansible", "_playbook", "_maintain", "_status", "_doctor", "_fleet"],
 };
 const others = { module_utils: [], plugin_utils: ["ansible", "yaml"] };
 

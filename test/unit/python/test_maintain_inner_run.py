@@ -292,10 +292,10 @@ def test_an_outcome_names_the_hosts_of_plays_for_others(tmp_path: Path) -> None:
         pytest.param(None, 1, ["ERROR! Attempting to decrypt but no vault secrets found"], ["--vault-password-file"], 0, id="a secret without a password"),
         pytest.param({**FINE, "failure": {"task": "Install", "msg": "No package"}}, 2, [], ["'Install'", "No package"], 3, id="a failed task"),
         pytest.param(
-            {**FINE, "failure": {"task": "Swap", "msg": "swapon: x", "path": "/etc/aa.yml:7", "lines": ["a", "swapon: x"]}},
+            {**FINE, "failure": {"task": "Swap", "msg": "swapon: x", "path": "/etc/aa.yml:7", "lines": ["bb | a", "swapon: x"]}},
             2,
             [],
-            ["task 'Swap' in /etc/aa.yml:7 failed: swapon: x (all output: /srv/last.log)\na\nswapon: x"],
+            ["task 'Swap' in /etc/aa.yml:7 failed: swapon: x (all output: /srv/last.log)\n    bb | a\n    swapon: x"],
             3,
             id="a failed task with lines of its output",
         ),

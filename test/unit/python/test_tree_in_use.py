@@ -300,3 +300,37 @@ def test_a_process_in_a_directory_with_a_path_that_is_too_long_is_no_error(monke
 def test_a_missing_tree_cannot_be_held(tree: str) -> None:
     with pytest.raises(FileNotFoundError), in_use.unused(f"{tree}-none"):
         pass
+
+
+def test_users_are_containers_by_their_machine_and_others_by_their_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespaces = [_namespace(processes={"7": "/"}), *(Namespace(False, pid, "/", [], {pid: "/"}) for pid in ("20", "30", "31", "40"))]
+
+    def busy(tree: str, place: Place, given: list[Namespace], table: Any) -> None:
+        if given[0].pid in ("7", "20", "30", "31"):
+            raise in_use._busy(tree, f"process {given[0].pid} (sh)")
+
+    monkeypatch.setattr(mounts, "as_kernel", lambda tree: tree)
+    monkeypatch.setattr(mounts, "place_of", lambda tree: TREE)
+    monkeypatch.setattr(mounts, "namespaces", lambda: namespaces)
+    monkeypatch.setattr(in_use, "_check_processes", busy)
+    monkeypatch.setattr(in_use, "_check_mounts", lambda *arguments: None)
+    monkeypatch.setattr(in_use, "_machine", lambda namespace: {"30": "container job1", "31": "container job1"}.get(namespace.pid, ""))
+    assert in_use.users(["/srv/aa", "/srv/generations/x"]) == ["process 7 (sh)", "process 20 (sh)", "container job1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "root", "maker", "name"),
+    [
+        pytest.param("systemd-nspawn\0-D\0/srv/aa\0--machine=job\x1b1\0make\0", True, "host", r"container job\x1b1", id="a container"),
+        pytest.param("/usr/bin/systemd-nspawn\0-D\0/srv/aa\0", True, "host", "container (process 5)", id="a container without a name"),
+        pytest.param("systemd-nspawn\0--machine=x\0", False, "host", "", id="a program of another user"),
+        pytest.param("systemd-nspawn\0--machine=x\0", True, "container", "", id="a program in a container"),
+        pytest.param("bash\0--machine=x\0", True, "host", "", id="another program"),
+    ],
+)
+def test_the_machine_is_named_by_its_systemd_nspawn(monkeypatch: pytest.MonkeyPatch, arguments: str, root: bool, maker: str, name: str) -> None:
+    monkeypatch.setattr(in_use, "stat_fields", lambda pid: [b"S", {"7": b"5"}.get(pid, b"0")])
+    monkeypatch.setattr(in_use, "_is_root", lambda pid: root)
+    monkeypatch.setattr(mounts, "made_by", lambda pid, kind: maker)
+    monkeypatch.setattr(in_use, "open", lambda path, **more: io.StringIO(arguments), raising=False)
+    assert in_use._machine(_namespace()) == name

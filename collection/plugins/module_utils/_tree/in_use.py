@@ -70,6 +70,35 @@ def only_read(tree: str) -> Iterator[None]:
         yield
 
 
+def users(trees: Iterable[str]) -> list[str]:
+    """The users of these trees, as far as processes and mounts show them: containers by the name of the machine. Takes no lock."""
+    namespaces = mounts.namespaces()
+    table = _table(namespaces)
+    found: dict[str, None] = {}
+    for tree in map(mounts.as_kernel, trees):
+        place = mounts.place_of(tree)
+        for namespace in namespaces:
+            try:
+                _check_processes(tree, place, [namespace], table)
+                _check_mounts(tree, place, [namespace], table)
+            except Busy as user:
+                found[_machine(namespace) or user.found.removeprefix(f"{visible(tree)} is in use by ")] = None
+    return list(found)
+
+
+def _machine(namespace: Namespace) -> str:
+    """The name of the machine whose systemd-nspawn started the processes of this mount namespace, visible; empty without one."""
+    pid = namespace.pid
+    with suppress(OSError):
+        while (pid := stat_fields(pid)[1].decode()) != "0":
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                program, *arguments = file.read().split("\0")
+            # Only the arguments of root's own program are the host's.
+            if os.path.basename(program) == "systemd-nspawn" and mounts.made_by(pid, "user") == mounts.HOST and _is_root(pid):
+                return next((f"container {visible(one.partition('=')[2])}" for one in arguments if one.startswith("--machine=")), f"container (process {pid})")
+    return ""
+
+
 def overlay_mounts(tree: str) -> list[str]:
     """Texts that identify the overlay mounts of root and of root's containers with the tree, by this path, as a layer."""
     place, namespaces = mounts.place_of(tree), mounts.namespaces()

@@ -86,9 +86,9 @@ class RunError(RunnerError):
         return self.told()
 
     def told(self, note: str = "") -> str:
-        """The message: a first line that ends with the log and the note, then the output."""
+        """The message: a first line that ends with the log and the note, then the output, indented so that it forges no line of another image."""
         first, *lines = super().__str__().split("\n")
-        return "\n".join([f"{first} (all output: {self.log}){note}", *lines])
+        return "\n".join([f"{first} (all output: {self.log}){note}", *(f"    {line}" for line in lines)])
 
 
 def timed_out(seconds: int, log: str) -> RunError:

@@ -41,6 +41,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.machine_id imp
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import installed_packages, package_changes, package_counts
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.size import size
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.traps import refuse_traps
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.usable import DATABASE, INIT, check_usable, essentials, refuse_losses
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
@@ -53,6 +54,8 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables 
 _DAY = 86400
 # Lines of an error of Ansible that are quoted, up to an empty one.
 _ERROR_LINES = 3
+# Seconds for the size of a tree.
+_SIZE_TIME = 20.0
 
 Result = dict[str, Any]
 Creation = dict[str, Any]
@@ -383,6 +386,10 @@ def _publish(job: Job, before: dict[str, str] | None, tasks_changed: int, create
     """Publishes the staged tree. `before`: packages of the published tree. `created_by`: options with which the tree was created."""
     packages = package_changes(before, installed_packages(job.place.staged))
     details: dict[str, Any] = {"playbook": job.image.playbook, "playbook_sha256": _checksum(job.image.playbook), "tasks_changed": tasks_changed}
+    # The tree has just been compared or filled, so most of its directories are in memory.
+    occupied = size(job.place.staged, _SIZE_TIME)
+    if occupied is not None:
+        details["size"] = occupied
     if packages is not None:
         details["packages"] = packages
     if created_by is not None:

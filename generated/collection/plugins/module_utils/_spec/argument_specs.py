@@ -40,4 +40,6 @@ REMOVE: dict[str, dict[str, Any]] = {"name": {"type": "str", "required": True}}
 
 ROLLBACK: dict[str, dict[str, Any]] = {"generation": {"type": "str"}, "release": {"type": "bool", "default": False}}
 
+STATUS: dict[str, dict[str, Any]] = {"format": {"type": "str", "choices": ["table", "json"], "default": "table"}}
+
 SUMMARY: dict[str, dict[str, Any]] = {"register": {"type": "str", "required": True}}

@@ -19,6 +19,7 @@ GENERATION: dict[str, str] = {
     "tasks_changed": "int",
     "packages": "list",
     "packages_omitted": "int",
+    "size": "int",
     "creation": "dict",
     "mounts": "list",
     "mounts_complete": "bool",
