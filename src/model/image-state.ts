@@ -11,6 +11,7 @@ import type { Checksum, Count, GenerationId, Path, Seconds, Timestamp } from "./
  * The record is the file `.nspawn-runner/IMAGE/state.json` in the root directory. Maintenance and rollback replace the file as a whole: the trees
  * under the image's lock, and `last_run` also without, when another run has the lock. Any program may read the file at any time. An image without
  * this file has no history, and is maintained all the same.
+ * A file with other types than these, or with `null`, is refused and left as it is. A generation that is listed twice counts once.
  *
  * All times are in UTC.
  *
@@ -73,11 +74,14 @@ export interface ImageState {
 
 /** A present or earlier tree of an image. A tree keeps its id, also when a rollback puts the tree back in the image's place. */
 export interface Generation {
-  /** Made from the time at which the tree first took the image's place. A later tree has a greater id, even when the clock was set back. */
+  /** Made from the time at which the tree first took the image's place. A later tree has a greater id, even when the clock was set back. Ids end with the year 9998. */
   id: GenerationId;
   /** Time at which the tree first took the image's place. Absent for a tree that no maintenance put there. */
   published?: Timestamp;
-  /** Time at which another tree took the place. Only of an earlier tree. */
+  /**
+   * Time at which another tree took the place. Only of an earlier tree. A time in the future, written by a clock that was ahead, is replaced by the
+   * present time in the next maintenance.
+   */
   retired?: Timestamp;
   /** Time of the last run in place on the tree, which may have changed the tree after its maintenance. Absent when there was none. */
   in_place?: Timestamp;

@@ -101,6 +101,11 @@ def test_with_a_clock_that_was_set_back_no_generation_is_old(monkeypatch: pytest
     assert _prune(place, 0, 1)[0] == []
 
 
+def test_an_age_is_never_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record.time, "time", lambda: float(NOW))
+    assert generations._age({"retired": "9998-01-01T00:00:00Z"}) == 0
+
+
 def test_a_generation_in_use_stays_and_is_named(place: Place) -> None:
     content = record.load(place)
     content["generations"][3]["id"] = USED

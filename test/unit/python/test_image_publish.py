@@ -192,6 +192,63 @@ def test_a_journal_of_another_version_is_left_for_it(place: Place, text: str) ->
     assert Path(place.journal).read_text() == text
 
 
+CONTENT = {"format": 1, "image": "aa", "generations": []}
+JOURNAL = {"format": 1, "source": "staged", "new": [5, 0], "old": [6, 0], "old_id": OLD, "content": CONTENT}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"source": 5}, id="a path that is a number"),
+        pytest.param({"source": "../../etc"}, id="a path out of the directory"),
+        pytest.param({"source": "generations/../../x"}, id="a path that begins like a generation's"),
+        pytest.param({"source": "generations"}, id="no tree"),
+        pytest.param({"new": None}, id="no new tree"),
+        pytest.param({"new": "5"}, id="a tree that is text"),
+        pytest.param({"new": [5]}, id="half of a tree's numbers"),
+        pytest.param({"new": [5, "0"]}, id="a number that is text"),
+        pytest.param({"old": 7}, id="an old tree that is a number"),
+        pytest.param({"old_id": None}, id="an old tree without an id"),
+        pytest.param({"old_id": "../x"}, id="an id that is a path"),
+        pytest.param({"content": None}, id="no record"),
+        pytest.param({"content": []}, id="a record that is a list"),
+        pytest.param({"content": {**CONTENT, "generations": [5]}}, id="a damaged record"),
+        pytest.param({"content": {**CONTENT, "image": "bb"}}, id="the record of another image"),
+        pytest.param(None, id="null"),
+        pytest.param("{", id="no JSON"),
+    ],
+)
+def test_a_damaged_journal_changes_nothing_and_is_told(place: Place, change: Any) -> None:
+    _tree(place.path, "one")
+    _tree(place.staged, "other")
+    text = change if isinstance(change, str) else json.dumps({**JOURNAL, **change} if change else None)
+    Path(place.journal).write_text(text)
+    with pytest.raises(RunnerError) as error:
+        publish.recover(place)
+    assert place.journal in error.value.found
+    assert error.value.remedy == f"move it away, and {place.staged} too if that exists: {place.path} is a whole tree"
+    assert Path(place.journal).read_text() == text
+    assert _files(place) == {"aa": ["one"], ".nspawn-runner/aa/staged": ["other"]}
+
+
+@pytest.mark.parametrize("source", ["staged", f"generations/{OLD}"])
+def test_a_journal_of_right_types_is_accepted(place: Place, source: str) -> None:
+    Path(place.journal).write_text(json.dumps({**JOURNAL, "source": source}))
+    publish.settle(place)
+    assert not os.path.exists(place.journal)
+
+
+def test_an_id_that_is_taken_is_refused_before_the_swap(place: Place) -> None:
+    _tree(place.path, "old")
+    _tree(place.staged, "new")
+    _tree(os.path.join(place.generations, OLD), "a copy")
+    record.save(place, {**CONTENT, "published": {"id": OLD}})
+    with pytest.raises(RunnerError, match="has the same id: move that directory away"):
+        publish.publish(place, {})
+    assert _files(place)["aa"] == ["old"]
+    assert not os.path.exists(place.journal)
+
+
 def test_recover_removes_the_remains_of_a_killed_run(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
     removed: list[str] = []
 

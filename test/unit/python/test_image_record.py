@@ -9,9 +9,11 @@ import os
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from module_os import replace_os
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
@@ -20,6 +22,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 
 ID = "20261123T231500Z"
+LATER = "20261124T231500Z"
 GOOD = {"format": 1, "image": "aa", "generations": [{"id": ID}]}
 
 
@@ -47,6 +50,8 @@ def _state(place: Place, content: Any) -> Path:
         pytest.param("20260505T240000Z", False, id="an hour that does not exist"),
         pytest.param("20260505T000000", False, id="no Z"),
         pytest.param("2026-05-05T00:00:00Z", False, id="a timestamp"),
+        pytest.param("99981231T235959Z", True, id="the last one"),
+        pytest.param("99990101T000000Z", False, id="after which an id would have another form"),
         pytest.param("20260505T000000Z\n", False, id="a line feed at the end"),
         pytest.param(" 20260505T000000Z", False, id="a blank at the start"),
         pytest.param("../20260505T000000Z", False, id="a path"),
@@ -97,12 +102,64 @@ def test_new_id_is_later_than_all_others(monkeypatch: pytest.MonkeyPatch, clock:
     assert record.new_id(taken) == new
 
 
+@pytest.mark.parametrize(("clock", "taken"), [(0, ["99981231T235959Z"]), (253402300799, []), (253402300800, [ID])])
+def test_no_id_has_another_form(monkeypatch: pytest.MonkeyPatch, clock: int, taken: list[str]) -> None:
+    monkeypatch.setattr(record.time, "time", lambda: float(clock))
+    with pytest.raises(RunnerError, match="9998") as error:
+        record.new_id(taken)
+    assert "set the clock" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("listed", "directories", "kept"),
+    [
+        pytest.param([{"id": ID}, {"id": ID}], [ID], [{"id": ID}], id="the same entry"),
+        pytest.param([{"id": ID, "retired": "x"}, {"id": ID}], [], [{"id": ID, "retired": "x"}], id="the first of two entries"),
+        pytest.param([{"id": ID, "mounts": ["a"]}, {"id": ID, "mounts": ["b", "a"]}], [], [{"id": ID, "mounts": ["a", "b"]}], id="the mounts of both"),
+        pytest.param([{"id": ID}, {"id": ID, "mounts": ["b"]}], [], [{"id": ID, "mounts": ["b"]}], id="the mounts of the second"),
+        pytest.param([{"id": LATER}, {"id": ID}], [ID], [{"id": ID}], id="the published tree"),
+        pytest.param([{"id": LATER}, {"id": ID}], [ID, LATER], [{"id": LATER}, {"id": ID}], id="the published tree of an incomplete swap"),
+    ],
+)
+def test_a_generation_counts_once(place: Place, listed: list[dict[str, Any]], directories: list[str], kept: list[dict[str, Any]]) -> None:
+    for name in directories:
+        os.makedirs(os.path.join(place.generations, name))
+    _state(place, {**GOOD, "published": {"id": LATER}, "generations": listed})
+    assert record.load(place)["generations"] == kept
+
+
+CLOCK = 1795562071.0  # 2026-11-24T23:14:31Z
+
+
+@pytest.mark.parametrize(
+    ("retired", "installed", "healed"),
+    [
+        pytest.param("2031-01-01T00:00:00Z", CLOCK - 5, True, id="years ahead"),
+        pytest.param("2026-11-25T00:14:32Z", CLOCK - 5, True, id="an hour and a second ahead"),
+        pytest.param("2026-11-25T00:14:31Z", CLOCK - 5, False, id="an hour ahead"),
+        pytest.param("2026-11-01T00:00:00Z", CLOCK - 5, False, id="in the past"),
+        pytest.param("2031-01-01T00:00:00Z", CLOCK + 90_000, False, id="a clock that is behind the installation"),
+        pytest.param(None, CLOCK - 5, False, id="no time"),
+    ],
+)
+def test_times_of_a_clock_that_was_ahead(monkeypatch: pytest.MonkeyPatch, place: Place, retired: str | None, installed: float, healed: bool) -> None:
+    entry = {"id": ID, **({"retired": retired} if retired else {})}
+    _state(place, {**GOOD, "generations": [entry]})
+    monkeypatch.setattr(record.time, "time", lambda: CLOCK)
+    monkeypatch.setattr(record, "now", lambda: "2026-11-24T23:14:31Z")
+    replace_os(monkeypatch, record, stat=lambda path: SimpleNamespace(st_mtime=installed))
+    log: list[str] = []
+    record.heal_times(place, log.append)
+    assert record.load(place)["generations"] == [{**entry, "retired": "2026-11-24T23:14:31Z"} if healed else entry]
+    assert [ID in line for line in log] == [True] * healed
+
+
 def test_an_image_without_a_record_has_no_history(place: Place) -> None:
     assert record.load(place) == {"format": 1, "image": "aa", "generations": []}
 
 
 def test_a_record_that_was_saved_is_loaded(place: Place) -> None:
-    content = {**GOOD, "published": {"id": ID, "packages": [{"name": "git", "to": "1"}]}, "hold": {"since": "x", "generation": ID}}
+    content = {**GOOD, "published": {"id": LATER, "packages": [{"name": "git", "to": "1"}]}, "hold": {"since": "x", "generation": ID}}
     record.save(place, content)
     assert record.load(place) == content
 
@@ -111,11 +168,11 @@ def test_a_record_that_was_saved_is_loaded(place: Place) -> None:
     "more",
     [
         pytest.param({}, id="the least"),
-        pytest.param({"published": {"id": ID}}, id="a tree without a known maintenance"),
+        pytest.param({"published": {"id": LATER}}, id="a tree without a known maintenance"),
         pytest.param({"generations": []}, id="no generation"),
         pytest.param({"generations": [{"id": ID, "mounts": ["0:40 rw"], "retired": "x"}]}, id="a generation with mounts"),
-        pytest.param({"published": {"id": ID, "tasks_changed": 3, "playbook": "/x", "creation": {"suite": "sid"}}}, id="all of a maintenance"),
-        pytest.param({"later": 1, "published": {"id": ID, "later": []}}, id="fields of a later version of the same format"),
+        pytest.param({"published": {"id": LATER, "tasks_changed": 3, "playbook": "/x", "creation": {"suite": "sid"}}}, id="all of a maintenance"),
+        pytest.param({"later": 1, "published": {"id": LATER, "later": []}}, id="fields of a later version of the same format"),
         pytest.param({"last_run": {"result": "failed", "seconds": 1.5}}, id="a last run"),
         pytest.param({"last_run": {"seconds": 2}}, id="a whole number of seconds"),
     ],
@@ -128,6 +185,9 @@ def test_a_record_that_is_accepted(place: Place, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "content",
     [
+        pytest.param(b"null", id="null"),
+        pytest.param(b" null\n", id="null in a line"),
+        pytest.param({**GOOD, "generations": [{"id": "99991231T235959Z"}]}, id="an id of the year 9999"),
         pytest.param([], id="a list"),
         pytest.param("text", id="text"),
         pytest.param({}, id="empty"),
@@ -142,6 +202,8 @@ def test_a_record_that_is_accepted(place: Place, more: dict[str, Any]) -> None:
         pytest.param({**GOOD, "generations": [{"id": ID, "retired": 5}]}, id="a time that is a number"),
         pytest.param({**GOOD, "generations": [{"id": ID, "mounts": "0:40"}]}, id="mounts that are text"),
         pytest.param({**GOOD, "generations": [{"id": ID, "mounts_complete": "no"}]}, id="a truth value that is text"),
+        pytest.param({**GOOD, "generations": [{"id": ID, "mounts": ["0:40", 5]}]}, id="a mount that is a number"),
+        pytest.param({**GOOD, "generations": [{"id": ID, "mounts": [{}]}]}, id="a mount that is a mapping"),
         pytest.param({**GOOD, "published": None}, id="a published tree that is null"),
         pytest.param({**GOOD, "published": {"id": ID, "tasks_changed": "3"}}, id="a count that is text"),
         pytest.param({**GOOD, "published": {"id": ID, "creation": []}}, id="a creation that is a list"),
@@ -216,26 +278,28 @@ def _packages(number: int) -> list[dict[str, str]]:
 
 def test_a_record_of_any_number_of_packages_can_be_read_again(place: Place) -> None:
     longest = [{"name": f"{index:0255}:{'x' * 255}", "from": "1" * 255, "to": "2" * 255} for index in range(50_000)]
-    tree = {"id": ID, "packages": longest}
-    record.save(place, {**GOOD, "published": tree, "last_run": {"packages": longest, "msg": "\x1b" * 1_000_000}, "generations": [tree] * 20})
+    trees = [{"id": f"202611{day:02}T231500Z", "packages": longest} for day in range(22, 1, -1)]
+    record.save(place, {**GOOD, "published": trees[0], "last_run": {"packages": longest, "msg": "\x1b" * 1_000_000}, "generations": trees[1:]})
     content = record.load(place)
     assert content["published"]["packages"] == longest[:10_000]
     assert content["published"]["packages_omitted"] == 40_000
-    assert content["generations"][19] == {"id": ID, "packages": [], "packages_omitted": 50_000}
+    assert content["generations"][19] == {"id": "20261102T231500Z", "packages": [], "packages_omitted": 50_000}
 
 
 def test_the_packages_of_the_newest_trees_are_kept(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
     monkeypatch.setattr(record, "_CHANGES", 10)
-    trees = [{"id": ID, "packages": _packages(number)} for number in (4, 3, 5)]
-    content = {**GOOD, "last_run": {"packages": _packages(2)}, "published": trees[0], "generations": [*trees[1:], {"id": ID}]}
+    ids = (LATER, ID, "20261122T231500Z")
+    trees = [{"id": name, "packages": _packages(number)} for name, number in zip(ids, (4, 3, 5))]
+    content = {**GOOD, "last_run": {"packages": _packages(2)}, "published": trees[0], "generations": [*trees[1:], {"id": "20261121T231500Z"}]}
     before = json.dumps(content)
     record.save(place, content)
     assert json.dumps(content) == before
     saved = record.load(place)
     assert (saved["published"], saved["last_run"], saved["generations"][0]) == (content["published"], content["last_run"], trees[1])
-    assert saved["generations"][1:] == [{"id": ID, "packages": _packages(1), "packages_omitted": 4}, {"id": ID}]
-    record.save(place, {**saved, "generations": [trees[1], *saved["generations"]]})
-    assert record.load(place)["generations"][2] == {"id": ID, "packages": [], "packages_omitted": 5}
+    assert saved["generations"][1:] == [{"id": ids[2], "packages": _packages(1), "packages_omitted": 4}, {"id": "20261121T231500Z"}]
+    newer = {"id": "20261123T231501Z", "packages": _packages(3)}
+    record.save(place, {**saved, "generations": [newer, *saved["generations"]]})
+    assert record.load(place)["generations"][2] == {"id": ids[2], "packages": [], "packages_omitted": 5}
 
 
 def test_a_record_that_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:

@@ -60,9 +60,9 @@ def prune(place: Place, keep: int, days: int, log: Log) -> list[str]:
 
 
 def _age(entry: dict[str, Any]) -> float:
-    """Days since the tree was retired; infinite if the record has no time."""
+    """Days since the tree was retired, 0 for a time in the future; infinite if the record has no time."""
     retired = record.seconds(entry.get("retired"))
-    return float("inf") if retired is None else (time.time() - retired) / _DAY
+    return float("inf") if retired is None else max(0.0, time.time() - retired) / _DAY
 
 
 def _completes_mounts(place: Place, entry: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import remove_leftovers, temporary_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GENERATIONS_DIRECTORY, STAGED_DIRECTORY
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.quiet import quiet
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
@@ -66,6 +67,10 @@ def swap(place: Place, source: str, content: dict[str, Any], old: dict[str, Any]
 
     `content`: the record after the swap. `tell`: see publish. Raises Busy or RunnerError, without a swap.
     """
+    taken = os.path.join(place.generations, old["id"]) if old else ""
+    if taken and files.exists(taken):
+        # After the swap, the old tree would have no place.
+        raise RunnerError(f"{taken} exists, and the published tree of image {place.image} has the same id", "move that directory away")
     try:
         for tree in (source, place.path) if old else (source,):
             files.clear_flags(tree)
@@ -130,11 +135,18 @@ def recover(place: Place) -> None:
 
 def settle(place: Place) -> None:
     """Completes a swap if the rename took place, or else removes the journal. Raises RunnerError."""
-    journal = record.read_json(place.journal)
+    # The tree in the staged tree's place can be the one that was published before, and in use.
+    remedy = f"move it away, and {place.staged} too if that exists: {place.path} is a whole tree"
+    try:
+        journal = record.read_json(place.journal)
+    except RunnerError as problem:
+        raise RunnerError(problem.found, remedy) from problem
     if journal is None:
         return
     if not isinstance(journal, dict) or journal.get("format") != record.FORMAT or not journal.keys() >= _JOURNAL:
         raise RunnerError(f"{place.journal} was not written by this version of nspawn.runner", "run the version that was used last")
+    if not _is_journal(journal, place):
+        raise RunnerError(f"{place.journal} is damaged", remedy)
     source = os.path.join(place.state, journal["source"])
     try:
         # If a user replaced the tree at the image's path since, the old tree at the source proves the swap.
@@ -144,6 +156,22 @@ def settle(place: Place) -> None:
             files.remove_file(place.journal)
     except OSError as exc:
         raise system_error(exc, f"the last swap of image {place.image} cannot be completed", place.state) from exc
+
+
+def _is_journal(journal: dict[str, Any], place: Place) -> bool:
+    """Whether the values of a journal have their types. `source` leads to a tree in the state directory, and nowhere else."""
+    source, old, old_id = journal["source"], journal["old"], journal["old_id"]
+    if not isinstance(source, str) or (source != STAGED_DIRECTORY and not record.is_id(source.removeprefix(f"{GENERATIONS_DIRECTORY}/"))):
+        return False
+    if not _is_identity(journal["new"]) or (old is not None and not _is_identity(old)):
+        return False
+    if old is not None and not (isinstance(old_id, str) and record.is_id(old_id)):
+        return False
+    return record.problem(journal["content"], place) is None
+
+
+def _is_identity(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value)
 
 
 def _complete(place: Place, journal: dict[str, Any]) -> None:

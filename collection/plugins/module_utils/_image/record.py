@@ -19,12 +19,18 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_shared
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.image_state import CHANGE, GENERATION, HOLD, LAST_RUN
 
 FORMAT = 1
 _ID = r"\d{8}T\d{6}Z"
+# An id after the year 9999 would have another form.
+_LAST_YEAR = 9998
+_DAY = 86400
+# Seconds by which a time may be in the future, as after a small correction of the clock.
+_AHEAD = 3600
 _ID_TIME, _TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
 # Bytes of a file that is read, and changes of packages that a record lists: packages with the longest names and versions still fit into the file.
 _LIMIT = 16 << 20
@@ -50,14 +56,50 @@ def load(place: Place) -> dict[str, Any]:
     content = read_json(path)
     if content is None:
         return {"format": FORMAT, "image": place.image, "generations": []}
-    problem = _problem(content, place)
-    if problem:
-        found, remedy = problem
+    fault = problem(content, place)
+    if fault:
+        found, remedy = fault
         raise RunnerError(f"{path} {found}", remedy)
-    return content
+    return {**content, "generations": _once(content, place)}
 
 
-def _problem(content: Any, place: Place) -> tuple[str, str] | None:
+def _once(content: Mapping[str, Any], place: Place) -> list[dict[str, Any]]:
+    """The generations, each one once: a tree that an editor listed twice would count twice among those that are kept.
+
+    The mounts of all entries count, since each protects the tree. The published tree is none of the generations, unless one has its directory:
+    so it is after a crash, until the swap is completed.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    published = content.get("published", {}).get("id")
+    for entry in content["generations"]:
+        before = entries.get(entry["id"])
+        if before is not None:
+            mounts = dict.fromkeys([*before.get("mounts", ()), *entry.get("mounts", ())])
+            before.update({"mounts": list(mounts)} if mounts else {})
+        elif entry["id"] != published or files.exists(os.path.join(place.generations, entry["id"])):
+            entries[entry["id"]] = dict(entry)
+    return list(entries.values())
+
+
+def heal_times(place: Place, log: Log) -> None:
+    """Gives generations that a clock retired in the future the present time, since no age would let them go before that time comes.
+
+    The caller holds the image's lock. Raises RunnerError.
+    """
+    present = time.time()
+    # A clock that is behind now proves nothing about the times of the record.
+    if os.stat(__file__).st_mtime > present + _DAY:
+        return
+    content = load(place)
+    ahead = [entry for entry in content["generations"] if (seconds(entry.get("retired")) or 0) > present + _AHEAD]
+    for entry in ahead:
+        log(f"generation {entry['id']} was retired at {entry['retired']}, by a clock that was ahead: its age counts from now")
+        entry["retired"] = now()
+    if ahead:
+        save(place, content)
+
+
+def problem(content: Any, place: Place) -> tuple[str, str] | None:
     """The first fault of a record, as a verb phrase, with the remedy."""
     remedy = f"{_RESTORE}, which loses the image's history"
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
@@ -81,6 +123,8 @@ def _is_generation(entry: Any) -> bool:
     # An id becomes the name of a directory, so its form is checked as well.
     if not _has_types(entry, GENERATION) or not is_id(entry.get("id", "")):
         return False
+    if not all(isinstance(mount, str) for mount in entry.get("mounts", [])):
+        return False
     return all(_has_types(package, CHANGE) and "name" in package for package in entry.get("packages", []))
 
 
@@ -96,7 +140,10 @@ def read_json(path: str) -> Any:
             text = file.read(_LIMIT + 1)
         if len(text) > _LIMIT:
             raise RunnerError(f"{path} is larger than {_LIMIT >> 20} MiB", _RESTORE)
-        return json.loads(text)
+        content = json.loads(text)
+        if content is None:
+            raise RunnerError(f"{path} holds null, not a JSON object", _RESTORE)
+        return content
     except FileNotFoundError:
         return None
     except OSError as exc:
@@ -316,14 +363,18 @@ def age(timestamp: Any) -> str:
 
 
 def new_id(taken: Iterable[str]) -> str:
-    """An id for a tree: the present time, or a second after the latest of `taken` if the clock is behind."""
+    """An id for a tree: the present time, or a second after the latest of `taken` if the clock is behind. Raises RunnerError."""
     latest = max((timegm(time.strptime(entry, _ID_TIME)) for entry in taken if is_id(entry)), default=0)
-    return time.strftime(_ID_TIME, time.gmtime(max(time.time(), latest + 1)))
+    new = time.strftime(_ID_TIME, time.gmtime(max(time.time(), latest + 1)))
+    if not is_id(new):
+        remedy = "set the clock of this host, and move the generations of that time away"
+        raise RunnerError(f"a new tree would have the id {new}, and ids end with the year {_LAST_YEAR}", remedy)
+    return new
 
 
 def is_id(name: str) -> bool:
-    """Whether the name has the form of an id, 20261123T231500Z, with a possible date."""
-    if not re.fullmatch(_ID, name, re.ASCII):
+    """Whether the name has the form of an id, 20261123T231500Z, with a possible date, after which further ids are possible."""
+    if not re.fullmatch(_ID, name, re.ASCII) or int(name[:4]) > _LAST_YEAR:
         return False
     with suppress(ValueError):
         return bool(time.strptime(name, _ID_TIME))

@@ -192,6 +192,8 @@ def _maintain(job: Job) -> Result:
             result = _held(image, content, job.settings.get("nspawn_runner_hold_days"))
             return result if job.check else record_run(place, started, 0.0, result)
         with log_of(image.name, place.state) as log:
+            if not job.check:
+                record.heal_times(place, log)
             result = _logged(job, creation, content, log)
             if not job.check:
                 result = record_run(place, started, round(time.monotonic() - clock, 1), result)
