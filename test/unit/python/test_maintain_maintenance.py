@@ -586,6 +586,17 @@ def test_a_killed_maintenance_whose_image_another_run_holds_is_still_told(monkey
     assert last is None
 
 
+def test_after_a_killed_maintenance_a_directory_of_others_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(root: str, image: str) -> str:
+        raise RunnerError("is a symbolic link")
+
+    monkeypatch.setattr(maintenance, "make_state", refuse)
+    place = Place(str(tmp_path), "aa")
+    os.makedirs(place.state)
+    assert "is a symbolic link" in maintenance.killed(_job(tmp_path), -9, "2026-11-24T08:00:00Z", 1.0)["msg"]
+    assert os.listdir(place.state) == []
+
+
 def test_an_image_without_private_state_gets_none(tmp_path: Path) -> None:
     assert maintenance.killed(_job(tmp_path), -9, "2026-11-24T08:00:00Z", 1.0)["failed"]
     assert os.listdir(tmp_path) == []
