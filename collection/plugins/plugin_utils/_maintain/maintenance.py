@@ -193,7 +193,9 @@ def _maintain(job: Job) -> Result:
             return result if job.check else record_run(place, started, 0.0, result)
         with log_of(image.name, place.state) as log:
             if not job.check:
-                record.heal_times(place, log)
+                # A record that cannot be written now fails the run later, if at all.
+                with suppress(RunnerError):
+                    record.heal_times(place, log)
             result = _logged(job, creation, content, log)
             if not job.check:
                 result = record_run(place, started, round(time.monotonic() - clock, 1), result)
