@@ -79,6 +79,8 @@ export interface Playbook {
   readonly does: string;
   readonly hosts: string;
   readonly example: string;
+  /** Variables of the playbook, beside those of images. */
+  readonly variables: readonly string[];
 }
 
 export interface IgnoredPath {

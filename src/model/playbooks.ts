@@ -8,6 +8,8 @@ export interface Playbook {
   readonly does: string;
   readonly hosts: string;
   readonly example: string;
+  /** Variables of the playbook, for `-e`, beside those of images. Any other variable of the collection is refused. */
+  readonly variables?: readonly string[];
 }
 
 export const playbooks: readonly Playbook[] = [
@@ -28,6 +30,7 @@ export const playbooks: readonly Playbook[] = [
     does: "Puts an earlier tree of an image back, the last one or `-e nspawn_runner_generation=ID`, and holds the image: maintenance skips the image until it is released.",
     hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.rollback --limit sid",
+    variables: ["nspawn_runner_generation"],
   },
   {
     name: "nspawn.runner.release",

@@ -96,6 +96,7 @@ export function readPlaybooks(declaration: VariableDeclaration, report: Report):
     does: fields.sentence("does"),
     hosts: fields.text("hosts"),
     example: fields.text("example"),
+    variables: fields.optionalTexts("variables"),
   }));
 }
 

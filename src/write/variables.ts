@@ -7,12 +7,20 @@ import { argumentSpec } from "./argument-spec.ts";
 import { assignment, tuple } from "./literal/python.ts";
 import { pythonModule } from "./python-module.ts";
 
+const playbookVariables = (spec: Spec): Record<string, readonly string[]> =>
+  Object.fromEntries(
+    spec.playbooks.rows
+      .filter((playbook) => playbook.variables.length > 0)
+      .map((playbook) => [playbook.name, playbook.variables]),
+  );
+
 export function variablesFile(spec: Spec): string {
   const users = variables(spec, false).flatMap((document) => document.options);
   const derived = variables(spec, true).flatMap((document) => document.options);
   const minimum = users.flatMap(({ name, minimum }) => (minimum === null ? [] : [[name, minimum] as const]));
   const creation = users.flatMap(({ name, option }) => (option === null ? [] : [[option, name] as const]));
-  const sources = [...variables(spec, false), ...variables(spec, true)].map(({ source }) => source);
+  const documents = [...variables(spec, false), ...variables(spec, true)];
+  const sources = [...documents.map(({ source }) => source), spec.playbooks.source];
   return pythonModule(
     [...new Set(sources)],
     "Variables of an image.",
@@ -25,6 +33,8 @@ export function variablesFile(spec: Spec): string {
       assignment("CREATION", "dict[str, str]", Object.fromEntries(creation)),
       "\n# Variables that the collection sets. A playbook that sets one is refused.\n",
       assignment("DERIVED", "tuple[str, ...]", tuple(derived.map(({ name }) => name).sort())),
+      "\n# Variables of the playbooks of the collection, for -e.\n",
+      assignment("PLAYBOOK_VARIABLES", "dict[str, list[str]]", playbookVariables(spec)),
     ].join(""),
   );
 }

@@ -107,7 +107,7 @@ describe("an image's variables", () => {
     const host = await runnerHost({ "aa.yml": fine }, ["aa"]);
     const result = await host.run(["site.yml", "-e", "nspawn_runner_mirorr=x"]);
     expect(sentence(result, "aa")).toContain(
-      "unknown variable nspawn_runner_mirorr of image aa; the nearest known one is nspawn_runner_mirror",
+      "-e nspawn_runner_mirorr: unknown variable; the nearest known one is nspawn_runner_mirror: correct the name",
     );
     expect(result.exitCode).toBe(2);
   });

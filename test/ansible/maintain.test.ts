@@ -258,6 +258,17 @@ describe("maintenance", () => {
     const bad = await host.run(["site.yml"]);
     expect(bad.stdout + bad.stderr).toContain("no inventory lists images");
     expect(bad.exitCode).toBe(2);
+    const listed = await host.run(["nspawn.runner.generations"]);
+    expect(listed.stdout).toContain("no inventory lists images");
+    expect(listed.exitCode).toBe(2);
+    // Ansible skips a play whose hosts are not in --limit.
+    for (const name of ["maintenance", "create", "release", "generations", "doctor"]) {
+      const limited = await host.run([`nspawn.runner.${name}`, "--limit", "aa"]);
+      expect((limited.stdout + limited.stderr).replace(/\s+/g, " "), name).toContain(
+        "no inventory lists images: give a file",
+      );
+      expect(limited.exitCode, name).not.toBe(0);
+    }
   });
 
   test("fails an image that another run holds, and names the holding process", async () => {

@@ -76,6 +76,14 @@ test("a rollback is refused without --limit, without an earlier tree, and to a g
   const unknown = await host.run(["nspawn.runner.rollback", "--limit", "aa", "-e", `nspawn_runner_generation=${id}`]);
   expect(unknown.exitCode).toBe(2);
   expect(text(unknown)).toContain(id);
+  for (const [given, message] of [
+    ["nspawn_runner_genration=x", "unknown variable; the nearest known one is nspawn_runner_generation"],
+    ["nspawn_runner_generation=", "-e nspawn_runner_generation is empty"],
+  ] as const) {
+    const refused = await host.run(["nspawn.runner.rollback", "--limit", "aa", "-e", given]);
+    expect(refused.exitCode).toBe(2);
+    expect(text(refused)).toContain(message);
+  }
   expect([word(host), word(host, "bb")]).toEqual(["three", "three"]);
   expect(readFileSync(host.state("aa", "state.json"), "utf8")).toBe(before);
 

@@ -22,6 +22,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import playbooks
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -35,7 +36,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.validate_argument_spec(DOCTOR)
-        inventory = self._task.get_variable_manager()._inventory
+        manager = self._task.get_variable_manager()
+        try:
+            check_extra_vars(manager.extra_vars)
+        except RunnerError as problem:
+            return {"failed": True, "changed": False, "msg": str(problem)}
+        inventory = manager._inventory
         listed = GROUP in inventory.groups
         # Only hosts that --limit leaves, with the inventory's values: no fact and no variable of a task can change these.
         images = {host: image_of(host) for host in inventory.get_hosts(GROUP)} if listed else {}

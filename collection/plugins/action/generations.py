@@ -17,9 +17,10 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import GENERATIONS
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.packages import package_numbers
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play, refuse_no_images
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
 # Packages shown per generation, without -v.
@@ -32,7 +33,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.validate_argument_spec(GENERATIONS)
-        inventory = self._task.get_variable_manager()._inventory
+        manager = self._task.get_variable_manager()
+        inventory = manager._inventory
+        try:
+            check_extra_vars(manager.extra_vars)
+            refuse_no_images(inventory.groups)
+        except RunnerError as problem:
+            return {"failed": True, "changed": False, "msg": str(problem)}
         images = {name: image_of(inventory.get_host(name)) for name in images_of_play(task_vars)}
         contents: dict[str, Any] = {}
         problems: list[str] = []

@@ -30,6 +30,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.polling import poll_less
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain import inner_run, maintenance
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.child import in_child
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -44,6 +45,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(MAINTAIN)[1]
         host = current_host()
+        try:
+            check_extra_vars(self._task.get_variable_manager().extra_vars)
+        except RunnerError as problem:
+            return maintenance.failed(problem)
         if image_of(host) is None and GROUP not in {group.name for group in host.get_groups()}:
             return {"skipped": True, "changed": False, "skip_reason": f"{host.name} is no image"}
         warnings: list[str] = []

@@ -21,6 +21,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.lock import
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import ROLLBACK
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import current_host, image_to_change
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 
 
 class ActionModule(ActionBase):
@@ -31,6 +32,8 @@ class ActionModule(ActionBase):
         arguments = self.validate_argument_spec(ROLLBACK)[1]
         die_with_parent()
         try:
+            playbook = "nspawn.runner.release" if arguments["release"] else "nspawn.runner.rollback"
+            check_extra_vars(self._task.get_variable_manager().extra_vars, playbook)
             place = _place(current_host())
             try:
                 result = self._change(place, arguments)

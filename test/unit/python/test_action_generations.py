@@ -63,7 +63,7 @@ def test_row(content: dict[str, Any], tree: dict[str, Any], word: str, numbers: 
     assert len(row) == len(generations.HEADER)
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, root: Path, *images: str) -> tuple[dict[str, Any], str]:
+def _run(monkeypatch: pytest.MonkeyPatch, root: Path, *images: str, groups: tuple[str, ...] = ("nspawn_runner",), **extra: Any) -> tuple[dict[str, Any], str]:
     """The action's result for these images, and the lines on the terminal."""
     lines: list[str] = []
     monkeypatch.setattr(generations.ActionBase, "run", lambda *arguments: {})
@@ -72,8 +72,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, root: Path, *images: str) -> tuple[dic
     monkeypatch.setattr(generations.display, "display", lines.append)
     action: Any = object.__new__(generations.ActionModule)
     action.validate_argument_spec = lambda spec: None
-    inventory = SimpleNamespace(get_host=lambda name: name)
-    action._task = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(_inventory=inventory))
+    inventory = SimpleNamespace(get_host=lambda name: name, groups=groups)
+    action._task = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(_inventory=inventory, extra_vars=extra))
     return action.run(None, {}), "\n".join(lines)
 
 
@@ -99,6 +99,20 @@ def test_a_record_that_cannot_be_read_hides_no_other_image(monkeypatch: pytest.M
 
 def test_without_a_problem_the_list_does_not_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert _run(monkeypatch, tmp_path, "aa")[0] == {"changed": False, "images": {"aa": {"format": 1, "image": "aa", "generations": []}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param({"groups": ()}, "no inventory lists images", id="no inventory of the plugin"),
+        pytest.param({"nspawn_runner_mirorr": "x"}, "nspawn_runner_mirror", id="a misspelt variable"),
+    ],
+)
+def test_a_list_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    result, lines = _run(monkeypatch, tmp_path, "aa", **given)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert lines == ""
 
 
 @pytest.mark.parametrize(

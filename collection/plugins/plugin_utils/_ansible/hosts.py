@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from multiprocessing import current_process
 from typing import Any, NamedTuple
 
@@ -42,6 +42,12 @@ def image_of(host: Any) -> Image | None:
     variables = host.get_vars()
     values = [variables.get(f"{VARIABLE_PREFIX}{name}") for name in ("root", "path", "playbook")]
     return None if values[0] is None or values[1] is None else Image(host.name, *(str(value or "") for value in values))
+
+
+def refuse_no_images(groups: Container[str]) -> None:
+    """Raises RunnerError when no inventory of the plugin was read: Ansible exits with 0 for a bad inventory file."""
+    if GROUP not in groups:
+        raise RunnerError("no inventory lists images", "give a file that ends in nspawn_runner.yml with -i, or fix the file of the error above")
 
 
 def image_to_change(host: Any) -> Image:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError
@@ -140,10 +141,10 @@ def _check(path: str, variables: dict[str, Any], node: MappingNode) -> None:
         raise RunnerError("; ".join(map(str, problems)))
 
 
-def nearest_hint(name: str) -> str:
-    """The nearest known name, as the end of a message about an unknown variable; empty where no name is near."""
+def nearest_hint(name: str, more: Iterable[str] = ()) -> str:
+    """The nearest known name, as the end of a message about an unknown variable; empty where no name is near. `more`: further known names."""
     # Names are compared without the prefix, which would make all of them similar.
-    known = [variable.removeprefix(VARIABLE_PREFIX) for variable in VARIABLES]
+    known = [variable.removeprefix(VARIABLE_PREFIX) for variable in (*VARIABLES, *more)]
     near = difflib.get_close_matches(name.removeprefix(VARIABLE_PREFIX), known, 1, 0.5)
     return f"; the nearest known one is {VARIABLE_PREFIX}{near[0]}" if near else ""
 

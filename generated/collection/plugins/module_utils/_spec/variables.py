@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
 # PRIVATE: for this collection only; it may change at any time.
-# Generated from src/model/image-variables.ts: edit that, then run "npm run generate".
+# Generated from src/model/image-variables.ts, src/model/playbooks.ts: edit that, then run "npm run generate".
 #
 # Variables of an image.
 
@@ -76,3 +76,6 @@ DERIVED: tuple[str, ...] = (
     "nspawn_runner_root",
     "nspawn_runner_tree",
 )
+
+# Variables of the playbooks of the collection, for -e.
+PLAYBOOK_VARIABLES: dict[str, list[str]] = {"nspawn.runner.rollback": ["nspawn_runner_generation"]}

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
 # PRIVATE: for this collection only; it may change at any time.
-# Generated from src/model/content.ts: edit that, then run "npm run generate".
+# Generated from src/model/content.ts, src/model/tables.ts: edit that, then run "npm run generate".
 #
 # Variables of an image.
 
@@ -22,3 +22,6 @@ CREATION: dict[str, str] = {"made_of": "n_text"}
 
 # Variables that the collection sets. A playbook that sets one is refused.
 DERIVED: tuple[str, ...] = ()
+
+# Variables of the playbooks of the collection, for -e.
+PLAYBOOK_VARIABLES: dict[str, list[str]] = {}
