@@ -237,6 +237,22 @@ describe("options", () => {
     expect(countOf(`There is no directory ${join(directory, "none")}`, stderr)).toBe(1);
   });
 
+  test("playbook_dirs: variables in group_vars beside a playbook give a warning, those beside the inventory file do not", async () => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": inventoryFile.replace("[.]", "[one]"),
+      "one/sid.yml": playbook("nspawn_runner_chroot_suite: one"),
+      "one/group_vars/all.yml": "# Packages\nnspawn_runner_pakages: [x]\n",
+      "group_vars/all.yml": "nspawn_runner_packages: [y]\n",
+    });
+    const { hosts, stderr } = await list(directory);
+    expect(hosts.sid).toMatchObject({ nspawn_runner_packages: ["y"] });
+    expect(stderr.match(/WARNING/g)).toHaveLength(1);
+    const place = join(directory, "one/group_vars/all.yml:2");
+    expect(countOf(`${place}: nspawn_runner_pakages has no effect here: set it in the vars of the first`, stderr)).toBe(
+      1,
+    );
+  });
+
   test("without playbook_dirs, the inventory's directory comes before the root", async () => {
     const directory = await inventoryHost(scratch(), {
       "nspawn_runner.yml": "plugin: nspawn.runner.chroots\nroot: images\n",

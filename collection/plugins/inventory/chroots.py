@@ -28,12 +28,13 @@ keyed_groups:
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
 from ansible import constants as C
+from ansible import context
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.plugins.loader import connection_loader, module_loader, shell_loader
@@ -48,6 +49,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import without_effect
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import (
     CONFIG_SUFFIXES,
     SUBGROUPS,
@@ -62,6 +64,19 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts
 
 def _error(found: str, remedy: str = "") -> AnsibleParserError:
     return AnsibleParserError(str(RunnerError(found, remedy)))
+
+
+def _nothing(_text: str) -> None:
+    pass
+
+
+def _ignored_beside(playbooks: Iterable[Playbook], root: str, beside: str) -> Iterable[str]:
+    """Sentences about group_vars and host_vars beside playbooks, where the playbook's directory is not that of an inventory."""
+    inventories = [os.path.abspath(source) for source in context.CLIARGS.get("inventory") or ()]
+    loaded = {beside, *(source if os.path.isdir(source) else os.path.dirname(source) for source in inventories)}
+    # The directories in the root directory are trees.
+    for directory in sorted({os.path.dirname(playbook.path) for playbook in playbooks} - {root}):
+        yield from without_effect.beside(directory, loaded)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -89,7 +104,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         except OSError as exc:
             remedy = "run Ansible as root, or as a user with the right to read it" if isinstance(exc, PermissionError) else ""
             raise _error(f"Cannot list the images in the root directory {root}: {exc.strerror}", remedy) from None
-        playbooks = find_playbooks(directories, loader, trees, self._wanted, warn)
+        # The image's own run reports nothing of other images.
+        playbooks = find_playbooks(directories, loader, trees, self._wanted, _nothing if INNER else warn)
+        if not INNER:
+            for sentence in _ignored_beside(playbooks.values(), root, beside):
+                warn(sentence)
         self._skip_others(root, others, playbooks)
 
         inventory.add_group(GROUP)

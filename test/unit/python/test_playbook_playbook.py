@@ -27,15 +27,19 @@ def _play(*variables: str) -> str:
     return "".join(f"{line}\n" for line in ("---", "- hosts: all", "  vars:", *(f"    {variable}" for variable in variables), "  tasks: []"))
 
 
+WARNINGS: list[str] = []
+
+
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "_cache", {})
+    WARNINGS.clear()
 
 
 def _read(tmp_path: Path, content: str | bytes, has_tree: bool = False) -> Playbook | None:
     path = tmp_path / "aa.yml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_playbook(str(path), DataLoader(), has_tree)
+    return read_playbook(str(path), DataLoader(), has_tree, WARNINGS.append)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +144,24 @@ def test_a_bad_playbook_has_an_error_with_file_and_line(tmp_path: Path, content:
     assert str(found.error).startswith(f"{tmp_path / 'aa.yml'}:{line}: {message}" if line else f"{tmp_path / 'aa.yml'}: {message}")
 
 
+def test_variables_without_effect_give_warnings_each_time(tmp_path: Path) -> None:
+    content = _play(SUITE) + "- hosts: all\n  vars: {nspawn_runner_odd: 1}\n"
+    for _time in range(2):
+        _read(tmp_path, content)
+        assert [warning.partition(" has no effect here: ")[0] for warning in WARNINGS] == [f"{tmp_path / 'aa.yml'}:7: nspawn_runner_odd"]
+        WARNINGS.clear()
+
+
+def test_variables_of_a_later_play_make_no_image_and_give_a_warning(tmp_path: Path) -> None:
+    assert _read(tmp_path, "- hosts: all\n- hosts: all\n  vars:\n    nspawn_runner_chroot_suite: sid\n") is None
+    assert [
+        (
+            f"{tmp_path / 'aa.yml'}:4: nspawn_runner_chroot_suite is not in the vars of the first play, so this file is the playbook of no image: "
+            "move it to the first play"
+        )
+    ] == WARNINGS
+
+
 def test_all_mistakes_are_shown_at_once(tmp_path: Path) -> None:
     found = _read(tmp_path, _play(SUITE, "nspawn_runner_chroot_siute: sid", "nspawn_runner_zzzzqqqq: 1", "nspawn_runner_path: /"))
     assert found is not None
@@ -172,20 +194,20 @@ def test_a_path_that_is_no_file_is_an_error_for_a_tree(tmp_path: Path, kind: str
         path.mkdir()
     else:
         os.mkfifo(path)
-    found = read_playbook(str(path), DataLoader(), True)
+    found = read_playbook(str(path), DataLoader(), True, WARNINGS.append)
     assert found is not None
     assert str(found.error).startswith(f"{path}: is not a regular file")
-    assert read_playbook(str(path), DataLoader(), False) is None
+    assert read_playbook(str(path), DataLoader(), False, WARNINGS.append) is None
 
 
 def test_a_missing_playbook_is_none(tmp_path: Path) -> None:
-    assert read_playbook(str(tmp_path / "aa.yml"), DataLoader(), True) is None
+    assert read_playbook(str(tmp_path / "aa.yml"), DataLoader(), True, WARNINGS.append) is None
 
 
 @pytest.mark.parametrize("has_tree", [False, True])
 def test_a_dangling_link_is_an_error(tmp_path: Path, has_tree: bool) -> None:
     (tmp_path / "aa.yml").symlink_to("nowhere.yml")
-    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), has_tree)
+    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), has_tree, WARNINGS.append)
     assert found is not None
     assert str(found.error).startswith(f"{tmp_path / 'aa.yml'}: cannot be read")
 
@@ -193,7 +215,7 @@ def test_a_dangling_link_is_an_error(tmp_path: Path, has_tree: bool) -> None:
 def test_a_playbook_can_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "target").write_text(_play(SUITE))
     (tmp_path / "aa.yml").symlink_to("target")
-    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False)
+    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False, WARNINGS.append)
     assert found is not None
     assert found.variables == {"nspawn_runner_chroot_suite": "sid"}
 
@@ -208,14 +230,14 @@ def test_a_playbook_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPa
         return real(path, *arguments, **options)
 
     replace_os(monkeypatch, playbook, open=refuse)
-    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False)
+    found = read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False, WARNINGS.append)
     assert found is not None
     assert str(found.error) == f"{tmp_path / 'aa.yml'}: cannot be read: Permission denied"
 
 
 def test_a_playbook_is_read_again_when_it_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first = _read(tmp_path, _play(SUITE))
-    assert read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False) is first
+    assert read_playbook(str(tmp_path / "aa.yml"), DataLoader(), False, WARNINGS.append) is first
     second = _read(tmp_path, _play("nspawn_runner_chroot_suite: trixie"))
     assert second is not None
     assert second.variables == {"nspawn_runner_chroot_suite": "trixie"}

@@ -155,7 +155,7 @@ def _settings(tmp_path: Path, *lines: str, extra: dict[str, Any] | None = None, 
     path.write_text("".join(f"{line}\n" for line in ("- hosts: all", "  vars:", *(f"    {line}" for line in (*lines, f"{PREFIX}keep_failed: true")))))
     loader = DataLoader()
     loader.set_basedir(str(tmp_path))
-    playbook = read_playbook(str(path), loader, True)
+    playbook = read_playbook(str(path), loader, True, print)
     assert playbook is not None
     assert playbook.error is None
     image = Image("aa", "/srv/images", "/srv/images/aa", str(path))

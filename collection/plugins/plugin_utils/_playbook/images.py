@@ -90,7 +90,7 @@ def find_playbook(name: str, directory: str, loader: Any, has_tree: bool, warn: 
     """The image's playbook in one directory."""
     paths = [os.path.join(directory, name + suffix) for suffix in _SUFFIXES if suffix in suffixes]
     for path in paths:
-        playbook = read_playbook(path, loader, has_tree)
+        playbook = read_playbook(path, loader, has_tree, warn)
         if playbook is None:
             continue
         for other in paths:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError
@@ -18,6 +18,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import DERIVED, VARIABLES
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe, user_yaml
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import without_effect
 
 _LIMIT = 1 << 20
 _NULL = "tag:yaml.org,2002:null"
@@ -32,10 +33,11 @@ class Playbook(NamedTuple):
     error: str | None = None
 
 
-_cache: dict[tuple[Any, ...], Playbook | None] = {}
+# Playbooks, and sentences about variables in them that have no effect.
+_cache: dict[tuple[Any, ...], tuple[Playbook | None, list[str]]] = {}
 
 
-def read_playbook(path: str, loader: Any, has_tree: bool) -> Playbook | None:
+def read_playbook(path: str, loader: Any, has_tree: bool, warn: Callable[[str], Any]) -> Playbook | None:
     """The image's playbook at `path`, read again only when the file changes. None when there is no file, or when it counts for no image.
 
     A file counts when its image has a tree, or when the `vars` of its first play have a variable of this collection.
@@ -47,15 +49,19 @@ def read_playbook(path: str, loader: Any, has_tree: bool) -> Playbook | None:
         return None if missing else Playbook(path, {}, unsafe(str(_bad(path, f"cannot be read: {exc.strerror}"))))
     key = (path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, has_tree)
     if key not in _cache:
+        warnings: list[str] = []
         try:
-            variables = _variables(path, loader, has_tree)
-            _cache[key] = None if variables is None else Playbook(path, variables)
+            variables = _variables(path, loader, has_tree, warnings)
+            _cache[key] = (None if variables is None else Playbook(path, variables), warnings)
         except RunnerError as problem:
-            _cache[key] = Playbook(path, {}, unsafe(str(problem)))
-    return _cache[key]
+            _cache[key] = (Playbook(path, {}, unsafe(str(problem))), warnings)
+    playbook, warnings = _cache[key]
+    for warning in warnings:
+        warn(warning)
+    return playbook
 
 
-def _variables(path: str, loader: Any, has_tree: bool) -> dict[str, Any] | None:
+def _variables(path: str, loader: Any, has_tree: bool, warnings: list[str]) -> dict[str, Any] | None:
     content = _content(path)
     if content is None:
         if has_tree:
@@ -70,8 +76,10 @@ def _variables(path: str, loader: Any, has_tree: bool) -> dict[str, Any] | None:
         return {}
     yaml = user_yaml(_text(path, content), path, loader)
     try:
-        node = _first_vars(path, yaml.get_single_node(), has_tree)
+        document = yaml.get_single_node()
+        node = _first_vars(path, document, has_tree)
         if node is None:
+            warnings += without_effect.in_playbook(path, document, None) if has_tree else without_effect.in_later_plays(path, document)
             return {} if has_tree else None
         # Only this collection's variables are constructed. A merge key `<<` can bring in some, too.
         pairs = [pair for pair in node.value if pair[0].tag == _MERGE or str(pair[0].value).startswith(VARIABLE_PREFIX)]
@@ -82,7 +90,9 @@ def _variables(path: str, loader: Any, has_tree: bool) -> dict[str, Any] | None:
         raise _bad(path, f"the vars of its first play cannot be read: {exc}") from exc
     variables = {key: value for key, value in constructed.items() if str(key).startswith(VARIABLE_PREFIX)}
     if not variables and not has_tree:
+        warnings += without_effect.in_later_plays(path, document)
         return None
+    warnings += without_effect.in_playbook(path, document, node)
     _check(path, variables, node)
     return variables
 
