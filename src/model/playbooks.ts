@@ -49,12 +49,14 @@ export const playbooks: readonly Playbook[] = [
     does: "Removes the image of `-e nspawn_runner_remove=NAME` from this host: the tree, the earlier trees and the private files. An image on which a job runs is refused, and the image's playbook stays.",
     hosts: "localhost",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.remove -e nspawn_runner_remove=jessie",
+    variables: ["nspawn_runner_remove"],
   },
   {
     name: "nspawn.runner.status",
     does: "Shows the present state of each image: last run, age, size, hold and users of the tree; with `-e nspawn_runner_status_format=json` as one line of JSON. Fails when an image has a problem.",
     hosts: "nspawn_runner",
     example: "ansible-playbook -i nspawn_runner.yml nspawn.runner.status",
+    variables: ["nspawn_runner_status_format"],
   },
   {
     name: "nspawn.runner.doctor",

@@ -18,6 +18,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, roots_of
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 
 
 class ActionModule(ActionBase):
@@ -26,10 +27,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         name = self.validate_argument_spec(REMOVE)[1]["name"] or ""
-        inventory = self._task.get_variable_manager()._inventory
+        manager = self._task.get_variable_manager()
         die_with_parent()
         try:
-            root, playbook = _found(name, inventory)
+            check_extra_vars(manager.extra_vars, "nspawn.runner.remove")
+            root, playbook = _found(name, manager._inventory)
             try:
                 result = absent({"name": name, "root": root}, ignore, self._task.check_mode)
             except OSError as problem:

@@ -12,10 +12,12 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import STATUS
-from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import image_of, images_of_play, refuse_no_images
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._status.status import HEADER, NUMBERS, TIME, row, status
 
 
@@ -25,7 +27,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(STATUS)[1]
-        inventory = self._task.get_variable_manager()._inventory
+        manager = self._task.get_variable_manager()
+        inventory = manager._inventory
+        try:
+            check_extra_vars(manager.extra_vars, "nspawn.runner.status")
+            refuse_no_images(inventory.groups)
+        except RunnerError as problem:
+            return {"failed": True, "changed": False, "msg": str(problem)}
         deadline = time.monotonic() + TIME
         images: dict[str, Any] = {}
         for host in map(inventory.get_host, images_of_play(task_vars)):

@@ -29,8 +29,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, form: str, *images: str) -> tuple[dict
     action: Any = object.__new__(status.ActionModule)
     action.validate_argument_spec = lambda spec: (None, {"format": form})
     variables = {"nspawn_runner_os": {"pretty_name": "Debian"}}
-    inventory = SimpleNamespace(get_host=lambda name: SimpleNamespace(name=name, get_vars=lambda: variables))
-    action._task = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(_inventory=inventory))
+    inventory = SimpleNamespace(groups={"nspawn_runner": None}, get_host=lambda name: SimpleNamespace(name=name, get_vars=lambda: variables))
+    action._task = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(_inventory=inventory, extra_vars={}))
     return action.run(task_vars={}), lines
 
 

@@ -78,4 +78,8 @@ DERIVED: tuple[str, ...] = (
 )
 
 # Variables of the playbooks of the collection, for -e.
-PLAYBOOK_VARIABLES: dict[str, list[str]] = {"nspawn.runner.rollback": ["nspawn_runner_generation"]}
+PLAYBOOK_VARIABLES: dict[str, list[str]] = {
+    "nspawn.runner.rollback": ["nspawn_runner_generation"],
+    "nspawn.runner.remove": ["nspawn_runner_remove"],
+    "nspawn.runner.status": ["nspawn_runner_status_format"],
+}
