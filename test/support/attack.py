@@ -8,8 +8,11 @@ import fcntl
 import glob
 import json
 import os
+import platform
 import socket
 import stat
+import struct
+import tempfile
 import termios
 import time
 
@@ -31,6 +34,41 @@ def write(path):
 def proc():
     mount("/run/proc", "proc")
     write("/run/proc/sys/kernel/core_pattern")
+
+
+def settings():
+    """Looks for settings of the host that can be written. Those of the container's own namespaces can be."""
+    mount("/run/proc", "proc")
+    own = ("fs/mqueue/", "kernel/auto_msgmni", "kernel/msg", "kernel/ns_last_pid", "kernel/pid_max", "kernel/sem", "kernel/shm", "user/max_")
+    found = False
+    for directory, _directories, names in os.walk("/run/proc/sys"):
+        for path in (os.path.join(directory, name) for name in names):
+            if os.access(path, os.W_OK) and not os.path.relpath(path, "/run/proc/sys").startswith(own):
+                found = True
+                print(path)
+    if not found:
+        raise OSError(errno.EACCES, "no setting of the host")
+
+
+def system_call(x86_64, aarch64, *arguments):
+    number = {"x86_64": x86_64, "aarch64": aarch64}[platform.machine()]
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "system call")
+
+
+def kernel_log():
+    if libc.klogctl(3, ctypes.create_string_buffer(100), 100) < 0:
+        raise OSError(ctypes.get_errno(), "klogctl")
+
+
+def device():
+    # TUNSETIFF with IFF_TUN.
+    fcntl.ioctl(os.open("/dev/net/tun", os.O_RDWR), 0x400454CA, struct.pack("16sH22x", b"attack", 1))
+
+
+def immutable():
+    # FS_IOC_SETFLAGS with FS_IMMUTABLE_FL, which is no change for the file of an attack that succeeded.
+    fcntl.ioctl(tempfile.mkstemp(dir="/root")[0], 0x40086602, struct.pack("i", 0x10))
 
 
 def tmpfs():
@@ -102,6 +140,7 @@ ATTACKS = {
     "make a device node in a new file system": tmpfs,
     "mount devtmpfs": lambda: mount("/run/devtmpfs", "devtmpfs"),
     "write core_pattern in a new /proc": proc,
+    "write another setting of the host": settings,
     "write core_pattern": lambda: write("/proc/sys/kernel/core_pattern"),
     "mount sysfs": sysfs,
     "mount debugfs": lambda: mount("/run/debug", "debugfs"),
@@ -109,6 +148,12 @@ ATTACKS = {
     "open a packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
     "open a raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
     "listen on a port below 1024": port,
+    "make a network device": device,
+    "load a kernel module": lambda: system_call(313, 273, 0, b"", 0),
+    "read the kernel log": kernel_log,
+    "load a program into the kernel": lambda: system_call(321, 280, 5, bytes(128), 128),
+    "watch the processors": lambda: system_call(298, 241, struct.pack("II", 1, 112) + bytes(104), 0, -1, -1, 0),
+    "make a file that root cannot change": immutable,
     "run before all other processes": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
     "set the clock": lambda: time.clock_settime(time.CLOCK_REALTIME, 1),
     "read the environment of systemd-nspawn": environment,
