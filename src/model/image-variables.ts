@@ -173,7 +173,7 @@ export interface ImageVariables {
   /**
    * Host directories and files in the container, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`.
    * A missing target is made in the tree, empty. Files have the same owners on the host and in the container, except devices
-   * in `/dev`, which root in the container opens by the rights of other users.
+   * in `/dev`, which root in the container opens by the rights of other users. A source beneath a writable one is refused.
    *
    * @default []
    * @example ["/srv/cache/apt:/var/cache/apt/archives", "/etc/ci:/etc/ci:ro"]
