@@ -626,7 +626,7 @@ describe("a power cut or a kill", () => {
     await until(() => processes(host.directory).length === 0);
     const left = () => readdirSync(host.state("aa", "")).map((name) => name.replace(/^trash-.*/, "trash-"));
     expect(left().sort()).toEqual(
-      ["container", "generations", "last.log", "lock", "publishing.json", "staged", "trash-"].sort(),
+      ["container", "generations", "last.log", "lock", "publishing.json", "reserve", "staged", "trash-"].sort(),
     );
     expect(word(host)).toBe("one");
 
