@@ -289,7 +289,7 @@ test("mounts in a tree are neither copied nor pruned", async () => {
   expect(result.stdout).toContain(`generation ${old} stays until the next maintenance`);
   const later = await host.run(["site.yml"]);
   expect(summary(later, "aa")[0]).toBe("unchanged");
-  expect(later.stdout).toMatch(new RegExp(`generation ${old} stays: .* in use by the mount`));
+  expect(later.stdout).toMatch(new RegExp(`generation ${old} stays: .* has mounts beneath it`));
   const point = host.state("aa", `generations/${old}`);
   expect(mountsBeneath(host.root).sort()).toEqual([join(point, "mnt"), join(point, "srv")]);
   expect(readFileSync(join(point, "mnt/memory"), "utf8")).toBe("memory");
