@@ -58,5 +58,5 @@ export function layoutValue(spec: Spec, name: LayoutName): string {
 }
 
 /** Names of the layout that the writers use. */
-export const LAYOUT_NAMES = ["playbook_directory", "root", "variable_prefix"] as const;
+export const LAYOUT_NAMES = ["root", "variable_prefix"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];

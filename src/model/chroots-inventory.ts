@@ -17,8 +17,13 @@ import type { Glob, Path } from "./types.ts";
  * All images are in the group `nspawn_runner`, and in those of its children that apply: `nspawn_runner_declared` has a playbook,
  * `nspawn_runner_present` has a tree, `nspawn_runner_missing` has a playbook and no tree, `nspawn_runner_unmanaged` has a tree and no playbook.
  *
- * An image whose playbook cannot be used stays listed: the variable `nspawn_runner_error` and a warning give the reason.
- * Files and directories whose name begins with a dot are private, and those whose name cannot be a host name are skipped with a warning.
+ * An image whose playbook cannot be used stays listed: the variable `nspawn_runner_error` and a warning give the reason. So does an image for which
+ * an expression of `compose`, `groups` or `keyed_groups` fails, where `strict` is set. Maintenance of such an image fails.
+ *
+ * Files and directories whose name begins with a dot are private. A tree whose name cannot be a host name is skipped with a warning. A playbook with
+ * such a name fails the playbooks of the collection, which maintain the other images all the same.
+ *
+ * The groups of the option `groups` exist also without an image, so that a playbook can name them in `hosts`.
  *
  * The plugin executes nothing inside a tree and follows no symbolic link there. Text from a tree is never rendered as a template.
  *
@@ -39,8 +44,10 @@ export interface ChrootsInventory {
   root?: Path;
   /**
    * Directories that are searched for playbooks, each named after an image. The first match wins, and `.yaml` wins over `.yml`
-   * in one directory. A relative path starts at the inventory file's directory.
-   * The default is the directory of the inventory file, then `/etc/nspawn-runner`, then the root directory.
+   * in one directory; a warning names a second playbook of an image. A relative path starts at the inventory file's directory.
+   * A path that is no directory is an error.
+   * The default is the directory of the inventory file, then the root directory. So the playbooks in `/etc/nspawn-runner` count when the
+   * inventory file lies there, or when this option names the directory.
    */
   playbook_dirs?: Path[];
   /**

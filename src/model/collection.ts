@@ -27,8 +27,6 @@ export const layout = {
    * @sh
    */
   state_directory: ".nspawn-runner",
-  /** Directory that is searched for playbooks after the inventory's directory. */
-  playbook_directory: "/etc/nspawn-runner",
   /** Prefix of an image's variables. */
   variable_prefix: "nspawn_runner_",
   /** Group of all images. */

@@ -11,7 +11,7 @@ import type { Path } from "./types.ts";
  * The plugin is for static inventories and for the hosts of the group `nspawn_runner`; the inventory plugin `nspawn.runner.chroots` gives the
  * same variables by itself. The plugin never gives a connection or a path.
  *
- * For a playbook that cannot be used, the plugin gives the variable `nspawn_runner_error` instead, and a warning.
+ * For a playbook that cannot be used, and for a host whose name no image can have, the plugin gives the variable `nspawn_runner_error` instead, and a warning.
  *
  * A vars plugin of a collection must be enabled, as in `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
  *
@@ -30,8 +30,10 @@ export interface PlaybookVars {
    */
   root?: Path;
   /**
-   * Directories that are searched for playbooks, each named after an image. The first match wins.
-   * The default is the directory of the inventory, then `/etc/nspawn-runner`, then the root directory.
+   * Directories that are searched for playbooks, each named after an image. The first match wins, and a warning names a second playbook.
+   * A path that is no directory is an error.
+   * The default is the directory of the inventory, then the root directory. So the playbooks in `/etc/nspawn-runner` count when the inventory
+   * lies there, or when this option names the directory.
    *
    * @env NSPAWN_RUNNER_PLAYBOOK_DIRS
    * @ini nspawn_runner playbook_dirs

@@ -244,7 +244,8 @@ describe("a name that no image can have", () => {
   });
 
   test.each([...names, long])("gives one warning for a playbook of this name: %s", (name) => {
-    expect(countOf(`Skipping the playbook '${join(directory, `${name}.yml`)}'`, listing.stderr)).toBe(1);
+    const message = `${join(directory, `${name}.yml`)}: no image can have the name '${name}'`;
+    expect(countOf(message, listing.stderr)).toBe(1);
   });
 
   test.each([...names, long])("gives one warning for a tree of this name: tree %s", (name) => {

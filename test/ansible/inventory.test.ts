@@ -226,7 +226,7 @@ describe("options", () => {
 
   test("playbook_dirs: the first directory that has an image's playbook wins", async () => {
     const directory = await inventoryHost(scratch(), {
-      "nspawn_runner.yml": inventoryFile.replace("[.]", "[one, two, none]"),
+      "nspawn_runner.yml": inventoryFile.replace("[.]", "[one, two]"),
       "one/sid.yml": playbook("nspawn_runner_chroot_suite: one"),
       "two/sid.yaml": playbook("nspawn_runner_chroot_suite: two"),
       "two/trixie.yml": playbook("nspawn_runner_chroot_suite: two"),
@@ -234,7 +234,8 @@ describe("options", () => {
     const { hosts, stderr } = await list(directory);
     expect(hosts.sid).toMatchObject({ nspawn_runner_chroot_suite: "one" });
     expect(hosts.trixie).toMatchObject({ nspawn_runner_chroot_suite: "two" });
-    expect(countOf(`There is no directory ${join(directory, "none")}`, stderr)).toBe(1);
+    const both = `Image sid has two playbooks: ${join(directory, "one/sid.yml")} counts, ${join(directory, "two/sid.yaml")} is ignored`;
+    expect(countOf(both, stderr)).toBe(1);
   });
 
   test("playbook_dirs: variables in group_vars beside a playbook give a warning, those beside the inventory file do not", async () => {
@@ -263,7 +264,8 @@ describe("options", () => {
     const { hosts, stderr } = await list(directory);
     expect(hosts["nspawn-runner-test-a"]).toMatchObject({ nspawn_runner_chroot_suite: "beside" });
     expect(hosts["nspawn-runner-test-b"]).toMatchObject({ nspawn_runner_chroot_suite: "root" });
-    expect(stderr).toBe("");
+    expect(stderr.match(/WARNING/g)).toHaveLength(1);
+    expect(countOf("Image nspawn-runner-test-a has two playbooks", stderr)).toBe(1);
   });
 
   test("x.yaml wins over x.yml, and a warning names both", async () => {
@@ -326,12 +328,47 @@ describe("options", () => {
   });
 });
 
+describe("an error of compose, groups or keyed_groups with strict", () => {
+  test.each([
+    ["compose", "{label: nspawn_runner_os.nope}", ["scratch-1", "sid", "trixie"]],
+    ["groups", "{rolling: nspawn_runner_os.id == 'debian'}", ["sid"]],
+    ["keyed_groups", "[{key: nspawn_runner_os.nope}]", ["scratch-1", "sid", "trixie"]],
+    ["keyed_groups", "[nonsense]", ["scratch-1", "sid", "trixie"]],
+  ])("is the image's error, and all images are listed: %s %s", async (option, value, failed) => {
+    const directory = await inventoryHost(scratch(), {
+      "nspawn_runner.yml": `${inventoryFile}strict: true\n${option}: ${value}\n`,
+      "images/scratch-1/etc/os-release": bookworm,
+      "images/trixie/etc/os-release": bookworm,
+      "sid.yml": playbook("nspawn_runner_chroot_suite: sid"),
+      "trixie.yml": playbook("nspawn_runner_chroot_suite: trixie"),
+    });
+    const { hosts, group, stderr } = await list(directory);
+    expect(Object.keys(hosts).sort()).toEqual(["scratch-1", "sid", "trixie"]);
+    expect(group("nspawn_runner_declared").sort()).toEqual(["sid", "trixie"]);
+    const start = `${join(directory, "nspawn_runner.yml")}:5: ${option}: `;
+    for (const [name, variables] of Object.entries(hosts)) {
+      if (failed.includes(name)) expect(variables.nspawn_runner_error).toMatch(new RegExp(`^${start}[^\n]{1,310}$`));
+      else expect(variables).not.toHaveProperty("nspawn_runner_error");
+      expect(countOf(`Image ${name}: ${start}`, stderr)).toBe(failed.includes(name) ? 1 : 0);
+    }
+  });
+});
+
 describe("a bad nspawn_runner.yml", () => {
   test.each([
     [
+      "text for a truth value",
+      "strict: maybe\n",
+      "nspawn_runner.yml:4: option 'strict' must be true or false, not 'maybe'",
+    ],
+    ["a list for a path", "root: [a]\n", "nspawn_runner.yml:4: option 'root' must be a string, not ['a']"],
+    ["text for a mapping", "compose: x\n", "nspawn_runner.yml:4: option 'compose' must be a mapping, not 'x'"],
+    ["a missing directory", "playbook_dirs: [., none]\n", "none, which does not exist: correct the option"],
+    ["a file for a directory", "playbook_dirs: [site]\n", "site, which is not a directory: correct the option"],
+    [
       "an unknown option",
       "rooot: /srv\n",
-      "nspawn_runner.yml: unknown option 'rooot'; the nearest known one is 'root'",
+      "nspawn_runner.yml:4: unknown option 'rooot'; the nearest known one is 'root'",
     ],
     [
       "an option of Ansible's own misspelt",
@@ -339,12 +376,17 @@ describe("a bad nspawn_runner.yml", () => {
       "unknown option 'keyed_group'; the nearest known one is 'keyed_groups'",
     ],
     ["a list of something else", "include: [1]\n", "option 'include' must be a list of strings, and 1 is not a string"],
-    ["a wrong type", "playbook_dirs: {a: b}\n", "playbook_dirs"],
-    ["an empty root directory", "root: ''\n", "nspawn_runner.yml: option 'root' is empty: give the path"],
+    [
+      "a wrong type",
+      "playbook_dirs: {a: b}\n",
+      "nspawn_runner.yml:4: option 'playbook_dirs' must be a list, not {'a': 'b'}",
+    ],
+    ["an empty root directory", "root: ''\n", "nspawn_runner.yml:4: option 'root' is empty: give the path"],
   ])("with %s gives an error that names the mistake, and lists no image", async (_what, options, message) => {
     const directory = await inventoryHost(scratch(), {
       "nspawn_runner.yml": inventoryFile + options,
       "images/sid/": "",
+      site: "",
     });
     const { hosts, stderr } = await list(directory);
     expect(hosts).toEqual({});

@@ -271,6 +271,17 @@ describe("maintenance", () => {
     }
   });
 
+  test("fails for an image that compose has an error for, and for a playbook that no image can have", async () => {
+    const host = await runnerHost({ "aa.yml": quiet, "bb.yml": quiet, "c c.yml": quiet }, ["aa"]);
+    const inventory = `plugin: nspawn.runner.chroots\nroot: ${host.root}\nstrict: true\ncompose: {system: nspawn_runner_os.id}\n`;
+    await writeFile(join(host.directory, "nspawn_runner.yml"), inventory);
+    const result = await host.run(["site.yml"]);
+    for (const image of ["aa", "bb"])
+      expect(sentence(result, image)).toContain(`${join(host.directory, "nspawn_runner.yml")}:4: compose: `);
+    expect(result.stdout).toContain(`${join(host.directory, "c c.yml")}: no image can have the name 'c c'`);
+    expect(result.exitCode).toBe(2);
+  });
+
   test("fails an image that another run holds, and names the holding process", async () => {
     const waits = "- raw: until [ -e /go ]; do sleep 0.1; done";
     const host = await runnerHost({ "aa.yml": playbook("aa", waits), "bb.yml": quiet }, ["aa", "bb"]);

@@ -20,9 +20,10 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import playbooks
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Subject
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Check, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.doctor import examine
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import refused_playbooks
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.sources import sources
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.variables import check_connection, check_names, read_settings
 
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):
         searched = playbooks.Searched(playbooks.directories(inventory._sources, self._loader), {host.name for host in declared}, self._loader)
         # A maintenance looks at the files of one image. The table is for the whole host.
         files = [*sources([subject.image.playbook for subject in subjects], inventory._sources), *playbooks.files(searched.directories)]
-        checks = examine(sorted(subjects), listed, context.CLIARGS["forks"], files, searched)
+        refused = [Check("inventory", PROBLEM, sentence, "") for sentence in refused_playbooks()]
+        checks = [*examine(sorted(subjects), listed, context.CLIARGS["forks"], files, searched), *refused]
         lines = table([HEADER, *checks], numbers=0)
         for line, color in zip(lines, [None, *(_COLORS[check.result] for check in checks)]):
             display.display(line.rstrip(), color=color)

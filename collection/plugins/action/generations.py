@@ -21,6 +21,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import refused_playbooks
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
 # Packages shown per generation, without -v.
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):
             return {"failed": True, "changed": False, "msg": str(problem)}
         images = {name: image_of(inventory.get_host(name)) for name in images_of_play(task_vars)}
         contents: dict[str, Any] = {}
-        problems: list[str] = []
+        problems = refused_playbooks()
         for name, image in images.items():
             if image is None:
                 continue

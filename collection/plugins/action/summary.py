@@ -20,6 +20,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts impor
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output import display
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.failure import LINES
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import refused_playbooks
 
 HEADER = ("image", "result", "tasks changed", "packages added", "removed", "upgraded", "seconds")
 
@@ -43,7 +44,12 @@ class ActionModule(ActionBase):
                 sentence, *lines = _told(result)
                 for line in (f"{name}: {sentence}", *(f"    {line}" for line in lines)):
                     display.display(line, color=_color(_word(result, False)))
-        return {"changed": False, "images": {row[0]: row[1] for row in rows}}
+        return {"changed": False, "images": {row[0]: row[1] for row in rows}, **_refused()}
+
+
+def _refused() -> dict[str, Any]:
+    sentences = refused_playbooks()
+    return {"failed": True, "msg": "; ".join(sentences)} if sentences else {}
 
 
 def _nothing(groups: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +59,7 @@ def _nothing(groups: Mapping[str, Any]) -> dict[str, Any]:
         return {"failed": True, "changed": False, "msg": str(problem)}
     msg = "There is nothing to do: no image matches. ansible-inventory --graph lists the images."
     display.display(msg)
-    return {"changed": False, "msg": msg, "images": {}}
+    return {"changed": False, "msg": msg, "images": {}, **_refused()}
 
 
 def _row(name: str, result: Any, check: bool) -> tuple[str, ...]:

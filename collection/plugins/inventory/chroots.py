@@ -13,7 +13,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-# nspawn_runner.yml: the images in /var/lib/nspawn-runner, with playbooks beside this file or in /etc/nspawn-runner.
+# nspawn_runner.yml: the images in /var/lib/nspawn-runner, with playbooks beside this file.
 plugin: nspawn.runner.chroots
 
 # All else is optional. Another place for the trees, and only some of the images:
@@ -36,22 +36,26 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.plugins.loader import connection_loader, module_loader, shell_loader
 from ansible.utils.path import unfrackpath
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import WRAPPER
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.beneath import has_python
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.facts import refuse_special_facts
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.origin import option_place
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.inner import INNER
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import without_effect
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import (
     CONFIG_SUFFIXES,
+    REFUSED,
     SUBGROUPS,
     find_playbooks,
     find_trees,
@@ -61,6 +65,9 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images imp
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.tree_facts import os_release
 
+# Characters of Ansible's own message about an option.
+_MOST_TEXT = 300
+
 
 def _error(found: str, remedy: str = "") -> AnsibleParserError:
     return AnsibleParserError(str(RunnerError(found, remedy)))
@@ -68,6 +75,24 @@ def _error(found: str, remedy: str = "") -> AnsibleParserError:
 
 def _nothing(_text: str) -> None:
     pass
+
+
+def _type_problem(kind: str, value: Any) -> str:
+    """The type that an option must have, where this value has another one. Ansible takes any text for false, and a list for a text."""
+    if value is None:
+        return ""
+    if kind in ("bool", "boolean"):
+        try:
+            boolean(value)
+        except TypeError:
+            return f"true or false, not {value!r}"
+    if kind in ("str", "string", "path") and not isinstance(value, str):
+        return f"a string, not {value!r}"
+    if kind in ("dict", "dictionary") and not isinstance(value, Mapping):
+        return f"a mapping, not {value!r}"
+    if kind == "list" and not isinstance(value, (list, str)):
+        return f"a list, not {value!r}"
+    return ""
 
 
 def _ignored_beside(playbooks: Iterable[Playbook], root: str, beside: str) -> Iterable[str]:
@@ -87,27 +112,28 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        REFUSED[path] = []
         config = self._read_config(path)
         beside = os.path.dirname(os.path.abspath(path))
         # Ansible itself would resolve a relative path from the current directory.
         root = unfrackpath(config["root"], follow=False, basedir=beside) if config.get("root") else self.get_option("root")
-        directories = playbook_directories(
-            self.get_option("playbook_dirs"), beside, root, lambda directory: unfrackpath(directory, follow=False, basedir=beside)
-        )
+        try:
+            directories = playbook_directories(
+                self.get_option("playbook_dirs"), beside, root, lambda directory: unfrackpath(directory, follow=False, basedir=beside)
+            )
+        except RunnerError as problem:
+            raise _error(f"{option_place(path, 'playbook_dirs')}: {problem.found}", problem.remedy) from None
         self._check_connection()
         warn = self.display.warning
-        for directory in directories if self.get_option("playbook_dirs") else ():
-            if not os.path.isdir(directory):
-                warn(f"There is no directory {directory}, which the option 'playbook_dirs' of {path} names")
         try:
             trees, others = find_trees(root, self._wanted, warn)
         except OSError as exc:
             remedy = "run Ansible as root, or as a user with the right to read it" if isinstance(exc, PermissionError) else ""
             raise _error(f"Cannot list the images in the root directory {root}: {exc.strerror}", remedy) from None
         # The image's own run reports nothing of other images.
-        playbooks = find_playbooks(directories, loader, trees, self._wanted, _nothing if INNER else warn)
+        playbooks = find_playbooks(directories, loader, trees, self._wanted, _nothing if INNER else warn, REFUSED[path].append)
         if not INNER:
-            for sentence in _ignored_beside(playbooks.values(), root, beside):
+            for sentence in (*REFUSED[path], *_ignored_beside(playbooks.values(), root, beside)):
                 warn(sentence)
         self._skip_others(root, others, playbooks)
 
@@ -117,8 +143,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for group in SUBGROUPS:
             inventory.add_group(group)
             inventory.add_child(GROUP, group)
-        for name in sorted(trees.union(playbooks)):
+        for group in self.get_option("groups") or ():
+            inventory.add_group(self._sanitize_group_name(group))
+        names = sorted(trees.union(playbooks))
+        for name in names:
             self._add_image(name, root, name in trees, playbooks.get(name))
+        # An error here must not hide the images that come later.
+        for name in names:
+            self._construct(name, path)
 
     def _read_config(self, path: str) -> Mapping[str, Any]:
         try:
@@ -126,20 +158,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         except AttributeError as exc:  # Ansible looks for the key `plugin` in a value of any type.
             raise _error(f"{path} is not a mapping", f"write options such as `plugin: {self.NAME}`") from exc
         except AnsibleError:
-            # Ansible's own message names no file, and the option by a path of Python.
+            # Ansible's message about a type has no line, and names Python's types.
             given = self.loader.load_from_file(path)
+            self._check_options(path, given)
+            # Ansible names this option by a path of Python.
             connection = given.get("connection") if isinstance(given, Mapping) else None
             if connection is not None and connection not in CONNECTIONS:
                 remedy = f"use {' or '.join(CONNECTIONS)}, since another plugin could run the tasks outside of the trees"
                 raise _error(f"{path}: option 'connection' is {connection!r}", remedy) from None
             raise
-        known = C.config.get_configuration_definitions("inventory", self._load_name)
-        for option in config:
-            if option not in known:
-                near = difflib.get_close_matches(str(option), known, 1)
-                raise _error(f"{path}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
+        self._check_options(path, config)
         if config.get("root") == "":
-            raise _error(f"{path}: option 'root' is empty", "give the path of the root directory, or leave the option out")
+            raise _error(f"{option_place(path, 'root')}: option 'root' is empty", "give the path of the root directory, or leave the option out")
         if "root" not in config:
             try:
                 refuse_empty_root()
@@ -148,8 +178,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for option in ("playbook_dirs", "include", "exclude"):
             for value in self.get_option(option) or ():
                 if not isinstance(value, str):
-                    raise _error(f"{path}: option '{option}' must be a list of strings, and {value!r} is not a string")
+                    raise _error(f"{option_place(path, option)}: option '{option}' must be a list of strings, and {value!r} is not a string")
         return config
+
+    def _check_options(self, path: str, config: Any) -> None:
+        known = C.config.get_configuration_definitions("inventory", self._load_name)
+        for option, value in config.items() if isinstance(config, Mapping) else ():
+            place = option_place(path, option)
+            if option not in known:
+                near = difflib.get_close_matches(str(option), known, 1)
+                raise _error(f"{place}: unknown option '{option}'" + (f"; the nearest known one is '{near[0]}'" if near else ""))
+            if problem := _type_problem(known[option].get("type", "str"), value):
+                raise _error(f"{place}: option '{option}' must be {problem}")
 
     def _wanted(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.get_option("include")) and not any(fnmatchcase(name, glob) for glob in self.get_option("exclude"))
@@ -212,14 +252,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         if present and not playbook:
             self.inventory.add_child(f"{GROUP}_unmanaged", name)
         self.inventory.add_child(f"{GROUP}_{'present' if present else 'missing'}", name)
-        self._construct(name)
 
-    def _construct(self, name: str) -> None:
+    def _construct(self, name: str, path: str) -> None:
+        """Applies compose, groups and keyed_groups to an image. An error in one of these is the image's error."""
         strict = self.get_option("strict")
         host = self.inventory.get_host(name)
-        if compose := self.get_option("compose"):
-            self._set_composite_vars(compose, host.get_vars(), name, strict)
-        if groups := self.get_option("groups"):
-            self._add_host_to_composed_groups(groups, host.get_vars(), name, strict, fetch_hostvars=False)
-        if keyed_groups := self.get_option("keyed_groups"):
-            self._add_host_to_keyed_groups(keyed_groups, host.get_vars(), name, strict, fetch_hostvars=False)
+        for option, apply, more in (
+            ("compose", self._set_composite_vars, {}),
+            ("groups", self._add_host_to_composed_groups, {"fetch_hostvars": False}),
+            ("keyed_groups", self._add_host_to_keyed_groups, {"fetch_hostvars": False}),
+        ):
+            if not (value := self.get_option(option)):
+                continue
+            try:
+                apply(value, host.get_vars(), name, strict, **more)
+            # An option with another form than Ansible expects can raise any exception.
+            except Exception as problem:
+                text = " ".join(str(problem.message if isinstance(problem, AnsibleError) else problem).split())
+                reason = unsafe(visible(f"{option_place(path, option)}: {option}: {text[:_MOST_TEXT]}"))
+                self.display.warning(f"Image {name}: {reason}")
+                if "nspawn_runner_error" not in host.get_vars():
+                    self.inventory.set_variable(name, "nspawn_runner_error", reason)

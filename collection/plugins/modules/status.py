@@ -6,7 +6,8 @@
 # The documentation of the action plugin of the same name, which does the work on the controller.
 DOCUMENTATION = r"""
 module: status
-short_description: "Shows the present state of each image: system, result of the last run and since when runs end like this, failed runs in a row, age and size of the tree, hold, and the containers, processes and mounts that use the image's trees"
+short_description: "Shows the present state of each image: system, result of the last run and since when runs end like this, failed runs in a row,
+  age and size of the tree, hold, and the containers, processes and mounts that use the image's trees"
 author: The nspawn.runner authors (@nspawn-runner)
 extends_documentation_fragment:
   - nspawn.runner._status

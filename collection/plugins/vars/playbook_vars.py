@@ -13,7 +13,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-# hosts.yml: the playbook is /etc/nspawn-runner/sid.yml. In ansible.cfg, [defaults] has
+# /etc/nspawn-runner/hosts.yml: the playbook is /etc/nspawn-runner/sid.yml. In ansible.cfg, [defaults] has
 # vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars
 nspawn_runner:
   hosts:
@@ -32,7 +32,14 @@ from ansible.utils.path import unfrackpath
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
-from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import find_playbook, image_name_problem, playbook_directories, refuse_empty_root
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import unsafe
+from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import (
+    find_playbook,
+    image_name_problem,
+    playbook_directories,
+    refuse_empty_root,
+    warn_of_two,
+)
 
 
 class VarsModule(BaseVarsPlugin):
@@ -41,9 +48,15 @@ class VarsModule(BaseVarsPlugin):
         variables: dict[str, Any] = {}
         for entity in entities if isinstance(entities, list) else [entities]:
             # A host's name that is not valid for an image could be a path.
-            if isinstance(entity, Host) and not image_name_problem(entity.name) and any(group.name == GROUP for group in entity.get_groups()):
-                variables.update(self._image_vars(loader, path, entity))
+            if isinstance(entity, Host) and any(group.name == GROUP for group in entity.get_groups()):
+                problem = image_name_problem(entity.name)
+                variables.update(self._refused(entity, problem) if problem else self._image_vars(loader, path, entity))
         return variables
+
+    def _refused(self, host: Host, problem: str) -> dict[str, Any]:
+        reason = str(RunnerError(f"no image can have the name '{host.name}': {problem}", f"rename the host, or take it out of the group {GROUP}"))
+        self._display.warning(f"Host of group {GROUP}: {reason}")
+        return {"nspawn_runner_error": unsafe(reason)}
 
     def _image_vars(self, loader: Any, path: str, host: Host) -> dict[str, Any]:
         beside = host.vars.get("inventory_dir")
@@ -58,13 +71,21 @@ class VarsModule(BaseVarsPlugin):
             raise AnsibleError(str(problem)) from problem
         root = self.get_option("root")
         has_tree = _is_directory(os.path.join(root, host.name))
-        for directory in playbook_directories(self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside)):
-            if playbook := find_playbook(host.name, directory, loader, has_tree, self._display.warning):
-                if playbook.error:
-                    self._display.warning(f"Image {host.name}: {playbook.error}")
-                    return {"nspawn_runner_error": playbook.error}
-                return dict(playbook.variables)
-        return {}
+        try:
+            directories = playbook_directories(self.get_option("playbook_dirs"), beside, root, lambda name: unfrackpath(name, follow=False, basedir=beside))
+        except RunnerError as problem:
+            raise AnsibleError(str(problem)) from problem
+        found = [find_playbook(host.name, directory, loader, has_tree, self._display.warning) for directory in directories]
+        playbooks = [playbook for playbook in found if playbook]
+        if not playbooks:
+            return {}
+        first, *others = playbooks
+        for other in others:
+            warn_of_two(host.name, first, other, self._display.warning)
+        if first.error:
+            self._display.warning(f"Image {host.name}: {first.error}")
+            return {"nspawn_runner_error": first.error}
+        return dict(first.variables)
 
 
 def _is_directory(path: str) -> bool:

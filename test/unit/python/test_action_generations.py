@@ -115,6 +115,14 @@ def test_a_list_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert lines == ""
 
 
+def test_a_playbook_that_no_image_can_have_fails_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(generations, "refused_playbooks", lambda: ["/etc/b b.yml: no image can have the name 'b b'"])
+    result, lines = _run(monkeypatch, tmp_path, "aa")
+    assert (result["failed"], [*result["images"]]) == (True, ["aa"])
+    assert "b b.yml" in result["msg"]
+    assert lines
+
+
 @pytest.mark.parametrize(
     ("content", "trees"),
     [

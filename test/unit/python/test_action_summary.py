@@ -80,6 +80,13 @@ def test_an_inventory_without_images_is_a_failure() -> None:
     assert "-i" in result["msg"]
 
 
+def test_a_playbook_that_no_image_can_have_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary.display, "display", lambda line: None)
+    monkeypatch.setattr(summary, "refused_playbooks", lambda: ["/etc/b b.yml: no image can have the name 'b b'"])
+    result = summary._nothing({"nspawn_runner": []})
+    assert (result["failed"], result["msg"]) == (True, "/etc/b b.yml: no image can have the name 'b b'")
+
+
 def test_images_that_do_not_match_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summary.display, "display", lambda line: None)
     result = summary._nothing({"nspawn_runner": ["aa"]})

@@ -12,6 +12,8 @@ pytest.importorskip("ansible", reason="the playbook reader uses Ansible's YAML l
 
 from ansible.parsing.dataloader import DataLoader
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
+from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook import images
 
 PLAY = "- hosts: all\n  vars: {nspawn_runner_chroot_suite: sid}\n"
@@ -41,19 +43,30 @@ def test_a_name_that_no_image_can_have(name: str) -> None:
 @pytest.mark.parametrize(
     ("configured", "beside", "directories"),
     [
-        pytest.param(None, "/inventory", ["/inventory", "/etc/nspawn-runner", "/srv/images"], id="beside the inventory, /etc, and the root"),
-        pytest.param(None, None, ["/etc/nspawn-runner", "/srv/images"], id="no inventory file"),
-        pytest.param(None, "/etc/nspawn-runner", ["/etc/nspawn-runner", "/srv/images"], id="each directory once"),
-        pytest.param(["/a", "b"], "/inventory", ["/a", "/resolved/b"], id="only those that are configured"),
+        pytest.param(None, "/inventory", ["/inventory", "/srv/images"], id="beside the inventory, and the root"),
+        pytest.param(None, None, ["/srv/images"], id="no inventory file"),
+        pytest.param(None, "/etc/nspawn-runner", ["/etc/nspawn-runner", "/srv/images"], id="an inventory in /etc/nspawn-runner"),
+        pytest.param(None, "/srv/images", ["/srv/images"], id="each directory once"),
+        pytest.param(["/usr", "etc"], "/inventory", ["/usr", "/etc"], id="only those that are configured"),
         pytest.param([], "/inventory", [], id="none"),
-        pytest.param(["b", "/resolved/b"], None, ["/resolved/b"], id="one directory by two names"),
+        pytest.param(["etc", "/etc"], None, ["/etc"], id="one directory by two names"),
     ],
 )
 def test_where_playbooks_are(configured: list[str] | None, beside: str | None, directories: list[str]) -> None:
-    def resolve(name: str) -> str:
-        return name if name.startswith("/") else f"/resolved/{name}"
+    assert images.playbook_directories(configured, beside, "/srv/images", _resolve) == directories
 
-    assert images.playbook_directories(configured, beside, "/srv/images", resolve) == directories
+
+def _resolve(name: str) -> str:
+    return name if name.startswith("/") else f"/{name}"
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none", "does not exist"), ("file", "is not a directory"), ("link", "is not a directory")])
+def test_a_configured_directory_that_is_none_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("none")
+    with pytest.raises(RunnerError) as error:
+        images.playbook_directories(["/usr", str(tmp_path / name)], None, "/srv/images", _resolve)
+    assert error.value.found == f"the option playbook_dirs names {tmp_path / name}, which {reason}"
 
 
 @pytest.fixture
@@ -104,7 +117,9 @@ def test_a_tree_with_a_strange_name_is_shown_escaped(tmp_path: Path, warnings: l
 
 
 def _playbooks(directories: list[Path], warnings: list[str], trees: set[str] | None = None, wanted: Callable[[str], bool] = _everything) -> dict[str, str]:
-    found = images.find_playbooks(map(str, directories), DataLoader(), trees or set(), wanted, warnings.append)
+    found = images.find_playbooks(
+        map(str, directories), DataLoader(), trees or set(), wanted, warnings.append, lambda text: warnings.append(f"refused: {text}")
+    )
     return {name: playbook.path for name, playbook in found.items()}
 
 
@@ -123,6 +138,14 @@ def test_the_first_directory_wins(tmp_path: Path, warnings: list[str]) -> None:
         (tmp_path / name).write_text(PLAY)
     found = _playbooks([tmp_path / "first", tmp_path / "none", tmp_path / "second"], warnings)
     assert found == {"sid": f"{tmp_path}/first/sid.yml", "trixie": f"{tmp_path}/second/trixie.yml"}
+    assert warnings == [f"Image sid has two playbooks: {tmp_path}/first/sid.yml counts, {tmp_path}/second/sid.yml is ignored"]
+
+
+def test_one_file_in_two_directories_gives_no_warning(tmp_path: Path, warnings: list[str]) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/sid.yml").write_text(PLAY)
+    (tmp_path / "second").symlink_to("first")
+    assert _playbooks([tmp_path / "first", tmp_path / "second"], warnings) == {"sid": f"{tmp_path}/first/sid.yml"}
     assert warnings == []
 
 
@@ -143,12 +166,22 @@ def test_of_two_files_the_yaml_counts(tmp_path: Path, warnings: list[str]) -> No
     assert f"{tmp_path}/sid.yml" in warnings[0]
 
 
-@pytest.mark.parametrize("name", ["all", "sid.new", "b b"])
-def test_a_playbook_of_an_impossible_image_is_named(tmp_path: Path, warnings: list[str], name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("all", "ungrouped", "localhost", "nspawn_runner_missing", "127.0.0.1"),
+        *("sid.new", "sid.old", "b b", " b", "b ", "-x", "x-", "x.", "a..b", "a.-b", "x" * 65, "a\nb", "a\x1b[2J", "a\u202eb", "\xe9", "a:b", "a,b"),
+        *("a@b", "a*", "~a", "!a", "&a", "a[0]", "{{ 1 }}", "a\\b", "\ta"),
+    ],
+)
+def test_a_playbook_of_an_impossible_image_is_refused_in_one_line(tmp_path: Path, warnings: list[str], name: str) -> None:
     (tmp_path / f"{name}.yml").write_text(PLAY)
-    assert _playbooks([tmp_path], warnings) == {}
+    (tmp_path / "sid.yml").write_text(PLAY)
+    assert _playbooks([tmp_path], warnings) == {"sid": f"{tmp_path}/sid.yml"}
     assert len(warnings) == 1
-    assert f"{name}.yml" in warnings[0]
+    assert warnings[0].startswith(f"refused: {tmp_path}/{visible(name)}.yml: no image can have the name")
+    assert warnings[0].endswith("rename the file")
+    assert visible(warnings[0]) == warnings[0]
 
 
 def test_unwanted_playbooks_are_not_read(tmp_path: Path, warnings: list[str]) -> None:

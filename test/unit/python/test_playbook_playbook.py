@@ -133,6 +133,8 @@ EMPTY = "is empty"
         pytest.param(_play(SUITE).encode() + b"# \xff\n", 6, "is not UTF-8", id="bytes that are no UTF-8"),
         pytest.param(_play(SUITE).encode() + b"\n" * (1 << 20), None, "is larger than 1 MiB", id="too large"),
         pytest.param(_play(SUITE, "nspawn_runner_odd: 1"), 5, "unknown variable nspawn_runner_odd", id="an unknown variable"),
+        pytest.param(_play(SUITE, "nspawn_runner_packages: &a [x, *a]"), 5, "the value of nspawn_runner_packages contains itself", id="a list in itself"),
+        pytest.param(_play("nspawn_runner_environment: &a {A: {B: [*a]}}"), 4, "the value of nspawn_runner_environment contains itself", id="deep in itself"),
         pytest.param(_play("nspawn_runner_path: /"), 4, "nspawn_runner_path is set by the collection", id="a variable of the collection"),
         pytest.param(_play("\"nspawn_runner_{{ lookup('pipe', 'x') }}\": 1"), 4, "unknown variable", id="a name that is a template"),
     ],
@@ -142,6 +144,12 @@ def test_a_bad_playbook_has_an_error_with_file_and_line(tmp_path: Path, content:
     assert found is not None
     assert found.variables == {}
     assert str(found.error).startswith(f"{tmp_path / 'aa.yml'}:{line}: {message}" if line else f"{tmp_path / 'aa.yml'}: {message}")
+
+
+def test_an_alias_of_another_part_is_no_circle(tmp_path: Path) -> None:
+    found = _read(tmp_path, _play("nspawn_runner_packages: [&a x, *a]", "nspawn_runner_components: &b [main]", "nspawn_runner_binds: *b"))
+    assert found is not None
+    assert found.error is None
 
 
 def test_variables_without_effect_give_warnings_each_time(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,6 +67,16 @@ def test_a_value_that_is_accepted(name: str, value: Any) -> None:
         pytest.param("packages", {"a": 1}, "must be a list of strings, not {'a': 1}", id="a mapping for a list"),
         pytest.param("packages", [["a"]], "must be a list of strings, not [['a']]", id="a list in a list"),
         pytest.param("packages", [{"a": 1}], "must be a list of strings, not [{'a': 1}]", id="a mapping in a list"),
+        pytest.param("chroot_suite", ["a"], "must be a string, not ['a']", id="a list for a text"),
+        pytest.param("mirror", {"a": 1}, "must be a string, not {'a': 1}", id="a mapping for a text"),
+        pytest.param("architecture", True, "must be a string, not True: write it in quotes", id="a truth value for a text"),
+        pytest.param("chroot_suite", 12.1, "must be a string, not 12.1: write it in quotes", id="a fraction for a text: 12.10 would be another"),
+        pytest.param("chroot_suite", date(2026, 1, 2), "must be a string, not datetime.date(2026, 1, 2)", id="a date for a text"),
+        pytest.param("tarball", ["/a"], "must be a path, not ['/a']", id="a list for a path"),
+        pytest.param("keyring", False, "must be a path, not False", id="a truth value for a path"),
+        pytest.param("packages", ["a", True], "must be a list of strings, not ['a', True]", id="a truth value in a list"),
+        pytest.param("create_command", ["a", None], "must be a list of strings, not ['a', None]", id="no value in a list"),
+        pytest.param("timeout", True, "must be a whole number, not True", id="a truth value for a number"),
         pytest.param("environment", ["a"], "must be a mapping, not ['a']", id="a list for a mapping"),
         pytest.param("packages", {"x" * 100: 1}, "...", id="a long value is cut"),
         pytest.param("proxy", "proxy.example.org:3128", "must be the URL of a proxy, such as", id="a proxy without a scheme"),
@@ -194,9 +205,26 @@ def test_a_setting_can_be_a_template(tmp_path: Path, lines: list[str], name: str
     assert settings.get(f"{PREFIX}{name}") == expected
 
 
+CIRCLE = "the value contains itself, or its templates name each other in a circle"
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        pytest.param("nspawn_runner_mirror: '{{ 1 / 0 }}'", ["nspawn_runner_mirror", "aa.yml:3", "cannot be rendered: ", "zero"], id="a division by zero"),
+        pytest.param("nspawn_runner_mirror: '{{ nspawn_runner_mirror }}'", ["nspawn_runner_mirror in ", "aa.yml:3", CIRCLE], id="a template of itself"),
+        pytest.param("nspawn_runner_packages: ['{{ nspawn_runner_packages }}']", ["nspawn_runner_packages", "aa.yml:3", CIRCLE], id="a list of itself"),
+        pytest.param(
+            "{one: '{{ two }}', two: '{{ three }}', three: '{{ one }}', nspawn_runner_mirror: 'x{{ one }}'}"[1:-1].replace(", ", "\n    "),
+            ["nspawn_runner_mirror in ", "aa.yml:6", CIRCLE],
+            id="variables that name each other",
+        ),
+        pytest.param("nspawn_runner_mirror: \"{{ 'x' * 5000 | int | mandatory(1, 2) }}\"", ["nspawn_runner_mirror", "aa.yml:3"], id="a filter with a mistake"),
+        pytest.param(
+            "nspawn_runner_tarball_checksum: 'sha256:00'",
+            ["nspawn_runner_tarball_checksum in ", "aa.yml:3 is set, and nspawn_runner_tarball is not: set nspawn_runner_tarball"],
+            id="a checksum of nothing",
+        ),
         pytest.param("nspawn_runner_mirror: '{{ nowhere }}'", ["nspawn_runner_mirror", "aa.yml", "nowhere"], id="an undefined variable"),
         pytest.param("nspawn_runner_mirror: '{{ }'", ["nspawn_runner_mirror"], id="a template with a mistake"),
         pytest.param("nspawn_runner_variant: tiny", ["nspawn_runner_variant", "aa.yml:3", "must be one of"], id="a wrong value, with its line"),
@@ -209,6 +237,21 @@ def test_a_setting_that_is_refused(tmp_path: Path, line: str, words: list[str]) 
     with pytest.raises(RunnerError) as error:
         _settings(tmp_path, line)
     assert [word for word in words if word not in str(error.value)] == []
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+def test_a_value_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    # group_vars with an anchor: the playbook reader refuses such a value itself.
+    value: list[Any] = ["{{ 1 }}"]
+    value.append(value)
+    with pytest.raises(RunnerError, match=CIRCLE):
+        _settings(tmp_path, more={"nspawn_runner_packages": value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("chroot_suite", 42), ("chroot_suite", "12.10"), ("packages", ["a", 5]), ("packages", "git,make")])
+def test_a_whole_number_is_a_text(name: str, value: Any) -> None:
+    assert variables._problem(f"{PREFIX}{name}", value) is None
 
 
 def test_a_wrong_value_of_the_command_line_names_the_image(tmp_path: Path) -> None:
@@ -237,5 +280,5 @@ def test_a_value_that_cannot_be_rendered(problem: Exception, reason: str, remedy
             raise problem
 
     with pytest.raises(RunnerError) as error:
-        variables._templated(Failing(), "nspawn_runner_packages", "{{ 1 / 0 }}")
-    assert (error.value.found, error.value.remedy) == (f"nspawn_runner_packages cannot be rendered: {reason}", remedy)
+        variables._templated(Failing(), IMAGE, "nspawn_runner_packages", "{{ 1 / 0 }}")
+    assert (error.value.found, error.value.remedy) == (f"nspawn_runner_packages of image aa ({IMAGE.playbook}) cannot be rendered: {reason}", remedy)

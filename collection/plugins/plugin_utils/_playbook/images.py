@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import name_problem
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP, PLAYBOOK_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import GROUP
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import Playbook, read_playbook
 
 CONFIG_SUFFIXES = ("nspawn_runner.yml", "nspawn_runner.yaml")
@@ -21,6 +22,9 @@ SUBGROUPS = tuple(f"{GROUP}_{state}" for state in ("declared", "present", "missi
 _SUFFIXES = (".yaml", ".yml")
 _ROOT_VARIABLE = "NSPAWN_RUNNER_ROOT"
 _RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1", GROUP, *SUBGROUPS)
+
+# Sentences about playbooks that no image can have, by inventory file. Each action runs in a fork of the process that has read the inventory.
+REFUSED: dict[str, list[str]] = {}
 
 Warn = Callable[[str], Any]
 Wanted = Callable[[str], bool]
@@ -35,6 +39,11 @@ def image_name_problem(name: str) -> str | None:
     return name_problem(name)
 
 
+def refused_playbooks() -> list[str]:
+    """Sentences about playbooks that no image can have."""
+    return [sentence for sentences in REFUSED.values() for sentence in sentences]
+
+
 def refuse_empty_root() -> None:
     """Raises RunnerError for an empty variable of the environment: as a path, Ansible takes it for the current directory."""
     if os.environ.get(_ROOT_VARIABLE) == "":
@@ -42,10 +51,18 @@ def refuse_empty_root() -> None:
 
 
 def playbook_directories(configured: Iterable[str] | None, beside: str | None, root: str, resolve: Callable[[str], str]) -> list[str]:
-    """The directories that are searched for playbooks, in this order. `beside`: the directory of the inventory."""
+    """The directories that are searched for playbooks, in this order. `beside`: the directory of the inventory.
+
+    Raises RunnerError for a configured one that is no directory.
+    """
     if configured is None:
-        configured = [directory for directory in (beside, PLAYBOOK_DIRECTORY, root) if directory]
-    return list(dict.fromkeys(resolve(directory) for directory in configured))
+        return list(dict.fromkeys(resolve(directory) for directory in (beside, root) if directory))
+    directories = list(dict.fromkeys(resolve(directory) for directory in configured))
+    for directory in directories:
+        if not os.path.isdir(directory):
+            found = f"the option playbook_dirs names {directory}, which {'is not a directory' if os.path.lexists(directory) else 'does not exist'}"
+            raise RunnerError(found, "correct the option, or make the directory")
+    return directories
 
 
 def find_trees(root: str, wanted: Wanted, warn: Warn) -> tuple[set[str], dict[str, str]]:
@@ -69,21 +86,31 @@ def find_trees(root: str, wanted: Wanted, warn: Warn) -> tuple[set[str], dict[st
     return trees, others
 
 
-def find_playbooks(directories: Iterable[str], loader: Any, trees: Container[str], wanted: Wanted, warn: Warn) -> dict[str, Playbook]:
-    """The playbook of each image that has one; the first directory wins."""
+def find_playbooks(directories: Iterable[str], loader: Any, trees: Container[str], wanted: Wanted, warn: Warn, refuse: Warn) -> dict[str, Playbook]:
+    """The playbook of each image that has one; the first directory wins. `refuse` gets a sentence about each playbook that no image can have."""
     found: dict[str, Playbook] = {}
     for directory in directories:
         for name, suffixes in _candidates(directory, warn).items():
-            if name in found or not wanted(name):
+            if not wanted(name):
                 continue
             playbook = find_playbook(name, directory, loader, name in trees, warn, suffixes)
             if playbook is None:
                 continue
             if problem := image_name_problem(name):
-                warn(f"Skipping the playbook {playbook.path!r}: {problem}")
+                refuse(str(RunnerError(f"{playbook.path}: no image can have the name '{name}': {problem}", "rename the file")))
+            elif name in found:
+                warn_of_two(name, found[name], playbook, warn)
             else:
                 found[name] = playbook
     return found
+
+
+def warn_of_two(name: str, first: Playbook, second: Playbook, warn: Warn) -> None:
+    """Warns of an image with playbooks in two directories, unless both are one file."""
+    with suppress(OSError):
+        if os.path.samefile(first.path, second.path):
+            return
+    warn(f"Image {name} has two playbooks: {first.path} counts, {second.path} is ignored")
 
 
 def find_playbook(name: str, directory: str, loader: Any, has_tree: bool, warn: Warn, suffixes: Iterable[str] = _SUFFIXES) -> Playbook | None:

@@ -83,6 +83,9 @@ def _variables(path: str, loader: Any, has_tree: bool, warnings: list[str]) -> d
             return {} if has_tree else None
         # Only this collection's variables are constructed. A merge key `<<` can bring in some, too.
         pairs = [pair for pair in node.value if pair[0].tag == _MERGE or str(pair[0].value).startswith(VARIABLE_PREFIX)]
+        for name, value in pairs:
+            if _contains_itself(value):
+                raise _bad(path, f"the value of {name.value} contains itself", name.start_mark.line + 1, "remove the alias in it")
         constructed = yaml.construct_document(MappingNode(node.tag, pairs, node.start_mark, node.end_mark))
     except YAMLError as exc:
         raise _bad(path, f"is not valid YAML: {_problem(exc)}", _error_line(exc, content)) from exc
@@ -131,6 +134,26 @@ def _first_vars(path: str, document: Node | None, has_tree: bool) -> MappingNode
     if not isinstance(node, MappingNode):
         raise _bad(path, "the vars of its first play are not a mapping", node.start_mark.line + 1)
     return node
+
+
+def _contains_itself(node: Node) -> bool:
+    """Whether an alias in a value names a part of the value that the alias is in."""
+    open_nodes: set[int] = set()
+    done: set[int] = set()
+    work = [(node, False)]
+    while work:
+        here, leaves = work.pop()
+        if leaves:
+            open_nodes.remove(id(here))
+            done.add(id(here))
+        elif id(here) in open_nodes:
+            return True
+        elif id(here) not in done and isinstance(here, (MappingNode, SequenceNode)):
+            open_nodes.add(id(here))
+            work.append((here, True))
+            children = [part for pair in here.value for part in pair] if isinstance(here, MappingNode) else here.value
+            work += [(child, False) for child in children]
+    return False
 
 
 def _value(mapping: MappingNode, name: str) -> Node | None:

@@ -23,18 +23,16 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MINIMUM, VARIABLES
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS, Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
+from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.origin import where
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.playbook import nearest_hint
-
-try:  # ansible-core 2.19 and later
-    from ansible._internal._datatag._tags import Origin
-except ImportError:
-    Origin = None
 
 # In an error of Ansible about a secret: no password was given, or a wrong one.
 NO_VAULT_PASSWORD = r"no vault secrets|Decryption failed"
 VAULT_REMEDY = "give --vault-password-file FILE, or write vault_password_file = FILE into [defaults] of ansible.cfg"
 # Options of a creation, of which one at least says how the tree is filled.
 SOURCES = ("suite", "command", "tarball")
+# Characters of Ansible's own message about a template.
+_MOST_TEXT = 300
 _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A shell in the container exports the environment: bash or dash fails at these, or gives them other values.
@@ -49,9 +47,9 @@ def check_names(image: Image, host: Any, variables: Mapping[str, Any]) -> None:
     for name in sorted(name for name in variables if name.startswith(VARIABLE_PREFIX)):
         if name in DERIVED:
             if name not in listed or (variables[name] is not listed[name] and variables[name] != listed[name]):
-                raise RunnerError(f"{name} is set by the collection and cannot be set{_where(variables[name])}", "remove it")
+                raise RunnerError(f"{name} is set by the collection and cannot be set{where(variables[name])}", "remove it")
         elif name not in VARIABLES:
-            raise RunnerError(f"unknown variable {name} of image {image.name}{_where(variables[name])}{nearest_hint(name)}")
+            raise RunnerError(f"unknown variable {name} of image {image.name}{where(variables[name])}{nearest_hint(name)}")
 
 
 def check_connection(image: Image, variables: Mapping[str, Any]) -> None:
@@ -59,7 +57,7 @@ def check_connection(image: Image, variables: Mapping[str, Any]) -> None:
     value = variables.get("ansible_connection", "ssh")
     found = connection_loader.find_plugin_with_context(str(value))
     if (found.resolved_fqcn if found.resolved else value) not in CONNECTIONS:
-        reason = f"since ansible_connection is {value}{_where(value)}"
+        reason = f"since ansible_connection is {value}{where(value)}"
         raise RunnerError(f"the tasks of image {image.name} would run outside of its tree, {reason}", f"use {' or '.join(CONNECTIONS)}")
     if not found.resolved:
         raise RunnerError(f"the connection plugin {value} of image {image.name} is not installed", install_remedy(str(value)))
@@ -74,21 +72,29 @@ def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str
     places = {"playbook_dir": directory, "ansible_search_path": [directory], f"{VARIABLE_PREFIX}tree": tree}
     templar = Templar(loader=loader, variables={**variables, **_play_vars(image.playbook, loader), **extra, **places})
     given = {name: variables[name] for name in VARIABLES if name in variables}
-    values = {name: _templated(templar, name, value) for name, value in given.items()}
+    values = {name: _templated(templar, image, name, value) for name, value in given.items()}
     values = {name: value for name, value in values.items() if value is not None}
     for name, value in values.items():
         # One variable at a time, so that the message can name the file and line of its value.
         try:
             problem = _problem(name, value)
         except AnsibleError as exc:  # Before ansible-core 2.19, a secret is decrypted here.
-            raise _unknown(name, given[name], exc) from exc
+            raise _unknown(image, name, given[name], exc) from exc
         if problem:
-            raise RunnerError(f"{name}{_where(given[name]) or _of(image)}: {problem}")
+            raise RunnerError(f"{name}{where(given[name]) or _of(image)}: {problem}")
     checked = ArgumentSpecValidator(VARIABLES).validate(values)
     if checked.error_messages:
         raise RunnerError(f"image {image.name}: {checked.error_messages[0]}")
+    _refuse_lone_checksum(image, checked.validated_parameters, given)
     paths = (name for name, spec in VARIABLES.items() if spec["type"] == "path" and checked.validated_parameters.get(name))
     return {**checked.validated_parameters, **{name: os.path.join(directory, checked.validated_parameters[name]) for name in paths}}
+
+
+def _refuse_lone_checksum(image: Image, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    checksum = f"{VARIABLE_PREFIX}tarball_checksum"
+    if settings.get(checksum) and not settings.get(f"{VARIABLE_PREFIX}tarball"):
+        found = f"{checksum}{where(given[checksum]) or _of(image)} is set, and {VARIABLE_PREFIX}tarball is not"
+        raise RunnerError(found, f"set {VARIABLE_PREFIX}tarball, or remove {checksum}")
 
 
 def creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,31 +116,52 @@ def _play_vars(playbook: str, loader: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if not str(name).startswith(VARIABLE_PREFIX)} if isinstance(given, Mapping) else {}
 
 
-def _templated(templar: Templar, name: str, value: Any) -> Any:
+def _templated(templar: Templar, image: Image, name: str, value: Any) -> Any:
     try:
         return templar.template(value)
-    # Before ansible-core 2.19, an error in an expression, such as a division by zero, comes as it is.
-    except (AnsibleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
-        raise _unknown(name, value, exc) from exc
+    # A filter or a lookup can raise any exception.
+    except Exception as exc:
+        raise _unknown(image, name, value, exc) from exc
 
 
-def _unknown(name: str, value: Any, problem: Exception) -> RunnerError:
+def _unknown(image: Image, name: str, value: Any, problem: Exception) -> RunnerError:
     """The error for a template that fails, or for a secret that no password opens."""
-    reason = " ".join(str(getattr(problem, "message", None) or problem).split()).rstrip(".")
-    return RunnerError(f"{name}{_where(value)} cannot be rendered: {reason}", VAULT_REMEDY if re.search(NO_VAULT_PASSWORD, reason) else "")
+    reason = _rendering_problem(problem).rstrip(".")
+    remedy = VAULT_REMEDY if re.search(NO_VAULT_PASSWORD, reason) else ""
+    return RunnerError(f"{name}{where(value) or _of(image)} cannot be rendered: {reason}", remedy)
+
+
+def _rendering_problem(problem: Exception) -> str:
+    # Before 2.19, each level of nested templates quotes the error of the next one; later versions chain the errors.
+    text = " ".join(str(getattr(problem, "message", None) or problem).rpartition("original message: ")[2].split())
+    if isinstance(problem, RecursionError) or re.search("recursive loop|maximum recursion depth", text, re.IGNORECASE):
+        return "the value contains itself, or its templates name each other in a circle"
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def _problem(name: str, value: Any) -> str | None:
     """The reason why this variable cannot have this value."""
     checked = ArgumentSpecValidator({name: VARIABLES[name]}).validate({name: value})
-    nested = "elements" in VARIABLES[name] and isinstance(value, list) and any(isinstance(element, (list, dict)) for element in value)
-    if checked.error_messages or nested:
+    if checked.error_messages or not _has_type(name, value):
         return _plain(name, value)
     value = checked.validated_parameters[name]
     if name in MINIMUM and value < MINIMUM[name]:
         return f"must be {MINIMUM[name]} or more, not {value}"
     check = _CHECKS.get(name)
     return check(value) if check else None
+
+
+def _has_type(name: str, value: Any) -> bool:
+    """Whether the value's YAML type fits: Ansible makes a string of any value, and a number of `true`."""
+    spec = VARIABLES[name]
+    if spec.get("elements") == "str" and isinstance(value, list):
+        return all(map(_is_text, value))
+    return _is_text(value) if spec["type"] in ("str", "path") else not (spec["type"] == "int" and isinstance(value, bool))
+
+
+def _is_text(value: Any) -> bool:
+    # 12 is the text "12", but 12.10 would become "12.1", and yes "True". A value of a vault is no str before ansible-core 2.19.
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)) or hasattr(value, "__ENCRYPTED__")
 
 
 def _plain(name: str, value: Any) -> str:
@@ -145,7 +172,8 @@ def _plain(name: str, value: Any) -> str:
         return f"must be one of {', '.join(spec['choices'])}, not {shown}"
     kinds = {"str": "a string", "path": "a path", "list": "a list", "dict": "a mapping", "bool": "true or false", "int": "a whole number"}
     elements = " of strings" if spec.get("elements") == "str" else ""
-    return f"must be {kinds[spec['type']]}{elements}, not {shown}"
+    quotes = "" if elements or isinstance(value, (str, list, dict)) or spec["type"] not in ("str", "path") else ": write it in quotes"
+    return f"must be {kinds[spec['type']]}{elements}, not {shown}{quotes}"
 
 
 def _bind_problem(binds: list[str]) -> str | None:
@@ -239,12 +267,3 @@ def _breaks_line(text: str) -> bool:
 
 def _of(image: Image) -> str:
     return f" of image {image.name} ({image.playbook})"
-
-
-def _where(value: Any) -> str:
-    """The file and line of a value, as far as Ansible knows: ansible-core 2.14 for text, lists and mappings, 2.19 for all values."""
-    origin = Origin.get_tag(value) if Origin else None
-    if origin and origin.path:
-        return f" in {origin.path}:{origin.line_num}" if origin.line_num else f" in {origin.path}"
-    file, line, _column = getattr(value, "ansible_pos", None) or (None, 0, 0)
-    return f" in {file}:{line}" if file else ""

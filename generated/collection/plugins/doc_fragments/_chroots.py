@@ -23,8 +23,12 @@ description:
     has a playbook, C(nspawn_runner_present) has a tree, C(nspawn_runner_missing) has a playbook and no tree,
     C(nspawn_runner_unmanaged) has a tree and no playbook."
   - "An image whose playbook cannot be used stays listed: the variable C(nspawn_runner_error) and a warning give the
-    reason. Files and directories whose name begins with a dot are private, and those whose name cannot be a host name
-    are skipped with a warning."
+    reason. So does an image for which an expression of C(compose), C(groups) or C(keyed_groups) fails, where C(strict)
+    is set. Maintenance of such an image fails."
+  - Files and directories whose name begins with a dot are private. A tree whose name cannot be a host name is skipped
+    with a warning. A playbook with such a name fails the playbooks of the collection, which maintain the other images
+    all the same.
+  - The groups of the option C(groups) exist also without an image, so that a playbook can name them in C(hosts).
   - The plugin executes nothing inside a tree and follows no symbolic link there. Text from a tree is never rendered as
     a template.
 options:
@@ -46,9 +50,13 @@ options:
   playbook_dirs:
     description:
       - Directories that are searched for playbooks, each named after an image.
-      - The first match wins, and C(.yaml) wins over C(.yml) in one directory.
+      - The first match wins, and C(.yaml) wins over C(.yml) in one directory; a warning names a second playbook of an
+        image.
       - A relative path starts at the inventory file's directory.
-      - The default is the directory of the inventory file, then C(/etc/nspawn-runner), then the root directory.
+      - A path that is no directory is an error.
+      - The default is the directory of the inventory file, then the root directory.
+      - So the playbooks in C(/etc/nspawn-runner) count when the inventory file lies there, or when this option names
+        the directory.
     type: list
     elements: path
   connection:

@@ -17,7 +17,8 @@ description:
   - Gives the C(nspawn_runner_*) variables of an image's playbook to the host of that name.
   - The plugin is for static inventories and for the hosts of the group C(nspawn_runner); the inventory plugin
     C(nspawn.runner.chroots) gives the same variables by itself. The plugin never gives a connection or a path.
-  - For a playbook that cannot be used, the plugin gives the variable C(nspawn_runner_error) instead, and a warning.
+  - For a playbook that cannot be used, and for a host whose name no image can have, the plugin gives the variable
+    C(nspawn_runner_error) instead, and a warning.
   - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars,
     nspawn.runner.playbook_vars).
 options:
@@ -34,8 +35,11 @@ options:
   playbook_dirs:
     description:
       - Directories that are searched for playbooks, each named after an image.
-      - The first match wins.
-      - The default is the directory of the inventory, then C(/etc/nspawn-runner), then the root directory.
+      - The first match wins, and a warning names a second playbook.
+      - A path that is no directory is an error.
+      - The default is the directory of the inventory, then the root directory.
+      - So the playbooks in C(/etc/nspawn-runner) count when the inventory lies there, or when this option names the
+        directory.
     type: list
     elements: path
     env:

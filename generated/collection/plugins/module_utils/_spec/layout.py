@@ -15,9 +15,6 @@ ROOT: str = "/var/lib/nspawn-runner"
 # Directory of the private state in the root directory, with one directory per image, mode 0700.
 STATE_DIRECTORY: str = ".nspawn-runner"
 
-# Directory that is searched for playbooks after the inventory's directory.
-PLAYBOOK_DIRECTORY: str = "/etc/nspawn-runner"
-
 # Prefix of an image's variables.
 VARIABLE_PREFIX: str = "nspawn_runner_"
 
