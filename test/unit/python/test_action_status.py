@@ -47,6 +47,7 @@ def test_json_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = lines
     assert json.loads(line) == {"images": result["images"], "problems": 1}
     assert line.startswith("{")
+    assert "\n" not in line
 
 
 def test_without_images_there_is_no_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_missing_tree_has_no_size(tmp_path: Path) -> None:
 
 def test_a_measurement_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     slow = tmp_path / "du"
-    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.write_text("#!/bin/sh\nsleep 2\nprintf '5\\t.\\n'\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert size(str(tmp_path), 0.1) is None
