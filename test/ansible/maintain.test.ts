@@ -273,7 +273,7 @@ describe("maintenance", () => {
 
   test("fails for an image that compose has an error for, and for a playbook that no image can have", async () => {
     const host = await runnerHost({ "aa.yml": quiet, "bb.yml": quiet, "c c.yml": quiet }, ["aa"]);
-    const inventory = `plugin: nspawn.runner.chroots\nroot: ${host.root}\nstrict: true\ncompose: {system: nspawn_runner_os.id}\n`;
+    const inventory = `plugin: nspawn.runner.chroots\nroot: ${host.root}\nstrict: true\ncompose: {system: nspawn_runner_os.nope}\n`;
     await writeFile(join(host.directory, "nspawn_runner.yml"), inventory);
     const result = await host.run(["site.yml"]);
     for (const image of ["aa", "bb"])
