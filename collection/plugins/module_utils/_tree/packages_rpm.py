@@ -26,7 +26,7 @@ _HEADER, _ENTRIES, _FIELD = 64 << 20, 1 << 12, 128
 # Pages of slots in ndb, of 256 packages each.
 _PAGES = 1 << 10
 # Steps of SQLite's machine between two questions whether to go on, and how many questions are answered by yes.
-_STEPS, _PATIENCE = 100_000, 2_000
+_STEPS, _PATIENCE = 100_000, 200
 _QUERY = "SELECT blob FROM Packages WHERE typeof(blob) = 'blob' AND length(blob) < ?"
 # Tags and types of an index entry: https://rpm-software-management.github.io/rpm/manual/tags.html
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = _TAGS = (1000, 1001, 1002, 1003, 1022)
