@@ -27,7 +27,7 @@ export type ScalarType = "str" | "path" | "bool" | "int";
 export interface Type {
   readonly type: ScalarType | "list" | "dict";
   /** Type of the elements of a list. */
-  readonly elements: ScalarType | null;
+  readonly elements: ScalarType | "dict" | null;
   /** Allowed values, of a list: allowed elements. Empty: any. */
   readonly choices: readonly string[];
 }
@@ -36,6 +36,8 @@ export interface Option extends Type {
   readonly name: string;
   /** Sentences. */
   readonly description: readonly string[];
+  /** Options of each element of a list of mappings. */
+  readonly options: readonly Option[];
   readonly required: boolean;
   /** `null`: none. */
   readonly default: Value;
@@ -86,6 +88,7 @@ export function completeOption(
     type: given.type,
     elements: given.elements ?? null,
     choices: given.choices ?? [],
+    options: given.options ?? [],
     required: given.required,
     default: given.default ?? null,
     minimum: given.minimum ?? null,

@@ -7,12 +7,14 @@ import type { State } from "./state.ts";
 import type {
   BootstrapTool,
   Collection,
+  Distribution,
   ExitStatus,
   IgnoredPath,
   Kept,
   Name,
   NspawnFlag,
   Playbook,
+  Pocket,
   ScopeProperty,
   Table,
 } from "./tables.ts";
@@ -27,6 +29,8 @@ export interface Spec {
   readonly exit_statuses: Table<ExitStatus>;
   readonly bootstrap_tools: Table<BootstrapTool>;
   readonly base_packages: Table<string>;
+  readonly distributions: Table<Distribution>;
+  readonly pockets: Table<Pocket>;
   readonly kept_variables: Table<Kept>;
   readonly kept_capabilities: Table<Kept>;
   readonly playbooks: Table<Playbook>;

@@ -63,9 +63,33 @@ export interface BootstrapTool {
   readonly under: string | null;
   readonly arguments: readonly string[];
   readonly suite_files: readonly string[];
+  /** Whether an upgrade inside a container follows. */
+  readonly upgrade: boolean;
   readonly config_variable: string | null;
   readonly config_lines: readonly string[];
   readonly leftovers: readonly string[];
+}
+
+/** A distribution's own archive. */
+export interface Distribution {
+  readonly name: string;
+  readonly origin: string;
+  readonly suites: string;
+  readonly architectures: string;
+  readonly mirror: string;
+  readonly keyring: string;
+  readonly package: string;
+  readonly components: readonly string[];
+}
+
+/** A part of an archive with newer packages. */
+export interface Pocket {
+  readonly name: string;
+  readonly distribution: string;
+  readonly suites: string;
+  readonly suite: string;
+  readonly beside: string;
+  readonly mirror: string | null;
 }
 
 /** Something of the host that the programs of a creation keep. */

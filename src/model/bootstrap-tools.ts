@@ -17,13 +17,16 @@ export interface BootstrapTool {
   /**
    * Arguments. `{suite}`, `{tree}`, `{mirror}`, `{components}`, `{architecture}`, `{variant}`, `{packages}` and `{keyring}` are replaced,
    * lists joined by commas, and `{config}` by the path of the configuration file; an argument with an unset value is left out.
+   * `{sources...}` alone becomes an argument per repository, a line of apt's sources.list.
    */
   readonly arguments: readonly string[];
   /** Files with `{suite}` in their paths; one must exist for a suite. Without files, the tool may try any suite. */
   readonly suite_files?: readonly string[];
+  /** The tool takes packages from the first repository alone: an upgrade inside a container brings those of the other repositories. */
+  readonly upgrade?: true;
   /**
    * Lines of a temporary configuration file that only root can read. `{user}` and `{password}` are the login in the mirror's URL, and
-   * `{login}` is a line with both in the format of apt's auth.conf; a line with an unset value is left out.
+   * `{login}` is a line for each repository with a login in the format of apt's auth.conf; a line with an unset value is left out.
    */
   readonly config_lines?: readonly string[];
   /** Variable of the environment that names the configuration file. */
@@ -53,7 +56,7 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       '--aptopt=Dir::Etc::netrc "{config}"',
       "{suite}",
       "{tree}",
-      "{mirror}",
+      "{sources...}",
     ],
     config_lines: ["{login}"],
     leftovers: ["etc/apt/apt.conf.d/99mmdebstrap", "usr/sbin/policy-rc.d"],
@@ -75,6 +78,7 @@ export const bootstrapTools: readonly BootstrapTool[] = [
       "{mirror}",
     ],
     suite_files: ["/usr/share/debootstrap/scripts/{suite}"],
+    upgrade: true,
     // debootstrap downloads by wget, whose defaults are a timeout of 15 minutes and 20 tries.
     config_variable: "WGETRC",
     config_lines: ["timeout = 10", "tries = 2", "user = {user}", "password = {password}"],

@@ -52,8 +52,10 @@ export interface ImageVariables {
    */
   nspawn_runner_tarball_checksum?: string;
   /**
-   * Package archive that the tree is made from. Without this value, the bootstrap tool chooses one. A login in the URL, such as
-   * `https://user:password@mirror.example.org/debian`, is hidden from the host's users, and kept in the tree for apt, for root alone.
+   * Package archive that the tree is made from. Without this value, the tree is made from the distribution's own archive. A login in the
+   * URL, such as `https://user:password@mirror.example.org/debian`, is hidden from the host's users, and kept in the tree for apt, for root
+   * alone. A mirror of Debian or Ubuntu gives the suite and its updates; security updates come from the mirror too if it has them, else
+   * from the distribution's own archive.
    *
    * @option mirror
    */
@@ -67,6 +69,15 @@ export interface ImageVariables {
    * @option proxy
    */
   nspawn_runner_proxy?: Url;
+  /**
+   * Package repositories that the tree is made from, and that apt in the tree knows. The first one is the suite itself. The default is the
+   * suite with the updates and the security updates that the distribution has for it, also with `nspawn_runner_mirror`. Creation fails
+   * while one of the repositories does not answer.
+   *
+   * @example [{"name": "base", "url": "http://mirror.example.org/debian"}, {"name": "security", "url": "http://mirror.example.org/security", "suite": "trixie-security"}]
+   * @option repositories
+   */
+  nspawn_runner_repositories?: Repository[];
   /**
    * Components of the package archive.
    *
@@ -95,7 +106,8 @@ export interface ImageVariables {
    */
   nspawn_runner_packages?: string[];
   /**
-   * Keyring that the package archive's signature is checked with. Without this value, the bootstrap tool chooses one.
+   * Keyring that the package archive's signature is checked with, and that apt in the tree gets. Without this value, the distribution's
+   * own keyring is taken.
    *
    * @option keyring
    */
@@ -211,6 +223,20 @@ export interface ImageVariables {
    * @default []
    */
   nspawn_runner_capabilities?: string[];
+}
+
+/** A package repository, for apt. */
+export interface Repository {
+  /** Name, of lower-case letters, digits and `-`. */
+  name: string;
+  /** Address, which may have a login. The default is `nspawn_runner_mirror`, or else the distribution's own archive. */
+  url?: Url;
+  /** Suite in the repository. The default is `nspawn_runner_chroot_suite`. */
+  suite?: string;
+  /** Components of the repository. The default is `nspawn_runner_components`. */
+  components?: string[];
+  /** Keyring that the repository's signature is checked with. The default is `nspawn_runner_keyring`, or else the distribution's own keyring. */
+  keyring?: Path;
 }
 
 /**

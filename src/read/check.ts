@@ -5,7 +5,17 @@
 import { type InterfaceDeclaration, Node, type VariableDeclaration } from "ts-morph";
 import type { Document, Option } from "../ir/document.ts";
 import { fqcn, LAYOUT_NAMES, type Spec, variables } from "../ir/spec.ts";
-import type { BootstrapTool, ExitStatus, IgnoredPath, Name, NspawnFlag, Playbook, Table } from "../ir/tables.ts";
+import type {
+  BootstrapTool,
+  Distribution,
+  ExitStatus,
+  IgnoredPath,
+  Name,
+  NspawnFlag,
+  Playbook,
+  Pocket,
+  Table,
+} from "../ir/tables.ts";
 import type { Report } from "./problem.ts";
 import type { Tables } from "./tables.ts";
 import { isPattern } from "./value.ts";
@@ -48,6 +58,9 @@ export function checkTables(spec: Spec, tables: Tables, report: Report): void {
   const statuses = spec.exit_statuses.rows;
   checkRows(tables.exitStatuses, statuses, (row) => statusProblems(row, statuses), report);
   checkRows(tables.bootstrapTools, spec.bootstrap_tools.rows, toolProblems, report);
+  const names = spec.distributions.rows.map(({ name }) => name);
+  checkRows(tables.distributions, spec.distributions.rows, distributionProblems, report);
+  checkRows(tables.pockets, spec.pockets.rows, (pocket) => pocketProblems(pocket, names), report);
   checkRows(tables.playbooks, spec.playbooks.rows, (playbook) => playbookProblems(playbook, fqcn(spec, "")), report);
   const { rows } = spec.ignored_paths;
   checkRows(tables.ignoredPaths, rows, (row) => ignoredProblems(row, rows), report);
@@ -81,10 +94,22 @@ const LOGIN_PLACEHOLDERS = ["user", "password", "login"];
 
 // Each user of the host sees the arguments of a program, so they must not have the login.
 const toolProblems = (tool: BootstrapTool): readonly string[] => [
-  ...[...tool.arguments, ...tool.suite_files].flatMap((text) =>
-    placeholderProblems(text, [...TOOL_PLACEHOLDERS, "config"]),
-  ),
+  ...[...tool.arguments, ...tool.suite_files]
+    .filter((text) => text !== "{sources...}")
+    .flatMap((text) => placeholderProblems(text, [...TOOL_PLACEHOLDERS, "config"])),
   ...tool.config_lines.flatMap((text) => placeholderProblems(text, [...TOOL_PLACEHOLDERS, ...LOGIN_PLACEHOLDERS])),
+];
+
+const distributionProblems = ({ suites, architectures }: Distribution): readonly string[] =>
+  [suites, architectures]
+    .filter((text) => !isPattern(text))
+    .map((text) => `${text} is not a valid regular expression.`);
+
+const pocketProblems = (pocket: Pocket, distributions: readonly string[]): readonly string[] => [
+  ...(isPattern(pocket.suites) ? [] : [`${pocket.suites} is not a valid regular expression.`]),
+  ...(distributions.includes(pocket.distribution) ? [] : [`The model has no distribution ${pocket.distribution}.`]),
+  ...placeholderProblems(pocket.suite, ["suite"]),
+  ...placeholderProblems(pocket.beside, ["mirror"]),
 ];
 
 const playbookProblems = ({ name }: Playbook, namespace: string): readonly string[] =>
@@ -130,7 +155,7 @@ function flagProblems(flag: NspawnFlag, options: readonly Option[]): readonly st
 }
 
 const placeholderProblems = (text: string, known: readonly string[]): readonly string[] =>
-  [...text.matchAll(/\{(\w+)\}/g)]
+  [...text.matchAll(/\{(\w+(?:\.{3})?)\}/g)]
     .filter(([, name]) => !known.includes(name ?? ""))
     .map(([placeholder]) => `${text}: unknown placeholder ${placeholder}. Known names: ${known.join(", ")}.`);
 

@@ -14,12 +14,14 @@ import { byPosition, type Problem, problemAt, problemList, type Report, SpecErro
 import { isState, partsOf, readState } from "./state.ts";
 import {
   readCollection,
+  readDistributions,
   readExitStatuses,
   readFlags,
   readIgnoredPaths,
   readKept,
   readLayout,
   readPlaybooks,
+  readPockets,
   readScopeProperties,
   readTexts,
   readTools,
@@ -46,7 +48,7 @@ export function readModel(root: string): Spec {
   stop();
   const layout = readLayout(tables.layout, report);
   const constants = new Map(layout.rows.map(({ name, value }) => [`layout.${name}`, value]));
-  const context = { aliases: typeAliases(files), constants, report };
+  const context = { aliases: typeAliases(files), constants, parts: interfaces.parts, report };
   const read = interfaces.documents.map((declaration) => ({
     declaration,
     document: readDocument(declaration, context),
@@ -64,6 +66,8 @@ export function readModel(root: string): Spec {
     exit_statuses: readExitStatuses(tables.exitStatuses, report),
     bootstrap_tools: readTools(tables.bootstrapTools, report),
     base_packages: readTexts(tables.basePackages, report),
+    distributions: readDistributions(tables.distributions, report),
+    pockets: readPockets(tables.pockets, report),
     kept_variables: readKept(tables.keptVariables, report),
     kept_capabilities: readKept(tables.keptCapabilities, report),
     playbooks: readPlaybooks(tables.playbooks, report),
@@ -88,7 +92,8 @@ function withCreationOptions(documents: readonly Document[], prefix: string): re
   const options = variables.flatMap((variable) => {
     const name = names.get(variable.name);
     const description = variable.description.map(sentence);
-    return name === undefined ? [] : [{ ...variable, name, description, option: null, example: null }];
+    const options = variable.options.map((one) => ({ ...one, description: one.description.map(sentence) }));
+    return name === undefined ? [] : [{ ...variable, name, description, options, option: null, example: null }];
   });
   return documents.map((document) =>
     document.creation ? { ...document, options: [...document.options, ...options] } : document,
@@ -156,11 +161,13 @@ function modelInterfaces(files: readonly SourceFile[], report: Report) {
   const states = interfaces.filter(isState);
   const others = interfaces.filter((one) => !isState(one) && !isDocument(one));
   const parts = new Map(others.map((one) => [one.getName(), one]));
-  const used = new Set(states.flatMap((state) => partsOf(state, parts)));
+  const documents = interfaces.filter((one) => isDocument(one) && !isState(one));
+  const used = new Set([...states, ...documents].flatMap((one) => partsOf(one, parts)));
   for (const one of others) {
-    if (!used.has(one)) report(one.getNameNode(), `${one.getName()} has no @kind, and no table and no state uses it.`);
+    if (!used.has(one))
+      report(one.getNameNode(), `${one.getName()} has no @kind, and no table, no option and no state uses it.`);
   }
-  return { documents: interfaces.filter((one) => isDocument(one) && !isState(one)), states, parts };
+  return { documents, states, parts };
 }
 
 const typeAliases = (files: readonly SourceFile[]): Aliases =>

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A property of an interface to an option.
 
-import type { PropertySignature } from "ts-morph";
+import { type InterfaceDeclaration, Node, type PropertySignature, type TypeNode } from "ts-morph";
 import { completeOption, type Kind, type Option, type Type, type Value } from "../ir/document.ts";
+import { readProperties } from "./interface.ts";
 import { type Comment, readComment, readInteger, readVersion, type Tag, tagNamed } from "./jsdoc.ts";
 import type { Report } from "./problem.ts";
 import { sentences } from "./sentence.ts";
@@ -14,6 +15,8 @@ import { type Constants, parseValue } from "./value.ts";
 export interface Context {
   readonly aliases: Aliases;
   readonly constants: Constants;
+  /** Interfaces of the elements of lists. */
+  readonly parts: ReadonlyMap<string, InterfaceDeclaration>;
   readonly report: Report;
 }
 
@@ -33,9 +36,12 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const comment = readComment(property, name, allowed, SOURCE_TAGS, report);
   const typeNode = property.getTypeNode();
   if (!typeNode) report(property.getNameNode(), `${name} has no type.`);
-  const type: Type = typeNode
-    ? readType(typeNode, context.aliases, report)
-    : { type: "str", elements: null, choices: [] };
+  const part = elementPart(typeNode, context);
+  const type: Type = part
+    ? { type: "list", elements: "dict", choices: [] }
+    : typeNode
+      ? readType(typeNode, context.aliases, report)
+      : { type: "str", elements: null, choices: [] };
   const required = !property.hasQuestionToken();
   const defaultTag = tagNamed(comment, "default");
   if (required && defaultTag) report(defaultTag.node, `${name} is required, so it cannot have a default.`);
@@ -50,6 +56,8 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
     ...type,
     name,
     description: comment.paragraphs.flatMap(sentences),
+    // An element has the tags of a module's options.
+    options: part ? readProperties(part, (one) => readOption(one, "module", since, context), report) : [],
     required,
     default: defaultValue,
     minimum,
@@ -58,6 +66,12 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
     ...readSources(comment, report),
     since: readVersion(tagNamed(comment, "since"), report) ?? since,
   });
+}
+
+/** The interface of the elements of a list of mappings, or undefined for another type. */
+function elementPart(node: TypeNode | undefined, { parts }: Context): InterfaceDeclaration | undefined {
+  const element = Node.isArrayTypeNode(node) ? node.getElementTypeNode() : undefined;
+  return element && parts.get(element.getText());
 }
 
 function readValue(tag: Tag | undefined, type: Type, { constants, report }: Context): Value {

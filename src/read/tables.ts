@@ -6,12 +6,14 @@ import type { Node, VariableDeclaration } from "ts-morph";
 import type {
   BootstrapTool,
   Collection,
+  Distribution,
   ExitStatus,
   IgnoredPath,
   Kept,
   Name,
   NspawnFlag,
   Playbook,
+  Pocket,
   ScopeProperty,
   Table,
 } from "../ir/tables.ts";
@@ -30,6 +32,8 @@ export const TABLES = [
   "exitStatuses",
   "bootstrapTools",
   "basePackages",
+  "distributions",
+  "pockets",
   "keptVariables",
   "keptCapabilities",
   "playbooks",
@@ -77,9 +81,34 @@ export function readTools(declaration: VariableDeclaration, report: Report): Tab
     under: fields.optionalText("under"),
     arguments: fields.texts("arguments"),
     suite_files: fields.optionalTexts("suite_files"),
+    upgrade: fields.flag("upgrade"),
     config_variable: fields.optionalText("config_variable"),
     config_lines: fields.optionalTexts("config_lines"),
     leftovers: fields.optionalTexts("leftovers"),
+  }));
+}
+
+export function readDistributions(declaration: VariableDeclaration, report: Report): Table<Distribution> {
+  return readRows(declaration, "A distribution", report, (fields) => ({
+    name: fields.text("name"),
+    origin: fields.text("origin"),
+    suites: fields.text("suites"),
+    architectures: fields.text("architectures"),
+    mirror: fields.text("mirror"),
+    keyring: fields.text("keyring"),
+    package: fields.text("package"),
+    components: fields.texts("components"),
+  }));
+}
+
+export function readPockets(declaration: VariableDeclaration, report: Report): Table<Pocket> {
+  return readRows(declaration, "A pocket", report, (fields) => ({
+    name: fields.text("name"),
+    distribution: fields.text("distribution"),
+    suites: fields.text("suites"),
+    suite: fields.text("suite"),
+    beside: fields.text("beside"),
+    mirror: fields.optionalText("mirror"),
   }));
 }
 

@@ -22,11 +22,12 @@ export function argumentSpecsFile(spec: Spec): string {
 export const argumentSpec = (options: readonly Option[]): Python =>
   Object.fromEntries(options.map((option) => [option.name, argument(option)]));
 
-function argument({ type, elements, choices, required, default: value }: Option): Python {
+function argument({ type, elements, choices, options, required, default: value }: Option): Python {
   return {
     type,
     ...(elements ? { elements } : {}),
     ...(choices.length > 0 ? { choices } : {}),
+    ...(options.length > 0 ? { options: argumentSpec(options) } : {}),
     ...(required ? { required } : {}),
     ...(value === null ? {} : { default: value }),
   };

@@ -15,6 +15,7 @@ export function bootstrapToolsFile(spec: Spec): string {
     under: tool.under,
     arguments: tuple(tool.arguments),
     suite_files: tuple(tool.suite_files),
+    upgrade: tool.upgrade,
     config_variable: tool.config_variable,
     config_lines: tuple(tool.config_lines),
     leftovers: tuple(tool.leftovers),
@@ -23,7 +24,7 @@ export function bootstrapToolsFile(spec: Spec): string {
     [...new Set([bootstrap_tools, base_packages, kept_variables, kept_capabilities].map(({ source }) => source))],
     "The programs that make a tree, in order of preference.",
     [
-      "# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.\n",
+      "# {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.\n# {sources...} becomes an argument per repository.\n",
       assignment("BOOTSTRAP_TOOLS", "tuple[dict[str, Any], ...]", tuple(rows)),
       "\n# Packages of every image.\n",
       assignment("BASE_PACKAGES", "tuple[str, ...]", tuple(base_packages.rows)),

@@ -14,7 +14,11 @@ import { pythonModule } from "./python-module.ts";
  * Without `short_description`: `ansible-doc --list` reads that one from the plugin's own file, and Ansible refuses a text in both places.
  */
 export function docFragmentFile(document: Document): string {
-  const documentation = yamlText({ ...about(document), ...attributes(document), options: optionDocs(document) });
+  const documentation = yamlText({
+    ...about(document),
+    ...attributes(document),
+    options: optionDocs(document.options, document.since),
+  });
   const body = `\nclass ModuleDocFragment:\n    DOCUMENTATION = ${pythonText(`\n${documentation}`)}\n`;
   return pythonModule([document.source], `Options of ${document.name}.`, body);
 }
@@ -26,8 +30,8 @@ function about({ short, description, since }: Document): Record<string, unknown>
   };
 }
 
-const optionDocs = (document: Document): Record<string, unknown> =>
-  Object.fromEntries(document.options.map((option) => [option.name, optionDoc(option, document.since)]));
+const optionDocs = (options: readonly Option[], since: string): Record<string, unknown> =>
+  Object.fromEntries(options.map((option) => [option.name, optionDoc(option, since)]));
 
 function optionDoc(option: Option, since: string): Record<string, unknown> {
   return {
@@ -37,6 +41,7 @@ function optionDoc(option: Option, since: string): Record<string, unknown> {
     ...(option.required ? { required: true } : {}),
     ...(option.choices.length > 0 ? { choices: option.choices } : {}),
     ...(option.default === null ? {} : { default: option.default }),
+    ...(option.options.length > 0 ? { suboptions: optionDocs(option.options, since) } : {}),
     ...named(
       "env",
       option.env.map((name) => ({ name })),

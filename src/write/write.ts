@@ -5,6 +5,7 @@
 import { ofKind, type Spec } from "../ir/spec.ts";
 import { argumentSpecsFile } from "./argument-spec.ts";
 import { bootstrapToolsFile } from "./bootstrap-tools.ts";
+import { distributionsFile } from "./distributions.ts";
 import { docFragmentFile } from "./doc-fragment.ts";
 import { exitStatusesFile } from "./exit-statuses.ts";
 import { galaxyFile, runtimeFile } from "./galaxy.ts";
@@ -45,6 +46,7 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["variables.py", variablesFile(spec)],
     ["ignored.py", ignoredFile(spec)],
     ["bootstrap_tools.py", bootstrapToolsFile(spec)],
+    ["distributions.py", distributionsFile(spec)],
     ["nspawn_flags.py", nspawnFlagsPython(spec)],
     ["exit_statuses.py", exitStatusesFile(spec)],
     ["image_state.py", stateTypesFile(spec)],

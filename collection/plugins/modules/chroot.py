@@ -45,6 +45,17 @@ EXAMPLES = r"""
       - python3
       - systemd
 
+- name: Create a Debian tree from repositories of your own
+  nspawn.runner.chroot:
+    name: trixie
+    suite: trixie
+    repositories:
+      - name: base
+        url: http://mirror.example.org/debian
+      - name: security
+        url: http://mirror.example.org/debian-security
+        suite: trixie-security
+
 - name: Create a tree again, from scratch
   nspawn.runner.chroot:
     name: sid
@@ -77,8 +88,8 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import mirror_of
 from ansible_collections.nspawn.runner.plugins.module_utils._create.chroot import absent, present
+from ansible_collections.nspawn.runner.plugins.module_utils._create.repositories import secrets_of
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import die_with_ansible, ignore
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs import CHROOT
@@ -87,8 +98,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.argument_specs
 def main() -> None:
     module = AnsibleModule(argument_spec=CHROOT, supports_check_mode=True)
     # With -vvv, Ansible shows the options.
-    if password := mirror_of(module.params).password:
-        module.no_log_values.update({password, module.params["mirror"]})
+    module.no_log_values.update(secrets_of(module.params))
     if "@" in (module.params["proxy"] or ""):
         module.no_log_values.add(module.params["proxy"])
     die_with_ansible()

@@ -9,7 +9,11 @@ import { yamlText } from "../literal/yaml.ts";
 /** A heading, one line of facts, the sentences, the example. */
 export function optionSection(option: Option, since: string): string {
   const example = option.example === null ? "" : `\n${mdBlock("yaml", yamlText({ [option.name]: option.example }))}`;
-  return `### ${mdCode(option.name)}\n\n${facts(option, since).join(" · ")}\n\n${option.description.map(mdText).join(" ")}\n${example}`;
+  const parts = option.options.map(
+    (part) => `* ${mdCode(part.name)} (${facts(part, since).join(", ")}): ${part.description.map(mdText).join(" ")}`,
+  );
+  const elements = parts.length > 0 ? `\n${parts.join("\n")}\n` : "";
+  return `### ${mdCode(option.name)}\n\n${facts(option, since).join(" · ")}\n\n${option.description.map(mdText).join(" ")}\n${elements}${example}`;
 }
 
 function facts(option: Option, since: string): readonly string[] {
@@ -36,4 +40,10 @@ const TYPE_NAMES = {
 } as const;
 
 const typeName = ({ type, elements }: Option): string =>
-  elements ? `list of ${TYPE_NAMES[elements]}s` : type === "dict" ? "dictionary of strings" : TYPE_NAMES[type];
+  elements === "dict"
+    ? "list of mappings"
+    : elements
+      ? `list of ${TYPE_NAMES[elements]}s`
+      : type === "dict"
+        ? "dictionary of strings"
+        : TYPE_NAMES[type];

@@ -63,7 +63,7 @@ function condition({ variable, needs, when, pattern }: NspawnFlag): string {
 }
 
 export function bootstrapPage(spec: Spec): string {
-  const { bootstrap_tools, base_packages, kept_variables, kept_capabilities } = spec;
+  const { bootstrap_tools, base_packages, distributions, pockets, kept_variables, kept_capabilities } = spec;
   const rows = bootstrap_tools.rows.map((tool) => [
     mdCode(tool.name),
     mdCode(tool.package),
@@ -72,12 +72,40 @@ export function bootstrapPage(spec: Spec): string {
   ]);
   return [
     htmlHeader([
-      ...new Set([bootstrap_tools, base_packages, kept_variables, kept_capabilities].map(({ source }) => source)),
+      ...new Set(
+        [bootstrap_tools, base_packages, distributions, pockets, kept_variables, kept_capabilities].map(
+          ({ source }) => source,
+        ),
+      ),
     ]),
     "# Bootstrap tools\n",
-    "The programs that make a tree, in order of preference. An argument whose value is not set is left out.\n",
+    "The programs that make a tree, in order of preference. An argument whose value is not set is left out. `{sources...}` is an argument per repository.\n",
     mdTable(["Tool", "Debian package", "Description", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
+    "## Repositories\n",
+    "Without `nspawn_runner_mirror` and `nspawn_runner_repositories`, a tree is made from these archives.\n",
+    mdTable(
+      ["Distribution", "Archive", "Keys", "Debian package", "Components"],
+      distributions.rows.map((row) => [
+        row.name,
+        mdCode(row.mirror),
+        mdCode(row.keyring),
+        mdCode(row.package),
+        row.components.map(mdCode).join(", "),
+      ]),
+    ),
+    "A tree also has these pockets, as far as they exist: with newer packages than the suite. Of the two places, the first one that has the pocket counts. `{mirror}` is the value of `nspawn_runner_mirror`, or the archive above.\n",
+    mdTable(
+      ["Distribution", "Pocket", "Suites", "Pocket's suite", "First place", "Second place"],
+      pockets.rows.map((row) => [
+        row.distribution,
+        row.name,
+        mdCode(row.suites),
+        mdCode(row.suite),
+        mdCode(row.beside),
+        row.mirror === null ? "" : mdCode(row.mirror),
+      ]),
+    ),
     "## Variables and capabilities of a creation\n",
     "A bootstrap tool, a create command and tar run as root on the host, in mount, PID, IPC and UTS namespaces of their own.\n",
     "`PATH` is that of the caller with the system's directories, `LC_ALL` is `C`, and of all other variables they get these.\n",

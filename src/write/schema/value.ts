@@ -12,11 +12,21 @@ export const DRAFT = "http://json-schema.org/draft-07/schema#";
 /** Words that are booleans in YAML 1.1, which Ansible reads, and strings for an editor. */
 const BOOLEAN_WORD = "^(y|Y|[Yy]es|YES|n|N|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$";
 
-export function valueSchema({ type, elements, choices, minimum }: Option): Schema {
+export function valueSchema({ type, elements, choices, minimum, options }: Option): Schema {
+  if (elements === "dict") return { type: "array", items: objectSchema(options) };
   if (type === "list") return { type: "array", items: scalarSchema(elements ?? "str", choices, null) };
   if (type === "dict") return { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } };
   return scalarSchema(type, choices, minimum);
 }
+
+const objectSchema = (options: readonly Option[]): Schema => ({
+  type: "object",
+  properties: Object.fromEntries(
+    options.map((option) => [option.name, { ...annotations(option), ...valueSchema(option) }]),
+  ),
+  required: options.filter(({ required }) => required).map(({ name }) => name),
+  additionalProperties: false,
+});
 
 /** Texts that an editor shows for an option. */
 export const annotations = (option: Option): Record<string, unknown> => ({

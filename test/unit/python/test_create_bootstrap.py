@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from module_os import replace_os, replace_os_path
 
-from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
+from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap, repositories
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 
 SUITE = {"suite": "trixie"}
@@ -195,18 +195,27 @@ def commands(monkeypatch: pytest.MonkeyPatch, programs: list[str]) -> list[tuple
         return 0, []
 
     monkeypatch.setattr(bootstrap, "_run", run)
+    # No archive answers with a suite, so there are no pockets.
+    monkeypatch.setattr(repositories, "read_release", lambda *arguments: None)
+    monkeypatch.setattr(repositories, "_trusted", list)
     return commands
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> str:
+    (tmp_path / "tree").mkdir()
+    return str(tmp_path / "tree")
+
+
 def _fill(tmp_path: Path, params: dict[str, Any]) -> tuple[str, ...]:
-    return bootstrap.fill("/tree", str(tmp_path), params, bootstrap.plan(params), lambda line: None)
+    return bootstrap.fill(f"{tmp_path}/tree", str(tmp_path), params, bootstrap.plan(params), lambda line: None)
 
 
-def test_a_tool_gets_its_arguments_in_order(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
-    leftovers = _fill(tmp_path, {**SUITE, "mirror": "http://mirror.example.org", "packages": ["vim"], "components": ["main", "contrib"]})
+def test_a_tool_gets_its_arguments_in_order(tree: str, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
+    leftovers = _fill(tmp_path, {**SUITE, "suite": "own", "mirror": "http://mirror.example.org", "packages": ["vim"], "components": ["main", "contrib"]})
     argv, environment = commands[0]
     assert argv[0] == "/usr/bin/mmdebstrap"
-    assert argv[-3:] == ["trixie", "/tree", "http://mirror.example.org"]
+    assert argv[-3:] == ["own", tree, "deb http://mirror.example.org own main contrib"]
     assert f"--include={','.join([*BASE, 'vim'])}" in argv
     assert "--components=main,contrib" in argv
     assert not [argument for argument in argv if argument.startswith(("--keyring", "--architectures"))]
@@ -229,8 +238,8 @@ def test_a_tool_gets_its_arguments_in_order(tmp_path: Path, commands: list[tuple
     ],
 )
 def test_the_login_of_a_mirror(url: str | None, mirror: tuple[str, str, str]) -> None:
-    assert bootstrap.mirror_of({"mirror": url}) == mirror
-    assert bootstrap.without_login({"suite": "sid", "mirror": url}) == {"suite": "sid", "mirror": mirror[0] or url}
+    assert repositories.mirror_of({"mirror": url}) == mirror
+    assert repositories.without_login({"suite": "sid", "mirror": url}) == {"suite": "sid", "mirror": mirror[0] or url}
 
 
 @pytest.mark.parametrize(
@@ -241,14 +250,13 @@ def test_the_login_of_a_mirror(url: str | None, mirror: tuple[str, str, str]) ->
     ],
 )
 def test_a_password_is_in_no_argument_but_in_files_of_root(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], tool: str, lines: list[str]
+    monkeypatch: pytest.MonkeyPatch, tree: str, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], tool: str, lines: list[str]
 ) -> None:
     replace_os_path(monkeypatch, bootstrap, exists=lambda path: True)
-    (tmp_path / "tree/etc/apt/auth.conf.d").mkdir(parents=True)
-    params = {**SUITE, "bootstrap": tool, "mirror": "https://me:k%25y@mirror.example.org/debian"}
-    bootstrap.fill(str(tmp_path / "tree"), str(tmp_path), params, bootstrap.plan(params), print)
+    params = {"suite": "own", "bootstrap": tool, "mirror": "https://me:k%25y@mirror.example.org/debian"}
+    bootstrap.fill(tree, str(tmp_path), params, bootstrap.plan(params), print)
     argv, environment = commands[0]
-    assert argv[-1] == "https://mirror.example.org/debian"
+    assert argv[-1].split()[-3:] == (["https://mirror.example.org/debian", "own", "main"] if tool == "mmdebstrap" else argv[-1].split())
     assert not [text for text in [*argv, *environment.values()] if "k%" in text]
     config, login = tmp_path / "config", tmp_path / "tree/etc/apt/auth.conf.d/nspawn-runner.conf"
     assert str(config) in " ".join([*argv, *environment.values()])
@@ -273,12 +281,12 @@ def test_programs_of_a_creation_are_confined(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("eatmydata", [True, False])
 def test_a_tool_runs_under_another_program_where_that_is_installed(
-    tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, str]]], eatmydata: bool
+    tree: str, tmp_path: Path, programs: list[str], commands: list[tuple[list[str], dict[str, str]]], eatmydata: bool
 ) -> None:
     if not eatmydata:
         programs.remove("eatmydata")
     params = {**SUITE, "bootstrap": "debootstrap"}
-    bootstrap.fill("/tree", str(tmp_path), params, {"bootstrap": "debootstrap", "packages": [], "components": ["main"]}, lambda line: None)
+    bootstrap.fill(tree, str(tmp_path), params, {"bootstrap": "debootstrap", "packages": [], "components": ["main"]}, lambda line: None)
     argv, environment = commands[0]
     assert argv[: 1 + eatmydata] == [*(["/usr/bin/eatmydata"] if eatmydata else []), "/usr/bin/debootstrap"]
     # The tool's configuration is a file that the next run removes.
@@ -286,13 +294,50 @@ def test_a_tool_runs_under_another_program_where_that_is_installed(
     assert "timeout" in (tmp_path / "config").read_text()
 
 
+def _three(*arguments: object) -> list[repositories.Repository]:
+    places = [("base", "https://x.example.org/a", "trixie"), ("updates", "http://x.example.org/a", "trixie-updates"), ("other", "file:/srv/b", "c")]
+    return [repositories.Repository(name, repositories.Mirror(url), suite, ("main",), "/k.gpg") for name, url, suite in places]
+
+
+def test_a_tool_of_apt_gets_all_repositories(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
+    monkeypatch.setattr(bootstrap, "find_repositories", _three)
+    monkeypatch.setattr(bootstrap, "write_sources", lambda tree, found: None)
+    monkeypatch.delattr(bootstrap, "upgrade")
+    _fill(tmp_path, {**SUITE, "packages": ["vim"]})
+    assert commands[0][0][-3:] == [entry.host_line for entry in _three()]
+
+
+def test_a_tool_of_one_repository_is_followed_by_an_upgrade(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]
+) -> None:
+    steps: list[tuple[Any, ...]] = []
+    statuses = [0, 100]
+    monkeypatch.setattr(bootstrap, "find_repositories", _three)
+    monkeypatch.setattr(bootstrap, "write_sources", lambda tree, found: steps.append(("sources", len(commands))))
+    monkeypatch.setattr(bootstrap, "upgrade", lambda tree, name, *rest: steps.append((name, rest[2])) or (statuses.pop(0), ["E: Unable to locate package vim"]))
+    replace_os_path(monkeypatch, bootstrap, exists=lambda path: True)
+    params = {**SUITE, "name": "aa", "bootstrap": "debootstrap", "packages": ["vim"]}
+    _fill(tmp_path, params)
+    argv = commands[0][0]
+    # The first repository may lack the other packages.
+    assert f"--include={','.join([*BASE, 'ca-certificates'])}" in argv
+    assert argv[-3:] == ["trixie", f"{tmp_path}/tree", "https://x.example.org/a"]
+    assert "--keyring=/k.gpg" in argv
+    assert steps == [("sources", 1), ("aa", [*BASE, "vim"])]
+    with pytest.raises(RunnerError, match=r"^the upgrade in the new tree failed: the suite lacks one of the packages"):
+        _fill(tmp_path, params)
+
+
 def test_a_command_gets_the_tree(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:
     assert _fill(tmp_path, {"command": ["dnf", "--installroot={tree}", "{tree}{tree}", "{suite}"]}) == ()
-    assert commands[0][0] == ["dnf", "--installroot=/tree", "/tree/tree", "{suite}"]
+    assert commands[0][0] == ["dnf", f"--installroot={tmp_path}/tree", f"{tmp_path}/tree{tmp_path}/tree", "{suite}"]
 
 
 @pytest.mark.parametrize("params", [SUITE, {"command": ["dnf"]}])
-def test_a_proxy_is_for_whatever_makes_the_tree(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], params: dict[str, Any]) -> None:
+def test_a_proxy_is_for_whatever_makes_the_tree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]], params: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(bootstrap, "find_repositories", lambda params, log: [])
     proxy = "http://user:word@proxy.example.org:3128"
     _fill(tmp_path, {**params, "proxy": proxy})
     argv, environment = commands[0]
@@ -445,7 +490,7 @@ def test_a_compression_is_known_by_the_first_bytes(
     _fill(tmp_path, {"tarball": str(tmp_path / "archive")})
     argv = commands[0][0]
     assert [argument for argument in argv if argument in ("--gzip", "--xz", "--zstd")] == ([option] if option else [])
-    assert "--directory=/tree" in argv
+    assert f"--directory={tmp_path}/tree" in argv
 
 
 def test_a_compression_without_its_program_is_refused(tmp_path: Path, commands: list[tuple[list[str], dict[str, str]]]) -> None:

@@ -48,6 +48,8 @@ PREFIX = "nspawn_runner_"
         ("capabilities", ["CAP_NET_ADMIN", "CAP_SYS_PTRACE"]),
         ("ignored_paths", []),
         ("ignored_paths", ["/srv", "/var/lib/my app/..x/[a]"]),
+        ("repositories", []),
+        ("repositories", [{"name": "a"}, {"name": "b", "url": "http://mirror.example.org", "suite": None, "components": ["main"], "keyring": "k.gpg"}]),
     ],
 )
 def test_a_value_that_is_accepted(name: str, value: Any) -> None:
@@ -77,6 +79,12 @@ def test_a_value_that_is_accepted(name: str, value: Any) -> None:
         pytest.param("packages", ["a", True], "must be a list of strings, not ['a', True]", id="a truth value in a list"),
         pytest.param("create_command", ["a", None], "must be a list of strings, not ['a', None]", id="no value in a list"),
         pytest.param("timeout", True, "must be a whole number, not True", id="a truth value for a number"),
+        pytest.param("repositories", ["a"], "must be a list of mappings, not ['a']", id="a text for a mapping"),
+        pytest.param("repositories", {"name": "a"}, "must be a list of mappings, not {'name': 'a'}", id="a mapping for a list of mappings"),
+        pytest.param("repositories", [{"name": "a"}, {"url": "x"}], "element 2 has no name", id="a key that is missing"),
+        pytest.param("repositories", [{"name": "a", "urll": 1}], "element 1 has an unknown key urll: use name, url, suite", id="a misspelt key"),
+        pytest.param("repositories", [{"name": ["a"]}], "name of element 1 must be a string, not ['a']", id="a list for a string in a mapping"),
+        pytest.param("repositories", [{"name": "a", "components": {}}], "components of element 1 must be a list of strings, not {}", id="a list in a mapping"),
         pytest.param("environment", ["a"], "must be a mapping, not ['a']", id="a list for a mapping"),
         pytest.param("packages", {"x" * 100: 1}, "...", id="a long value is cut"),
         pytest.param("proxy", "proxy.example.org:3128", "must be the URL of a proxy, such as", id="a proxy without a scheme"),
@@ -252,6 +260,13 @@ def test_a_value_that_contains_itself_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "value"), [("chroot_suite", 42), ("chroot_suite", "12.10"), ("packages", ["a", 5]), ("packages", "git,make")])
 def test_a_whole_number_is_a_text(name: str, value: Any) -> None:
     assert variables._problem(f"{PREFIX}{name}", value) is None
+
+
+def test_a_path_in_a_list_of_mappings_is_relative_to_the_playbook() -> None:
+    values = {f"{PREFIX}repositories": [{"name": "a", "keyring": "k.gpg"}, {"name": "b", "keyring": "/k.gpg"}, {"name": "c"}], f"{PREFIX}tarball": "a.tar"}
+    absolute = variables._absolute(values, {name: variables.VARIABLES[name] for name in values}, "/etc/x")
+    assert [entry.get("keyring") for entry in absolute[f"{PREFIX}repositories"]] == ["/etc/x/k.gpg", "/k.gpg", None]
+    assert absolute[f"{PREFIX}tarball"] == "/etc/x/a.tar"
 
 
 def test_a_wrong_value_of_the_command_line_names_the_image(tmp_path: Path) -> None:

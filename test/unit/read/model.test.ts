@@ -116,7 +116,7 @@ const documents: Record<string, Row> = {
   },
   "an interface without a kind": {
     given: content(" * @kind variables\n * @derived\n", ""),
-    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and no table and no state uses it."],
+    want: ["content.ts:110:18 - error: BoxFacts has no @kind, and no table, no option and no state uses it."],
   },
   "a name twice in an interface": {
     given: content("box_lids?: number;", "box_online?: number;"),
@@ -239,7 +239,7 @@ const states: Record<string, Row> = {
   },
   "a part that no state is made of": {
     given: content("lids: readonly Lid[];", "lids: string[];"),
-    want: ["content.ts:161:18 - error: Lid has no @kind, and no table and no state uses it."],
+    want: ["content.ts:161:18 - error: Lid has no @kind, and no table, no option and no state uses it."],
   },
   "an example that is no JSON": {
     given: content('"open": true', '"open": yes'),

@@ -11,9 +11,23 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import Any
 
+from ansible_collections.nspawn.runner.plugins.module_utils._create.repositories import (
+    Mirror,
+    Repository,
+    check_repositories,
+    check_suite,
+    check_words,
+    components_of,
+    find_repositories,
+    keyring_remedy,
+    logins,
+    mirror_of,
+    without_login,
+    write_sources,
+)
+from ansible_collections.nspawn.runner.plugins.module_utils._create.upgrade import upgrade
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import proxy_environment
@@ -25,7 +39,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.bootstrap_tool
     KEPT_CAPABILITIES,
     KEPT_VARIABLES,
 )
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 # First bytes of an archive, tar's option, the program that decompresses, the Debian package of this program.
 _COMPRESSIONS = (
@@ -51,35 +64,14 @@ _REASONS = (
     ),
     (r"does not have a Release file|No such script", "the mirror has no suite '{suite}'", "check the suite's name and the mirror"),
     (r"Failed getting release file", "the mirror has no suite '{suite}' or does not answer", "check the suite's name, the mirror and the network"),
-    (r"NO_PUBKEY|not signed|Release signed by unknown key|couldn't be verified", "the archive's signature cannot be checked", "check the keyring"),
+    (r"NO_PUBKEY|not signed|Release signed by unknown key|couldn't be verified", "the archive's signature cannot be checked", "{keyring}"),
     (BROKEN_ARCHIVE, BROKEN_ARCHIVE_REASON, BROKEN_ARCHIVE_REMEDY),
     (r"is expired \(invalid since|is not valid yet", "the archive is out of date", "check the mirror, and the clock of this host"),
     (r"Unable to locate package|Couldn't find these debs|has no installation candidate", "the suite lacks one of the packages", "check their names"),
 )
 _BY_OPTION = ("command", "tarball")
-# The login of a mirror, for apt in the new tree (apt_auth.conf(5)).
-_LOGIN_FILE = "etc/apt/auth.conf.d/nspawn-runner.conf"
-
-
-class Mirror(NamedTuple):
-    """A mirror's URL, and the login that stands in the URL that the user gave."""
-
-    url: str
-    user: str = ""
-    password: str = ""
-
-
-def mirror_of(params: Mapping[str, Any]) -> Mirror:
-    """The mirror among the options of nspawn.runner.chroot. A user's name without a password stays in the URL."""
-    url = params.get("mirror") or ""
-    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/:]*):([^/]+)@([^/@]*(?:/.*)?)", url)
-    return Mirror(match[1] + match[4], unquote(match[2]), unquote(match[3])) if match else Mirror(url)
-
-
-def without_login(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of nspawn.runner.chroot that may be shown and recorded: the mirror's login is left out, and the proxy, which shapes no tree."""
-    shown = {option: value for option, value in params.items() if option != "proxy"}
-    return {**shown, "mirror": mirror_of(params).url} if params.get("mirror") else shown
+# Options that a plan shows.
+_SHOWN = ("mirror", "repositories", "architecture", "variant", "keyring")
 
 
 def plan(params: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +89,8 @@ def plan(params: dict[str, Any]) -> dict[str, Any]:
             raise RunnerError("the bootstrap method 'tarball' has no archive", "give the path of one")
         return {"bootstrap": method, "tarball": params["tarball"]}
     _check_options(params)
-    shown = {key: value for key, value in without_login(params).items() if key in ("mirror", "architecture", "variant", "keyring") and value}
-    return {"bootstrap": method, "suite": params["suite"], **shown, "packages": _packages(params), "components": _components(params)}
+    shown = {key: value for key, value in without_login(params).items() if key in _SHOWN and value}
+    return {"bootstrap": method, "suite": params["suite"], **shown, "packages": _packages(params), "components": components_of(params)}
 
 
 def _method(params: dict[str, Any]) -> str:
@@ -121,7 +113,7 @@ def _tool(params: dict[str, Any]) -> dict[str, Any]:
     if not installed:
         names = " or ".join(tool["program"] for tool in wanted)
         raise RunnerError(f"{names} is not installed", f"run apt install {wanted[0]['package']}")
-    _check_suite(params["suite"])
+    check_suite(params["suite"])
     for tool in installed:
         if not tool["suite_files"] or any(os.path.exists(file.format(suite=params["suite"])) for file in tool["suite_files"]):
             return tool
@@ -129,33 +121,14 @@ def _tool(params: dict[str, Any]) -> dict[str, Any]:
     raise RunnerError(f"{installed[0]['program']} of this host does not know the suite '{params['suite']}'", remedy)
 
 
-def _check_suite(suite: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_~-]*(/[A-Za-z0-9][A-Za-z0-9.+_~-]*)*", suite):
-        raise RunnerError(f"'{suite}' is not the name of a suite", "give a name such as 'trixie'")
-
-
 def _check_options(params: dict[str, Any]) -> None:
-    mirror, user, password = mirror_of(params)
-    if mirror and not re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", mirror):
-        raise RunnerError(f"the mirror '{mirror}' is not a URL", "give a URL such as https://mirror.example.org/debian")
-    if re.search(r"\s|^#", user) or re.search(r"\s|^#", password):
-        found = f"the login in the URL of the mirror {mirror} has a space, or begins with #"
-        raise RunnerError(found, "use another login: apt cannot read this one from its auth.conf")
-    if params.get("keyring") and not os.path.exists(params["keyring"]):
-        raise RunnerError(f"the keyring {params['keyring']} does not exist", "correct the path, or install the package that contains the keyring")
+    check_repositories(params)
     for option in ("architecture", "components", "packages"):
-        value = params.get(option) or []
-        for word in [value] if isinstance(value, str) else value:
-            if not re.fullmatch(r"[A-Za-z0-9?~!][^\s,]*", word):
-                raise RunnerError(f"'{word}' in {option} is not one word", "give words without spaces and commas")
+        check_words(option, params.get(option) or [])
 
 
 def _packages(params: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys([*BASE_PACKAGES, *(params.get("packages") or [])]))
-
-
-def _components(params: dict[str, Any]) -> list[str]:
-    return list(params.get("components") or ["main"])
 
 
 def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any], log: Log) -> tuple[str, ...]:
@@ -172,18 +145,30 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         _succeed(argv, argv[0], tree, params, log, proxy_environment(params.get("proxy")))
         return ()
     tool = next(tool for tool in BOOTSTRAP_TOOLS if tool["name"] == method)
-    mirror, user, password = mirror_of(params)
-    login = f"machine {mirror} login {user} password {password}" if password else ""
-    values = {
-        **{key: params.get(key) for key in ("suite", "architecture", "variant", "keyring")},
-        "tree": tree,
-        "mirror": mirror,
-        "user": user,
-        "password": password,
-        "login": login,
-        "components": ",".join(planned["components"]),
-        "packages": ",".join(planned["packages"]),
-    }
+    repositories = find_repositories(params, log)
+    for repository in repositories:
+        log(f"repository {repository.name}: {repository.host_line}")
+    _use(tool, tree, state, params, planned, repositories, log)
+    if repositories:
+        write_sources(tree, repositories)
+    if tool["upgrade"] and len(repositories) > 1:
+        status, tail = upgrade(tree, params["name"], state, repositories, planned["packages"], params.get("proxy") or "", log)
+        if status != 0:
+            found, remedy = _failure("the upgrade in the new tree", status, tail, tree, params)
+            raise RunnerError(found, remedy, tail)
+    return tool["leftovers"]
+
+
+def _use(tool: Mapping[str, Any], tree: str, state: str, params: dict[str, Any], planned: dict[str, Any], repositories: list[Repository], log: Log) -> None:
+    """Runs the tool, on the first repository or on all of them."""
+    values = {**{key: params.get(key) for key in ("suite", "architecture", "variant", "keyring")}, **_login(mirror_of(params))}
+    values.update(tree=tree, components=",".join(planned["components"]), packages=",".join(planned["packages"]), login=logins(repositories).rstrip("\n"))
+    if repositories:
+        base = repositories[0]
+        values.update(suite=base.suite, keyring=base.keyring, components=",".join(base.components), **_login(base.mirror))
+        if tool["upgrade"] and len(repositories) > 1:
+            # The other packages can be in any of the repositories: the upgrade installs them.
+            values["packages"] = ",".join([*BASE_PACKAGES, *(["ca-certificates"] if any(entry.url.startswith("https:") for entry in repositories) else [])])
     environment = {**proxy_environment(params.get("proxy")), "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
     lines = _filled(tool["config_lines"], values)
     config = config_path(state) if lines else ""
@@ -192,19 +177,24 @@ def fill(tree: str, state: str, params: dict[str, Any], planned: dict[str, Any],
         if tool["config_variable"]:
             environment[tool["config_variable"]] = config
     under = find_program(tool["under"]) if tool["under"] else None
-    argv = [*([under] if under else []), find_program(tool["program"]) or tool["program"], *_filled(tool["arguments"], {**values, "config": config})]
-    _succeed(argv, tool["program"], tree, params, log, environment)
-    if login:
-        descriptor = beneath.open_beneath(tree, _LOGIN_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{login}\n")
-    return tool["leftovers"]
+    sources = [entry.host_line for entry in repositories]
+    arguments = _filled(tool["arguments"], {**values, "config": config}, {"sources": sources})
+    _succeed([*([under] if under else []), find_program(tool["program"]) or tool["program"], *arguments], tool["program"], tree, params, log, environment)
 
 
-def _filled(texts: tuple[str, ...], values: dict[str, Any]) -> list[str]:
-    """The texts with their placeholders filled, without the texts that have an unset value."""
-    wanted = [text for text in texts if all(values[name] for name in re.findall(r"{(\w+)}", text))]
-    return [re.sub(r"{(\w+)}", lambda match: values[match[1]], text) for text in wanted]
+def _login(mirror: Mirror) -> dict[str, str]:
+    return {"mirror": mirror.url, "user": mirror.user, "password": mirror.password}
+
+
+def _filled(texts: tuple[str, ...], values: Mapping[str, Any], lists: Mapping[str, list[str]] | None = None) -> list[str]:
+    """The texts with their placeholders filled, without the texts that have an unset value. A text {NAME...} becomes a text per item of a list."""
+    filled: list[str] = []
+    for text in texts:
+        if match := re.fullmatch(r"{(\w+)\.\.\.}", text):
+            filled += (lists or {}).get(match[1], [])
+        elif all(values[name] for name in re.findall(r"{(\w+)}", text)):
+            filled.append(re.sub(r"{(\w+)}", lambda match: values[match[1]], text))
+    return filled
 
 
 def _run(argv: list[str], log: Log, environment: Mapping[str, str], stdin: Any = subprocess.DEVNULL) -> tuple[int, list[str]]:
@@ -232,7 +222,8 @@ def _failure(name: str, status: int, tail: list[str], tree: str, params: dict[st
         reason, remedy = _FULL
     if not reason:
         return f"{name} failed with exit status {status}", ""
-    values = {"suite": params.get("suite"), "root": os.path.dirname(os.path.dirname(os.path.dirname(tree)))}
+    keyring = keyring_remedy(params) if params.get("suite") else "check the keyring"
+    values = {"suite": params.get("suite"), "root": os.path.dirname(os.path.dirname(os.path.dirname(tree))), "keyring": keyring}
     return f"{name} failed: {reason.format(**values)}", remedy.format(**values)
 
 

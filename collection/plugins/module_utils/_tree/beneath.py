@@ -198,6 +198,28 @@ def empty_file(tree: str, relpath: str) -> None:
             os.close(descriptor)
 
 
+def write_file(tree: str, relpath: str, content: bytes, mode: int = 0o644) -> None:
+    """Replaces one file or link, and makes missing directories. Raises OSError, also for a link on the way."""
+    *parents, name = relpath.split("/")
+    directory = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for parent in parents:
+            with suppress(FileExistsError):
+                os.mkdir(parent, dir_fd=directory)
+                os.chmod(parent, 0o755, dir_fd=directory)
+            child = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            os.close(directory)
+            directory = child
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(directory)
+
+
 def is_file(tree: str, relpath: str) -> bool:
     """Whether the tree has a regular file at this path. Raises OSError, such as PermissionError."""
     with directory_beneath(tree, os.path.dirname(relpath)) as directory:

@@ -174,8 +174,9 @@ def _archives(subject: Subject) -> list[str]:
     settings = subject.settings or {}
     if settings.get("nspawn_runner_network") == "none":
         return []
-    if mirror := settings.get("nspawn_runner_mirror"):
-        return _hosts([mirror])
+    repositories = settings.get("nspawn_runner_repositories") or []
+    if urls := [url for url in (settings.get("nspawn_runner_mirror"), *(entry.get("url") for entry in repositories)) if url]:
+        return _hosts(urls)
     return _apt_archives() if settings.get("nspawn_runner_chroot_suite") else []
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ansible import context
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import chroot
-from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import without_login
+from ansible_collections.nspawn.runner.plugins.module_utils._create.repositories import without_login
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import (
     check_user_namespace,

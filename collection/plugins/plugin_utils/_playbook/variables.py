@@ -8,7 +8,7 @@ from __future__ import annotations
 import grp
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -86,8 +86,19 @@ def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str
     if checked.error_messages:
         raise RunnerError(f"image {image.name}: {checked.error_messages[0]}")
     _refuse_lone_checksum(image, checked.validated_parameters, given)
-    paths = (name for name, spec in VARIABLES.items() if spec["type"] == "path" and checked.validated_parameters.get(name))
-    return {**checked.validated_parameters, **{name: os.path.join(directory, checked.validated_parameters[name]) for name in paths}}
+    return _absolute(checked.validated_parameters, VARIABLES, directory)
+
+
+def _absolute(values: Mapping[str, Any], specs: Mapping[str, Any], directory: str) -> dict[str, Any]:
+    """The values, with paths that begin at the directory."""
+    absolute = dict(values)
+    for name, spec in specs.items():
+        value = values.get(name)
+        if value and spec["type"] == "path":
+            absolute[name] = os.path.join(directory, value)
+        elif value and "options" in spec:
+            absolute[name] = [_absolute(element, spec["options"], directory) for element in value]
+    return absolute
 
 
 def _refuse_lone_checksum(image: Image, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -142,8 +153,10 @@ def _rendering_problem(problem: Exception) -> str:
 def _problem(name: str, value: Any) -> str | None:
     """The reason why this variable cannot have this value."""
     checked = ArgumentSpecValidator({name: VARIABLES[name]}).validate({name: value})
+    if "options" in VARIABLES[name] and isinstance(value, list) and all(isinstance(element, Mapping) for element in value):
+        return _element_problem(VARIABLES[name]["options"], value)
     if checked.error_messages or not _has_type(name, value):
-        return _plain(name, value)
+        return _plain(VARIABLES[name], value)
     value = checked.validated_parameters[name]
     if name in MINIMUM and value < MINIMUM[name]:
         return f"must be {MINIMUM[name]} or more, not {value}"
@@ -164,14 +177,28 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)) or hasattr(value, "__ENCRYPTED__")
 
 
-def _plain(name: str, value: Any) -> str:
+def _element_problem(specs: Mapping[str, Any], elements: Sequence[Mapping[str, Any]]) -> str | None:
+    """The reason why a list of mappings cannot be the value."""
+    for number, element in enumerate(elements, 1):
+        for key, value in element.items():
+            if key not in specs:
+                return f"element {number} has an unknown key {key}: use {', '.join(specs)}"
+            checked = ArgumentSpecValidator({key: specs[key]}).validate({key: value})
+            if value is not None and (checked.error_messages or (specs[key]["type"] == "str" and isinstance(value, (list, dict)))):
+                return f"{key} of element {number} {_plain(specs[key], value)}"
+        for key, spec in specs.items():
+            if spec.get("required") and not element.get(key):
+                return f"element {number} has no {key}"
+    return None
+
+
+def _plain(spec: Mapping[str, Any], value: Any) -> str:
     """The reason in terms of YAML. Ansible's own messages name Python classes."""
-    spec = VARIABLES[name]
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
     if "choices" in spec:
         return f"must be one of {', '.join(spec['choices'])}, not {shown}"
     kinds = {"str": "a string", "path": "a path", "list": "a list", "dict": "a mapping", "bool": "true or false", "int": "a whole number"}
-    elements = " of strings" if spec.get("elements") == "str" else ""
+    elements = {"str": " of strings", "dict": " of mappings"}.get(spec.get("elements", ""), "")
     quotes = "" if elements or isinstance(value, (str, list, dict)) or spec["type"] not in ("str", "path") else ": write it in quotes"
     return f"must be {kinds[spec['type']]}{elements}, not {shown}{quotes}"
 

@@ -93,9 +93,11 @@ options:
   mirror:
     description:
       - Package archive that the tree is made from.
-      - Without this value, the bootstrap tool chooses one.
+      - Without this value, the tree is made from the distribution's own archive.
       - A login in the URL, such as C(https://user:password@mirror.example.org/debian), is hidden from the host's users,
         and kept in the tree for apt, for root alone.
+      - A mirror of Debian or Ubuntu gives the suite and its updates; security updates come from the mirror too if it
+        has them, else from the distribution's own archive.
     type: str
   proxy:
     description:
@@ -106,6 +108,42 @@ options:
       - Nothing of the proxy stays in the tree.
       - Jobs get a proxy from their runner.
     type: str
+  repositories:
+    description:
+      - Package repositories that the tree is made from, and that apt in the tree knows.
+      - The first one is the suite itself.
+      - The default is the suite with the updates and the security updates that the distribution has for it, also with
+        C(mirror).
+      - Creation fails while one of the repositories does not answer.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name, of lower-case letters, digits and C(-).
+        type: str
+        required: true
+      url:
+        description:
+          - Address, which may have a login.
+          - The default is C(mirror), or else the distribution's own archive.
+        type: str
+      suite:
+        description:
+          - Suite in the repository.
+          - The default is C(suite).
+        type: str
+      components:
+        description:
+          - Components of the repository.
+          - The default is C(components).
+        type: list
+        elements: str
+      keyring:
+        description:
+          - Keyring that the repository's signature is checked with.
+          - The default is C(keyring), or else the distribution's own keyring.
+        type: path
   components:
     description:
       - Components of the package archive.
@@ -134,7 +172,7 @@ options:
     default: []
   keyring:
     description:
-      - Keyring that the package archive's signature is checked with.
-      - Without this value, the bootstrap tool chooses one.
+      - Keyring that the package archive's signature is checked with, and that apt in the tree gets.
+      - Without this value, the distribution's own keyring is taken.
     type: path
 """

@@ -23,6 +23,17 @@ CHROOT: dict[str, dict[str, Any]] = {
     "checksum": {"type": "str"},
     "mirror": {"type": "str"},
     "proxy": {"type": "str"},
+    "repositories": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "url": {"type": "str"},
+            "suite": {"type": "str"},
+            "components": {"type": "list", "elements": "str"},
+            "keyring": {"type": "path"},
+        },
+    },
     "components": {"type": "list", "elements": "str", "default": ["main"]},
     "architecture": {"type": "str"},
     "variant": {"type": "str", "choices": ["minbase", "buildd"], "default": "minbase"},

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 # {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.
+# {sources...} becomes an argument per repository.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "mmdebstrap",
@@ -32,9 +33,10 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
             "--aptopt=Dir::Etc::netrc \"{config}\"",
             "{suite}",
             "{tree}",
-            "{mirror}",
+            "{sources...}",
         ),
         "suite_files": (),
+        "upgrade": False,
         "config_variable": None,
         "config_lines": ("{login}",),
         "leftovers": ("etc/apt/apt.conf.d/99mmdebstrap", "usr/sbin/policy-rc.d"),
@@ -55,6 +57,7 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
             "{mirror}",
         ),
         "suite_files": ("/usr/share/debootstrap/scripts/{suite}",),
+        "upgrade": True,
         "config_variable": "WGETRC",
         "config_lines": ("timeout = 10", "tries = 2", "user = {user}", "password = {password}"),
         "leftovers": ("var/log/bootstrap.log", "usr/sbin/policy-rc.d"),

@@ -113,3 +113,40 @@ interface Property {
 export const scopeProperties: readonly Property[] = [
   { property: "TasksMax", value: "10", why: "A box is small." },
 ];
+
+interface Distribution {
+  readonly name: string;
+  readonly origin: string;
+  readonly suites: string;
+  readonly architectures: string;
+  readonly mirror: string;
+  readonly keyring: string;
+  readonly package: string;
+  readonly components: readonly string[];
+}
+
+export const distributions: readonly Distribution[] = [
+  {
+    name: "cardboard",
+    origin: "Cardboard",
+    suites: "brown|white",
+    architectures: ".*",
+    mirror: "http://cardboard.example.org/boxes",
+    keyring: "/usr/share/keyrings/cardboard.gpg",
+    package: "cardboard-keyring",
+    components: ["main"],
+  },
+];
+
+interface Pocket {
+  readonly name: string;
+  readonly distribution: string;
+  readonly suites: string;
+  readonly suite: string;
+  readonly beside: string;
+  readonly mirror?: string;
+}
+
+export const pockets: readonly Pocket[] = [
+  { name: "updates", distribution: "cardboard", suites: "brown", suite: "{suite}-updates", beside: "{mirror}" },
+];

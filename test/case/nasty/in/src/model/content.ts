@@ -57,6 +57,25 @@ export interface Variables {
    * @option made_of
    */
   n_text?: "on" | "off";
+  /**
+   * Parts, each with `n_text`.
+   *
+   * @example [{"yes": "no", "paths": ["a: b"]}]
+   * @option parts
+   */
+  n_parts?: Part[];
+}
+
+/** A part. */
+export interface Part {
+  /** A word | that YAML takes for a boolean. */
+  yes: "yes" | "no";
+  /**
+   * A list of `n_text`.
+   *
+   * @default ["#d"]
+   */
+  paths?: string[];
 }
 
 /**

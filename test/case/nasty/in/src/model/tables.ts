@@ -46,6 +46,20 @@ export const bootstrapTools = [
   },
 ];
 
+export const distributions = [
+  {
+    name: "d",
+    origin: "A \"quoted\" it's",
+    suites: "(?!\\d|x$).*",
+    architectures: "a|b",
+    mirror: "http://mirror.example.org/a|b",
+    keyring: "/k $x `y`",
+    package: "p",
+    components: ["<b>"],
+  },
+];
+export const pockets = [] as const;
+
 export const basePackages: readonly string[] = [];
 
 export const keptVariables = [{ names: ["A|B", "`C`"], why: "A pipe | in a table, <b>html</b> and *stars*." }] as const;

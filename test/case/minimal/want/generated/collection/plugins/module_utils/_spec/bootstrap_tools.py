@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 # {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.
+# {sources...} becomes an argument per repository.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "boxer",
@@ -20,6 +21,7 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
         "under": None,
         "arguments": ("{suite}", "{tree}"),
         "suite_files": (),
+        "upgrade": False,
         "config_variable": None,
         "config_lines": (),
         "leftovers": (),

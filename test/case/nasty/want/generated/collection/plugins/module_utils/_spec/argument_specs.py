@@ -38,4 +38,12 @@ NASTY: dict[str, dict[str, Any]] = {
     },
     "dict": {"type": "dict", "default": {"a: b": "null", "yes": "~", "x": ""}},
     "made_of": {"type": "str", "choices": ["on", "off"], "default": "off"},
+    "parts": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "yes": {"type": "str", "choices": ["yes", "no"], "required": True},
+            "paths": {"type": "list", "elements": "str", "default": ["#d"]},
+        },
+    },
 }

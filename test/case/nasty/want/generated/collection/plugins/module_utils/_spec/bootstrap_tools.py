@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 # {suite}, {tree}, {mirror} and so on are replaced in arguments and configuration lines; one with an unset value is left out.
+# {sources...} becomes an argument per repository.
 BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
     {
         "name": "b",
@@ -20,6 +21,7 @@ BOOTSTRAP_TOOLS: tuple[dict[str, Any], ...] = (
         "under": None,
         "arguments": ("--a='{suite}'", "--b=\"{tree}\"", "\U0001f4e6 \xe9"),
         "suite_files": (),
+        "upgrade": False,
         "config_variable": None,
         "config_lines": (),
         "leftovers": (),

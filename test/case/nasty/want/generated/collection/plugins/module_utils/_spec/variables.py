@@ -12,13 +12,23 @@ from __future__ import annotations
 from typing import Any
 
 # For ArgumentSpecValidator.
-VARIABLES: dict[str, dict[str, Any]] = {"n_text": {"type": "str", "choices": ["on", "off"], "default": "off"}}
+VARIABLES: dict[str, dict[str, Any]] = {
+    "n_text": {"type": "str", "choices": ["on", "off"], "default": "off"},
+    "n_parts": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "yes": {"type": "str", "choices": ["yes", "no"], "required": True},
+            "paths": {"type": "list", "elements": "str", "default": ["#d"]},
+        },
+    },
+}
 
 # Lowest values of numbers.
 MINIMUM: dict[str, int] = {}
 
 # Options of the module chroot, and the variables that give them.
-CREATION: dict[str, str] = {"made_of": "n_text"}
+CREATION: dict[str, str] = {"made_of": "n_text", "parts": "n_parts"}
 
 # Variables that the collection sets. A playbook that sets one is refused.
 DERIVED: tuple[str, ...] = ()
