@@ -62,7 +62,7 @@ def _origin(params: dict[str, Any], planned: dict[str, Any] = SUITE, version: st
         pytest.param({"recreate": True, "name": "bb", "mirror": None}, SUITE, [], id="options that leave the content as it is"),
         pytest.param({"suite": "trixie"}, SUITE, ["nspawn_runner_chroot_suite"], id="the suite"),
         pytest.param({"packages": ["git"]}, SUITE, ["nspawn_runner_packages"], id="packages"),
-        pytest.param({"mirror": "http://me:key@mirror.example.org"}, SUITE, ["nspawn_runner_mirror", "the login of the mirror"], id="a mirror with a login"),
+        pytest.param({"mirror": "http://me:key@mirror.example.org"}, SUITE, ["nspawn_runner_mirror", "the logins of the mirrors"], id="a mirror with a login"),
         pytest.param({}, {**SUITE, "bootstrap": "debootstrap"}, ["the method"], id="another tool"),
     ],
 )

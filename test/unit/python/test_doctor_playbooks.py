@@ -48,13 +48,15 @@ def test_a_file_that_looks_like_the_playbook_of_an_image(tmp_path: Path, file: s
 
 
 def test_playbooks_are_where_the_inventory_files_say(tmp_path: Path) -> None:
-    beside = ["nspawn_runner.yml", "other.nspawn_runner.yaml", "hosts.yml", "bad/nspawn_runner.yml", "none/nspawn_runner.yml"]
-    (tmp_path / "bad").mkdir()
-    texts = ["plugin: nspawn.runner.chroots\nroot: /srv\n", "plugin: nspawn.runner.chroots\nplaybook_dirs: [plays, /abs]\n", "", "- [\n"]
+    beside = ["nspawn_runner.yml", "other.nspawn_runner.yaml", "hosts.yml", "bad/nspawn_runner.yml", "missing/nspawn_runner.yml", "none/nspawn_runner.yml"]
+    for name in ("bad", "missing", "plays"):
+        (tmp_path / name).mkdir()
+    plugin = "plugin: nspawn.runner.chroots\n"
+    texts = [f"{plugin}root: /srv\n", f"{plugin}playbook_dirs: [plays, /usr]\n", "", "- [\n", f"{plugin}playbook_dirs: [absent]\n"]
     for file, text in zip(beside, texts):
         (tmp_path / file).write_text(text)
     found = playbooks.directories([str(tmp_path / file) for file in beside], DataLoader())
-    assert found == [str(tmp_path), "/etc/nspawn-runner", "/srv", str(tmp_path / "plays"), "/abs"]
+    assert found == [str(tmp_path), "/srv", str(tmp_path / "plays"), "/usr"]
 
 
 def test_each_playbook_is_trusted_by_root(tmp_path: Path) -> None:

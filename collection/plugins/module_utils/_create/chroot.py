@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create import bootstrap
 from ansible_collections.nspawn.runner.plugins.module_utils._create.finish import finish_tree
+from ansible_collections.nspawn.runner.plugins.module_utils._create.repositories import secrets_of, without_login
 from ansible_collections.nspawn.runner.plugins.module_utils._host import files
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program
@@ -78,11 +79,10 @@ def origin(params: dict[str, Any], planned: dict[str, Any], version: str) -> dic
 
     `params`: the options of nspawn.runner.chroot. `planned`: the result of `checked_plan`. `version`: of the collection. A login stays secret.
     """
-    shown = bootstrap.without_login(params)
+    shown = without_login(params)
     made_from: dict[str, Any] = {variable: shown[option] for option, variable in CREATION.items() if shown.get(option) is not None}
-    mirror = bootstrap.mirror_of(params)
-    if mirror.password:
-        made_from["the login of the mirror"] = hashlib.sha256(f"{mirror.user}:{mirror.password}".encode()).hexdigest()
+    if secrets := secrets_of(params):
+        made_from["the logins of the mirrors"] = hashlib.sha256("\n".join(sorted(secrets)).encode()).hexdigest()
     program = next((tool["program"] for tool in BOOTSTRAP_TOOLS if tool["name"] == planned["bootstrap"]), None)
     words = [program or "", *planned.get("command", ()), planned.get("tarball") or "", params.get("keyring") or ""]
     for path in [find_program(word) or word for word in words if word]:

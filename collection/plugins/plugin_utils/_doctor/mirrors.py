@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.nspawn.runner.plugins.module_utils._create.bootstrap import Mirror, mirror_of
+from ansible_collections.nspawn.runner.plugins.module_utils._create.repositories import Mirror, mirror_of
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import proxy_environment
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, PROBLEM, WARNING, Row, Rows, Subject
 from ansible_collections.nspawn.runner.plugins.plugin_utils._maintain.deadline import TimedOut, deadline

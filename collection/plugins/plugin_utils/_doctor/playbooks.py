@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from glob import escape, glob
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.path import unfrackpath
 from yaml import MappingNode, Node, SequenceNode, YAMLError
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.trust import user_yaml
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, WARNING, Rows
@@ -52,7 +54,9 @@ def directories(inventories: Iterable[str], loader: Any) -> list[str]:
             continue
         beside = os.path.dirname(os.path.abspath(path))
         root = str(config.get("root") or os.environ.get("NSPAWN_RUNNER_ROOT") or layout.ROOT)
-        found += playbook_directories(given, beside, root, partial(_absolute, beside))
+        # The inventory has told of directories that are none.
+        with suppress(RunnerError):
+            found += playbook_directories(given, beside, root, partial(_absolute, beside))
     return list(dict.fromkeys(found))
 
 
