@@ -32,8 +32,15 @@ esac
 `,
 };
 
+const directories = {
+  "etc/systemd/system/early.service":
+    "[Service]\nUser=games\nRuntimeDirectory=early early/below\nRuntimeDirectoryMode=0750\nExecStart=/bin/true\n",
+  "etc/systemd/system/instance@.service": "[Service]\nRuntimeDirectory=instance-%i\nExecStart=/bin/true\n",
+  "etc/tmpfiles.d/ours.conf": "d /run/ours 1777 root games\nd /root/not-now 0755\nd /run/systemd/seats 0755\n",
+};
+
 async function treeWithDaemon(tree: string): Promise<string> {
-  await files(await debianTree(tree), daemon);
+  await files(await debianTree(tree), { ...daemon, ...directories });
   return tree;
 }
 
@@ -54,10 +61,19 @@ const services = `
 - {ansible.builtin.sysvinit: {name: daemon, state: started}}
 - {ansible.builtin.command: "{{ item }}", loop: [service daemon start, service daemon reload, /etc/init.d/daemon restart, invoke-rc.d daemon start]}
 - {ansible.builtin.command: test ! -e /root/started}`;
+const runDirectories = `
+- {ansible.builtin.command: stat --format '%n %a %U %G' /run/early /run/early/below /run/ours, register: early}
+- ansible.builtin.copy:
+    content: "[Service]\\nRuntimeDirectory=late\\nExecStart=/bin/true\\n"
+    dest: /etc/systemd/system/late.service
+- {ansible.builtin.command: ls /run/late}
+- {ansible.builtin.command: sh -c 'ls -d /run/instance* /run/systemd/seats /root/not-now', register: others, failed_when: others.stdout != ''}
+- ansible.builtin.assert:
+    that: early.stdout_lines == ['/run/early 750 games games', '/run/early/below 750 games games', '/run/ours 1777 root games']`;
 const ignored = /Target is a chroot or systemd is offline/;
 
 test.each(["nspawn.runner.nspawn", "community.general.chroot"])(
-  "%s: facts are of a container, units are enabled and masked, and no daemon starts by a module, a command or an init script",
+  "%s: facts are of a container, units are enabled and masked, no daemon starts by a module, a command or an init script",
   async (connection) => {
     const wrapper = {
       ansible_connection: connection,
@@ -65,7 +81,10 @@ test.each(["nspawn.runner.nspawn", "community.general.chroot"])(
     };
     const own = connection === "nspawn.runner.nspawn";
     const { tree, run } = await connectionHost(treeWithDaemon, "test", own ? {} : wrapper);
-    const result = await run(facts + services, own ? {} : { env: withChrootConnection() });
+    const result = await run(
+      facts + services + (own ? runDirectories : ""),
+      own ? {} : { env: withChrootConnection() },
+    );
     expect(result.stdout + result.stderr).toMatch(succeeded);
     expect(result.stderr).toMatch(ignored);
     await expect

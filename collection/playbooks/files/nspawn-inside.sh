@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs in the container as the first process, as the argument of /bin/sh -c. $1: the host's resolv.conf; the rest: the command.
-# Without a command, only /etc/resolv.conf is repaired: the agent of a session asks for that before a task.
+# Without a command, only /etc/resolv.conf is repaired and directories in /run are made: the agent of a session asks for that before a task.
 # -ef is in dash, busybox and bash; a list of files is split into words on purpose.
 # shellcheck shell=sh disable=SC2015,SC2086,SC3013
 #
@@ -25,6 +25,8 @@ policy=/usr/sbin/policy-rc.d
 hook=/usr/lib/lsb/init-functions.d/00-nspawn-chroot
 # Copies that packages make of /etc/resolv.conf, and backups of Ansible.
 copies="/etc/.resolv.conf.systemd-resolved.bak $resolv_conf.* /etc/resolvconf/resolv.conf.d/original /var/spool/postfix/etc/resolv.conf"
+# Read by systemd-tmpfiles, and gone with the container.
+run_directories=/run/tmpfiles.d/nspawn-runner.conf
 mark="# Placed by nspawn-chroot while it runs a command: no daemon is started here."
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -130,6 +132,51 @@ identify_container() {
   [ ! -x /usr/bin/systemctl ] || printf systemd >/proc/$$/comm
 }
 
+# Makes the directories in /run that a boot or the start of a service makes. Programs that check a configuration need some: sshd -t fails without
+# /run/sshd. /run/systemd/seats would tell PAM that logind runs.
+make_run_directories() {
+  mkdir -p "${run_directories%/*}"
+  grep -HsE '^(RuntimeDirectory(Mode)?|User|Group)=' /usr/lib/systemd/system/*.service /etc/systemd/system/*.service |
+    run_directories_of_units >$run_directories
+  [ ! -x /usr/bin/systemd-tmpfiles ] || systemd-tmpfiles --create --prefix=/run --exclude-prefix=/run/systemd >/dev/null 2>&1
+}
+
+# Turns lines UNIT:KEY=VALUE, those of one unit together, into lines of tmpfiles.d(5).
+run_directories_of_units() {
+  unit=
+  while IFS= read -r line || [ -n "$line" ]; do
+    if [ "$unit" != "${line%%:*}" ]; then
+      [ -z "$unit" ] || print_run_directories
+      unit=${line%%:*}
+      directories='' mode=0755 user=root group=''
+    fi
+    value=${line#*=}
+    case ${line#*:} in
+      RuntimeDirectory=*) directories="$directories ${value:-}" ;;
+      RuntimeDirectoryMode=*) mode=$value ;;
+      User=*) user=$value ;;
+      Group=*) group=$value ;;
+    esac
+  done
+  [ -z "$unit" ] || print_run_directories
+}
+
+print_run_directories() {
+  [ -n "$directories" ] || return
+  # Without Group=, a service has the user's first group.
+  if [ -z "$group" ] && [ "$user" != root ]; then
+    while IFS=: read -r name _ _ first_group _; do
+      [ "$name" != "$user" ] || group=$first_group
+    done </etc/passwd
+  fi
+  set -f
+  for directory in $directories; do
+    # Not those of instances, and without the name of a link to the directory.
+    case $directory in *%*) ;; *) printf 'd /run/%s %s %s %s\n' "${directory%%:*}" "$mode" "$user" "${group:--}" ;; esac
+  done
+  set +f
+}
+
 # Package scripts ask the policy. Init scripts, which the command service and Ansible's module sysvinit run, do not.
 forbid_daemons() {
   if [ -x /usr/bin/dpkg ] && { is_placed $policy || ! exists $policy; } && [ ! -x $policy ]; then
@@ -154,6 +201,8 @@ restore $resolv_conf
 [ -z "$garbage" ] || rm -f $garbage
 same=
 place_resolv_conf
+# Some 60 ms: for a session once, not for each command of the wrapper.
+[ $# -gt 0 ] || make_run_directories
 [ $# -gt 0 ] || exit
 place_host_name
 identify_container

@@ -292,3 +292,23 @@ def test_status_of_a_child(script: str, status: int) -> None:
     )
     done = subprocess.run([sys.executable, "-B", "-c", program, os.path.dirname(str(agent.__file__)), script], capture_output=True, text=True, check=True)
     assert done.stdout == f"{status} None\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "changed", "expected"),
+    [
+        pytest.param(5, (4, 3), False, id="no change since"),
+        pytest.param(5, (4, 6), True, id="a later change"),
+        pytest.param(5, (5, 3), True, id="a change at the same time"),
+        pytest.param(5, (None, None), False, id="no directory of units"),
+        pytest.param(None, (4, None), True, id="the first task"),
+        pytest.param(None, (None, None), False, id="the first task in a tree without systemd"),
+    ],
+)
+def test_new_units_are_seen_by_the_time_of_their_directory(tmp_path: Path, made: int | None, changed: tuple[int | None, ...], expected: bool) -> None:
+    times = {"made": made, "one": changed[0], "other": changed[1]}
+    for name, time in times.items():
+        if time is not None:
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (time, time))
+    assert agent._has_new_units(str(tmp_path / "made"), tuple(str(tmp_path / name) for name in ("one", "other"))) is expected

@@ -48,6 +48,9 @@ _PARENTS = ("ansible", "ansible.module_utils", "ansible.modules")
 _TRIAL = "trial"
 # Imports of every Ansible module.
 _FIRST = ("ansible.module_utils.basic", "runpy", "tempfile")
+# The file that nspawn-inside.sh writes about directories in /run, and the directories that hold units and what systemd-tmpfiles reads.
+_RUN_DIRECTORIES = "/run/tmpfiles.d/nspawn-runner.conf"
+_UNITS = ("/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/tmpfiles.d", "/etc/tmpfiles.d")
 # A string literal of Python with a zip file in base64: the module code that a task brings.
 _MODULE_CODE = re.compile(rb"""["'](UEsDB[A-Za-z0-9+/=]{100,})["']""")
 
@@ -189,7 +192,7 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
         os._exit(0)
     connection.sendall(b"\n")
     warm = "python" in request and not _replaced(libraries) and _is_this_python(request["python"])
-    _repair_dns(agent)
+    _repair(agent)
     child = os.fork()
     if child == 0:
         connection.close()
@@ -214,14 +217,29 @@ def _handle(agent: Agent, connection: socket.socket, libraries: Libraries) -> No
             os._exit(0)
 
 
-def _repair_dns(agent: Agent) -> None:
-    """Lets nspawn-inside.sh repair /etc/resolv.conf if an earlier task made the file a link without a target, or removed the file."""
-    if not os.path.exists("/etc/resolv.conf"):
+def _repair(agent: Agent) -> None:
+    """Lets nspawn-inside.sh repair /etc/resolv.conf if an earlier task removed the file, or made it a link without a target, and make the
+    directories in /run of units: at the first task, and when units came since."""
+    if not os.path.exists("/etc/resolv.conf") or _has_new_units():
         with open("/proc/1/cmdline", "rb") as file:
             # The shell, -c, the script, the name of the script and the host's resolv.conf, without the command.
             script = file.read().split(b"\0")[:5]
         # Only a module has run_command. pylint: disable-next=ansible-bad-function
         os.spawnve(os.P_WAIT, script[0], script, agent.environment)
+
+
+def _has_new_units(made: str = _RUN_DIRECTORIES, sources: tuple[str, ...] = _UNITS) -> bool:
+    """Whether a directory in `sources` has changed since the file `made` was written, or is there without this file."""
+    try:
+        time = os.stat(made).st_mtime_ns
+    except OSError:
+        time = 0
+    for path in sources:
+        # An equal time can be that of a later change, since the kernel's clock for files is slow.
+        with suppress(OSError):
+            if os.stat(path).st_mtime_ns >= time:
+                return True
+    return False
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
