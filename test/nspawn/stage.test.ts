@@ -142,7 +142,7 @@ describe("a tree that cannot be staged is refused, and nothing is left", () => {
     mkdirSync(host.tree);
     await execa("dd", ["if=/dev/zero", `of=${host.tree}/large`, "bs=1M", "count=30"]);
     for (let n = 0; n < 20; n++) writeFileSync(join(host.tree, `z${n}`), "x".repeat(9999));
-    const { error } = await stage(host, "stage._check_space = lambda place: None");
+    const { error } = await stage(host, "stage._check_space = lambda *places: None");
     expect(error).toMatch(
       /^\S+ cannot be copied: the file system of \S+ is full, (1|2)\d MiB are free without the copy: free more space there$/,
     );

@@ -93,9 +93,9 @@ def wants_quiet() -> bool:
     return not plugin.get_option("display_ok_hosts")
 
 
-def append_to_log(state: str, line: str) -> bool:
-    """Adds a line to the log of the image's last run, unless the log ends with this line. False if the log cannot be written."""
-    data = f"{visible(line)}\n".encode()
+def append_to_log(state: str, text: str) -> bool:
+    """Adds lines to the log of the image's last run, unless the log ends with these lines. False if the log cannot be written."""
+    data = "".join(f"{visible(line)}\n" for line in text.split("\n")).encode()
     try:
         descriptor = os.open(os.path.join(state, LOG_FILE), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "r+b", buffering=0) as file:
