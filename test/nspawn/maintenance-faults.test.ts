@@ -624,10 +624,10 @@ describe("a power cut or a kill", () => {
     });
     await until(() => statSync(tree).ino !== ino);
     const [tracer] = processes(site).filter(({ parent }) => parent === process.pid);
-    const [outer] = processes(site).filter(({ parent }) => parent === tracer?.pid);
-    process.kill(outer?.pid as number, "SIGKILL");
-    // The worker dies with the outer run, as soon as strace ends. The kernel sends the signal at the very end of the outer run.
-    await until(() => isDead(outer?.pid));
+    // The outer run first: none of the others gets the time to tidy up.
+    const killed = processes(site).filter(({ pid }) => pid !== tracer?.pid);
+    for (const { pid } of killed) process.kill(pid, "SIGKILL");
+    await until(() => killed.every(({ pid }) => isDead(pid)));
     process.kill(tracer?.pid as number, "SIGKILL");
     await run;
     await until(() => processes(host.directory).length === 0);

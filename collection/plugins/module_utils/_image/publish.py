@@ -171,7 +171,7 @@ def _is_journal(journal: dict[str, Any], place: Place) -> bool:
 
 
 def _is_identity(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value)
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int) and not isinstance(number, bool) for number in value)
 
 
 def _complete(place: Place, journal: dict[str, Any]) -> None:

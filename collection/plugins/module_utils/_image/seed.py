@@ -78,7 +78,7 @@ def _obstacle(place: Place, seed: Any, origin: Mapping[str, Any]) -> str:
         return f"{_path(place)} is not about the tree {place.seed}"
     if not 0 <= time.time() - made <= _DAYS * 86400:
         return f"its time is {seed['made']}, and a seed is used for {_DAYS} days"
-    names = sorted(name for name in {*seed["origin"], *origin} if seed["origin"].get(name) != origin.get(name))
+    names = sorted({name for name in [*seed["origin"], *origin] if seed["origin"].get(name) != origin.get(name)})
     return f"{', '.join(names)} changed since {seed['made']}" if names else ""
 
 

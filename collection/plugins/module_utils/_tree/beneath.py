@@ -48,23 +48,28 @@ def open_beneath(tree: str, relpath: str, flags: int, mode: int = 0o644) -> int:
 @contextmanager
 def open_file(tree: str, relpath: str, limit: int) -> Iterator[BinaryIO | None]:
     """A regular file of at most `limit` bytes, open for reading; None for any other entry, or none. Raises OSError, such as PermissionError."""
+    handle = _descriptor(tree, relpath, os.O_PATH)
     try:
-        handle = open_beneath(tree, relpath, os.O_PATH)
+        # Only a regular file is opened for reading: to open a FIFO can block, and to open a device can have effects.
+        status = None if handle is None else os.fstat(handle)
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            yield None
+        else:
+            with open(f"/proc/self/fd/{handle}", "rb") as file:
+                yield file
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _descriptor(tree: str, relpath: str, flags: int) -> int | None:
+    """A descriptor of an entry in the tree, '' for the tree itself; None if there is no such entry. Raises OSError."""
+    try:
+        return open_beneath(tree, relpath, flags) if relpath else os.open(tree, flags)
     except OSError as exc:
         if exc.errno not in _MISSING:
             raise
-        yield None
-        return
-    try:
-        # Only a regular file is opened for reading: to open a FIFO can block, and to open a device can have effects.
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            yield None
-            return
-        with open(f"/proc/self/fd/{handle}", "rb") as file:
-            yield file
-    finally:
-        os.close(handle)
+        return None
 
 
 def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
@@ -78,17 +83,12 @@ def read_file(tree: str, relpath: str, limit: int) -> bytes | None:
 @contextmanager
 def directory_beneath(tree: str, relpath: str) -> Iterator[int | None]:
     """A descriptor of a directory in the tree ('' is the tree itself); None if there is no directory. Raises OSError."""
-    try:
-        descriptor = open_beneath(tree, relpath, _DIRECTORY) if relpath else os.open(tree, _DIRECTORY)
-    except OSError as exc:
-        if exc.errno not in _MISSING:
-            raise
-        yield None
-        return
+    descriptor = _descriptor(tree, relpath, _DIRECTORY)
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def remove_files(tree: str, pattern: str) -> None:
