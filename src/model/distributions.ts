@@ -12,7 +12,7 @@ export interface Distribution {
   readonly suites: string;
   /** Pattern of the Debian architectures of this archive. */
   readonly architectures: string;
-  /** The distribution's own archive. */
+  /** URL of the distribution's own archive, or `apt`: the one that apt of the host uses for a suite of this row. */
   readonly mirror: string;
   /** File of the host, and of a tree, that holds the archive's keys. */
   readonly keyring: string;
@@ -28,7 +28,7 @@ export const distributions: readonly Distribution[] = [
     origin: "Debian",
     suites: "bullseye|bookworm|trixie|forky|duke|sid|(?:old(?:old)?)?stable|testing|unstable|experimental",
     architectures: ".*",
-    mirror: "http://deb.debian.org/debian",
+    mirror: "apt",
     keyring: "/usr/share/keyrings/debian-archive-keyring.gpg",
     package: "debian-archive-keyring",
     components: ["main", "contrib", "non-free", "non-free-firmware"],
@@ -39,7 +39,7 @@ export const distributions: readonly Distribution[] = [
     origin: "Debian",
     suites: "jessie|stretch|buster",
     architectures: ".*",
-    mirror: "http://archive.debian.org/debian",
+    mirror: "apt",
     keyring: "/usr/share/keyrings/debian-archive-removed-keys.gpg",
     package: "debian-archive-keyring",
     components: ["main", "contrib", "non-free"],
@@ -78,7 +78,7 @@ export interface Pocket {
   readonly suite: string;
   /** URL of the pocket on a mirror, in which `{mirror}` is replaced. */
   readonly beside: string;
-  /** The distribution's own place of the pocket, for a mirror without the pocket. Absent: such a mirror makes a tree without the pocket. */
+  /** URL of the distribution's own place of the pocket, or `apt`, for a mirror without the pocket. Absent: such a mirror makes a tree without the pocket. */
   readonly mirror?: string;
 }
 
@@ -96,7 +96,7 @@ export const pockets: readonly Pocket[] = [
     suites: "(?!(?:sid|unstable|experimental)$).*",
     suite: "{suite}-security",
     beside: "{mirror}-security",
-    mirror: "http://deb.debian.org/debian-security",
+    mirror: "apt",
   },
   { name: "updates", distribution: "ubuntu", suites: ".*", suite: "{suite}-updates", beside: "{mirror}" },
   {

@@ -83,7 +83,7 @@ export function bootstrapPage(spec: Spec): string {
     mdTable(["Tool", "Debian package", "Description", "Command"], rows),
     `Every image made by one of them gets ${base_packages.rows.map(mdCode).join(", ")}.\n`,
     "## Repositories\n",
-    "Without `nspawn_runner_mirror` and `nspawn_runner_repositories`, a tree is made from these archives.\n",
+    "Without `nspawn_runner_mirror` and `nspawn_runner_repositories`, a tree is made from these archives. `apt` is the archive that apt of the host uses for a suite of the distribution; where apt has none, the tool uses its own default.\n",
     mdTable(
       ["Distribution", "Archive", "Keys", "Debian package", "Components"],
       distributions.rows.map((row) => [

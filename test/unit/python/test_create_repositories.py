@@ -16,9 +16,10 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.distributions import DISTRIBUTIONS, POCKETS
 
 DEBIAN, UBUNTU = (next(row for row in DISTRIBUTIONS if row["name"] == name) for name in ("debian", "ubuntu"))
-SECURITY, UBUNTU_SECURITY = (
-    next(row["mirror"] for row in POCKETS if (row["distribution"], row["name"]) == (name, "security")) for name in ("debian", "ubuntu")
-)
+UBUNTU_SECURITY = next(row["mirror"] for row in POCKETS if (row["distribution"], row["name"]) == ("ubuntu", "security"))
+# Of apt on this host.
+OWN, SECURITY = "http://apt.example.org/debian", "http://apt.example.org/debian-security"
+APT = (("http://ppa.example.org/", "Other", "trixie"), (OWN, "Debian", "bookworm"), (OWN, "Debian", "bookworm-updates"), (SECURITY, "", "bookworm-security"))
 MIRROR = "http://mirror.example.org/debian"
 LONG_AGO, EVER = "Sat, 01 Jan 2000 00:00:00 UTC", "Fri, 01 Jan 2100 00:00:00 UTC"
 TRIXIE: dict[str, Any] = {"suite": "trixie", "architecture": "amd64"}
@@ -36,6 +37,7 @@ def archives(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], Any]:
         return {"Origin": found} if isinstance(found, str) else found
 
     monkeypatch.setattr(repositories, "read_release", read)
+    monkeypatch.setattr(repositories, "_apt_sources", lambda: APT)
     monkeypatch.setattr(repositories, "_trusted", list)
     monkeypatch.setattr(repositories, "_keyring", lambda params, row: params.get("keyring") or (row["keyring"] if row else ""))
     return known
@@ -46,9 +48,38 @@ def _found(params: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def test_a_suite_has_its_updates_and_its_security_updates(archives: dict[tuple[str, str], Any]) -> None:
-    own = DEBIAN["mirror"]
-    archives.update({(own, "trixie"): "Debian", (own, "trixie-updates"): "Debian", (SECURITY, "trixie-security"): "Debian"})
-    assert _found(TRIXIE) == [("base", own, "trixie"), ("updates", own, "trixie-updates"), ("security", SECURITY, "trixie-security")]
+    archives.update({(OWN, "trixie"): "Debian", (OWN, "trixie-updates"): "Debian", (SECURITY, "trixie-security"): "Debian"})
+    assert _found(TRIXIE) == [("base", OWN, "trixie"), ("updates", OWN, "trixie-updates"), ("security", SECURITY, "trixie-security")]
+
+
+def test_without_an_archive_of_apt_the_tool_has_the_choice(monkeypatch: pytest.MonkeyPatch, archives: dict[tuple[str, str], Any]) -> None:
+    monkeypatch.setattr(repositories, "_apt_sources", lambda: APT[:1])
+    assert _found(TRIXIE) == []
+    archives.update({(MIRROR, "trixie"): "Debian", (f"{MIRROR}-security", "trixie-security"): "Debian"})
+    assert _found({**TRIXIE, "mirror": MIRROR})[1:] == [("security", f"{MIRROR}-security", "trixie-security")]
+
+
+@pytest.mark.parametrize(
+    ("script", "sources"),
+    [
+        (
+            "printf '%s\\n' 'http://a/x|Debian|sid' 'cdrom:x|Debian|sid' 'http://a/y||sid-security' broken",
+            (("http://a/x", "Debian", "sid"), ("http://a/y", "", "sid-security")),
+        ),
+        ("exit 100", ()),
+        (None, ()),
+    ],
+)
+def test_sources_of_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None, sources: tuple[Any, ...]) -> None:
+    program = tmp_path / "apt-get"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(repositories, "find_program", lambda name: str(program) if script else None)
+    repositories._apt_sources.cache_clear()
+    try:
+        assert repositories._apt_sources() == sources
+    finally:
+        repositories._apt_sources.cache_clear()
 
 
 def test_ubuntu_has_an_own_place_for_security_updates(archives: dict[tuple[str, str], Any]) -> None:
@@ -70,15 +101,16 @@ def test_other_architectures_of_ubuntu_have_another_archive(archives: dict[tuple
 
 @pytest.mark.parametrize("suite", ["sid", "unstable", "experimental"])
 def test_a_suite_that_has_no_pockets_is_not_asked_for_them(archives: dict[tuple[str, str], Any], suite: str) -> None:
-    archives[DEBIAN["mirror"], suite] = "Debian"
-    archives.update(dict.fromkeys([(DEBIAN["mirror"], f"{suite}-updates"), (SECURITY, f"{suite}-security")], AssertionError("asked")))
-    assert _found({**TRIXIE, "suite": suite}) == [("base", DEBIAN["mirror"], suite)]
+    archives[OWN, suite] = "Debian"
+    archives.update(dict.fromkeys([(OWN, f"{suite}-updates"), (SECURITY, f"{suite}-security")], AssertionError("asked")))
+    assert _found({**TRIXIE, "suite": suite}) == [("base", OWN, suite)]
 
 
 def test_an_archived_suite_has_no_pockets(archives: dict[tuple[str, str], Any]) -> None:
-    archives[DEBIAN["mirror"], "bullseye"] = "Debian"
-    assert _found({**TRIXIE, "suite": "bullseye"}) == [("base", DEBIAN["mirror"], "bullseye")]
-    assert [place[0] for place in _found({**TRIXIE, "suite": "buster"})] == ["base"]
+    archives[OWN, "bullseye"] = "Debian"
+    assert _found({**TRIXIE, "suite": "bullseye"}) == [("base", OWN, "bullseye")]
+    archives[MIRROR, "buster"] = "Debian"
+    assert _found({**TRIXIE, "suite": "buster", "mirror": MIRROR}) == [("base", MIRROR, "buster")]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +175,7 @@ def test_repositories_of_the_user_replace_all_others(archives: dict[tuple[str, s
     ]
     assert found[1].host_line == 'deb [signed-by="/k.gpg"] http://two.example.org/x s c d'
     assert repositories.logins(found) == "machine http://two.example.org/x login me password k/y\n"
-    assert repositories.find_repositories({**TRIXIE, "repositories": given[:1]}, print)[0].url == DEBIAN["mirror"]
+    assert repositories.find_repositories({**TRIXIE, "repositories": given[:1]}, print)[0].url == OWN
 
 
 @pytest.mark.parametrize(
@@ -165,7 +197,7 @@ def test_repositories_that_are_refused(given: list[dict[str, Any]], message: str
 
 
 def test_a_repository_needs_a_url_where_the_suite_is_not_known() -> None:
-    with pytest.raises(RunnerError, match=r"^the repository 'a' has no URL, and the suite 'own' is of no known distribution: give a URL such as "):
+    with pytest.raises(RunnerError, match=r"^the repository 'a' has no URL, and no archive of the suite 'own' is known: give a URL such as "):
         repositories.check_repositories({"suite": "own", "repositories": [{"name": "a"}]})
 
 

@@ -8,16 +8,22 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from ansible_collections.nspawn.runner.plugins.module_utils._create.release import NoAnswer, has_expired, read_release
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
-from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import Log, find_program
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.distributions import DISTRIBUTIONS, POCKETS
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
+# In the tables: the archive that apt of this host uses.
+_APT = "apt"
+# Seconds for apt's list of its sources, which asks no archive.
+_APT_TIME = 10
 _SOURCES = "etc/apt/sources.list"
 # The logins of repositories, for apt in the new tree (apt_auth.conf(5)).
 _LOGIN_FILE = "etc/apt/auth.conf.d/nspawn-runner.conf"
@@ -118,7 +124,7 @@ def check_repositories(params: Mapping[str, Any]) -> None:
         if entry.get("url"):
             _check_mirror(split_login(entry["url"]))
         elif not _mirror_or_own(params).url:
-            found = f"the repository '{name}' has no URL, and the suite '{params['suite']}' is of no known distribution"
+            found = f"the repository '{name}' has no URL, and no archive of the suite '{params['suite']}' is known"
             raise RunnerError(found, f"give a URL such as {_EXAMPLE}")
         if entry.get("suite"):
             check_suite(entry["suite"])
@@ -197,7 +203,39 @@ def _mirror_or_own(params: Mapping[str, Any]) -> Mirror:
     """The mirror of the options, or the distribution's own archive; empty if the distribution is not known."""
     row = _by_suite(params)
     mirror = mirror_of(params)
-    return mirror if mirror.url or not row else Mirror(row["mirror"])
+    return mirror if mirror.url or not row else Mirror(_own(row))
+
+
+def _own(row: Mapping[str, Any]) -> str:
+    """The URL of the distribution's own archive; empty if none is known."""
+    return str(row["mirror"]) if row["mirror"] != _APT else _site(row)
+
+
+def _own_place(pocket: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """The URL of the distribution's own place of a pocket; empty if none is known."""
+    return str(pocket["mirror"] or "") if pocket["mirror"] != _APT else _site(row, pocket["suite"].format(suite=""))
+
+
+def _site(row: Mapping[str, Any], ending: str = "") -> str:
+    """The archive that apt of this host uses for a suite of the distribution with this ending; empty if apt has none."""
+    # Without package lists, apt does not know the origin.
+    sites = (site for site, origin, suite in _apt_sources() if origin in ("", row["origin"]) and re.fullmatch(f"(?:{row['suites']}){ending}", suite))
+    return next(sites, "")
+
+
+@cache
+def _apt_sources() -> tuple[tuple[str, str, str], ...]:
+    """URL, origin and suite of each source of apt on this host."""
+    program = find_program("apt-get")
+    if not program:
+        return ()
+    argv = [program, "indextargets", "--format", "$(SITE)|$(ORIGIN)|$(RELEASE)", "Created-By: Packages"]
+    try:
+        listed = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=_APT_TIME, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    rows = (line.split("|") for line in listed.splitlines())
+    return tuple((row[0], row[1], row[2]) for row in rows if len(row) == 3 and re.match("(?:https?|file):", row[0]))
 
 
 def _by_suite(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -238,15 +276,16 @@ def _places(base: Repository, row: Mapping[str, Any]) -> Iterator[list[Repositor
         suite = pocket["suite"].format(suite=base.suite)
         url = pocket["beside"].format(mirror=base.url.rstrip("/"))
         places = [base._replace(name=pocket["name"], suite=suite, mirror=base.mirror._replace(url=url))]
-        if pocket["mirror"]:
-            own = Repository(pocket["name"], Mirror(pocket["mirror"]), suite, base.components, _keyring({}, row), base.proxy)
+        if url := _own_place(pocket, row):
+            own = Repository(pocket["name"], Mirror(url), suite, base.components, _keyring({}, row), base.proxy)
             # A mirror in the local network often holds the suite alone, without the security updates.
-            places = [own] if base.url == row["mirror"] else [*places, own]
+            places = [own] if base.url == _own(row) else [*places, own]
         yield places
 
 
 def _first(places: Sequence[Repository], row: Mapping[str, Any], log: Log) -> Repository | None:
     """The first place that has the pocket; None if there is none, as for an archived suite."""
+    own = [_own(row), *(_own_place(pocket, row) for pocket in POCKETS if pocket["distribution"] == row["name"])]
     for place in places:
         try:
             release = _read(place)
@@ -259,17 +298,13 @@ def _first(places: Sequence[Repository], row: Mapping[str, Any], log: Log) -> Re
             raise RunnerError(f"the {place.name} pocket {_place(place)} does not answer: {problem}", remedy) from problem
         if release is None or release.get("Origin") != row["origin"]:
             log(f"{_place(place)} does not exist")
-        elif has_expired(release) and not _is_own_url(place.url):
+        elif has_expired(release) and place.url not in own:
             # A mirror that is no longer updated. apt itself refuses the distribution's own archive if that has expired.
             log(f"{_place(place)} has expired, and is not used")
         else:
             return place
     log(f"the tree has no {places[0].name} pocket")
     return None
-
-
-def _is_own_url(url: str) -> bool:
-    return any(url == row["mirror"] for row in (*DISTRIBUTIONS, *POCKETS))
 
 
 def _is_own(keyring: str) -> bool:
