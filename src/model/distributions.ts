@@ -72,7 +72,7 @@ export interface Pocket {
   readonly name: string;
   /** Row of `distributions`. */
   readonly distribution: string;
-  /** Pattern of the suites that can have the pocket. A suite whose pocket does not exist is made without the pocket. */
+  /** Pattern of the suites that can have the pocket. A suite is made without a pocket that does not exist. */
   readonly suites: string;
   /** The pocket's own suite, in which `{suite}` is replaced. */
   readonly suite: string;

@@ -140,13 +140,13 @@ export interface ImageVariables {
   /**
    * Whether a changed tree must be usable before it takes the image's place: a shell starts in a container on the tree, and the tree has a
    * package database and an init, such as systemd, if it had them before the playbook, or if the published tree has them. Otherwise the
-   * maintenance fails, and the image keeps its tree. Turn it off for an image whose playbook removes them on purpose.
+   * maintenance fails, and the image keeps its tree. Turn it off for a playbook that removes them on purpose.
    *
    * @default true
    */
   nspawn_runner_check_tree?: boolean;
   /**
-   * Absolute paths of files and directories in the image whose changes alone do not cause a publish, beside the paths that the collection
+   * Absolute paths of files and directories in the image that cause no publish by their changes alone, beside the paths that the collection
    * ignores in each image. A directory means everything in it.
    *
    * @default []

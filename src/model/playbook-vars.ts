@@ -11,7 +11,7 @@ import type { Path } from "./types.ts";
  * The plugin is for static inventories and for the hosts of the group `nspawn_runner`; the inventory plugin `nspawn.runner.chroots` gives the
  * same variables by itself. The plugin never gives a connection or a path.
  *
- * For a playbook that cannot be used, and for a host whose name no image can have, the plugin gives the variable `nspawn_runner_error` instead, and a warning.
+ * For a playbook that cannot be used, and for a host with a name that no image can have, the plugin gives the variable `nspawn_runner_error` instead, and a warning.
  *
  * A vars plugin of a collection must be enabled, as in `vars_plugins_enabled = host_group_vars, nspawn.runner.playbook_vars`.
  *

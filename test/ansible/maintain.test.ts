@@ -261,7 +261,7 @@ describe("maintenance", () => {
     const listed = await host.run(["nspawn.runner.generations"]);
     expect(listed.stdout).toContain("no inventory lists images");
     expect(listed.exitCode).toBe(2);
-    // Ansible skips a play whose hosts are not in --limit.
+    // Ansible skips a play without a host in --limit.
     for (const name of ["maintenance", "create", "release", "generations", "doctor"]) {
       const limited = await host.run([`nspawn.runner.${name}`, "--limit", "aa"]);
       expect((limited.stdout + limited.stderr).replace(/\s+/g, " "), name).toContain(

@@ -202,8 +202,10 @@ restore $resolv_conf
 same=
 place_resolv_conf
 # Some 60 ms: for a session once, not for each command of the wrapper.
-[ $# -gt 0 ] || make_run_directories
-[ $# -gt 0 ] || exit
+[ $# -gt 0 ] || {
+  make_run_directories
+  exit
+}
 place_host_name
 identify_container
 forbid_daemons

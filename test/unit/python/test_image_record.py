@@ -391,7 +391,7 @@ def test_a_time_that_is_none_has_no_age() -> None:
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
-    """An image with a record, in a root directory whose owner does not matter."""
+    """An image with a record, in a root directory of any owner."""
     monkeypatch.setattr(record.os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(place_module, "check_root", lambda root: None)
     monkeypatch.setattr(place_module, "_check_directory", lambda path: None)

@@ -17,7 +17,7 @@ REMEDY = "set it in the vars of the first play of the image's playbook, or in gr
 
 
 def _found(directory: Path, text: str) -> list[str]:
-    """FILE:LINE: NAME of each variable without effect in a playbook, whose first play is the first entry."""
+    """FILE:LINE: NAME of each variable without effect in a playbook; the first play is the first entry."""
     document = compose(text, SafeLoader)
     first_vars = {key.value: value for key, value in document.value[0].value}.get("vars")
     sentences = [*without_effect.in_playbook(str(directory / "aa.yml"), document, first_vars)]

@@ -75,7 +75,7 @@ def checked_plan(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def origin(params: dict[str, Any], planned: dict[str, Any], version: str) -> dict[str, Any]:
-    """What a tree is made from, as JSON values by names for people: while all are the same, two creations need not be told apart.
+    """The sources of a tree, as JSON values by names for people: while all are the same, two creations need not be told apart.
 
     `params`: the options of nspawn.runner.chroot. `planned`: the result of `checked_plan`. `version`: of the collection. A login stays secret.
     """

@@ -42,7 +42,7 @@ def upgrade(tree: str, name: str, state: str, repositories: Sequence[Repository]
     refuse_traps(tree)
     beneath.write_file(tree, _POLICY, _DENY, 0o755)
     arguments, options = read_container_file(state)
-    # Creation needs the archives, whatever network the image's tasks have.
+    # Creation needs the archives, also for an image without a network.
     arguments = [*(argument for argument in arguments if argument != "--private-network"), *_binds(repositories)]
     make_mount_points(tree, arguments)
     proxies = proxy_environment(proxy)

@@ -46,7 +46,7 @@ def container_argv(tree: str, arguments: Sequence[str], descriptors: str = "", l
     `arguments`: systemd-nspawn's, with the command. `descriptors`: a redirection of the shell, and what else systemd-nspawn inherits.
     `limit`: seconds after which the container is killed, with exit status 137.
     """
-    # The shell stays the first process of the PID namespace, whose end ends all others: as the first, timeout(1) of coreutils 9.10 starts nothing
+    # The shell stays the first process of the PID namespace, and its end ends all others: as the first, timeout(1) of coreutils 9.10 starts nothing
     # (it takes a parent with process id 1 for the end of its own).
     start = f"timeout --signal=KILL {limit} {_START}; exit $?" if limit else f"exec {_START}"
     return guarded(["/bin/sh", "-c", f"{_PREPARE}{descriptors}{start}", tree, *arguments])

@@ -112,7 +112,7 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of its descendants whose parents have ended, instead of the host's first process."""
+    """Makes this process the parent of descendants without a living parent, instead of the host's first process."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 

@@ -32,7 +32,7 @@ def writable_by_others(paths: Iterable[str]) -> list[Writable]:
     real: dict[str, str] = {}
     for path in paths:
         directory, name = os.path.split(os.path.abspath(path))
-        # Without paths that do not exist, links that lead nowhere, and what this user cannot read.
+        # Without paths that do not exist, links that lead nowhere, and files that this user cannot read.
         with suppress(OSError):
             if directory not in real:
                 above.update(way(directory))

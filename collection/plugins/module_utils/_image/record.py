@@ -43,7 +43,7 @@ _TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, f
 FAILURES = ("failed", "busy")
 # A file of the state directory that only takes room, of these bytes beside those of a state.json.
 _RESERVE, _RESERVED = "reserve", 1 << 16
-# In memory on most hosts: the last run of each image whose state.json could not be written.
+# In memory on most hosts: the last run of each image, where state.json could not be written.
 UNRECORDED = "/run/nspawn-runner-unrecorded"
 # Fields that each last run has.
 _RUN = {"started", "seconds", "result", "tasks_changed", "msg"}

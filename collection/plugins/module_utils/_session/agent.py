@@ -48,7 +48,7 @@ _PARENTS = ("ansible", "ansible.module_utils", "ansible.modules")
 _TRIAL = "trial"
 # Imports of every Ansible module.
 _FIRST = ("ansible.module_utils.basic", "runpy", "tempfile")
-# The file that nspawn-inside.sh writes about directories in /run, and the directories that hold units and what systemd-tmpfiles reads.
+# The file that nspawn-inside.sh writes about directories in /run, and the directories of units and of tmpfiles.d.
 _RUN_DIRECTORIES = "/run/tmpfiles.d/nspawn-runner.conf"
 _UNITS = ("/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/tmpfiles.d", "/etc/tmpfiles.d")
 # A string literal of Python with a zip file in base64: the module code that a task brings.

@@ -27,7 +27,7 @@ _LONGEST = 4096
 # Earlier than any change time, and later than any byte of a file.
 _ALL, _END = -(1 << 63), (1 << 63) - 1
 _IGNORED_FILES = tuple(f"{path}/" for path in IGNORED_FILES)
-# Names that are ignored in each directory, and names that are ignored in directories whose path ends with some components.
+# Names that are ignored in each directory, and names that are ignored at the end of some paths.
 _NAMES = frozenset(path for path in IGNORED_ANYWHERE if "/" not in path)
 _BELOW = [(path.split("/")[:-1], path.rpartition("/")[2]) for path in IGNORED_ANYWHERE if "/" in path]
 # Names of directories that exist for ignored entries, such as .ansible. With nothing else in them, they are ignored as well.

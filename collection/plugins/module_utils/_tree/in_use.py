@@ -87,7 +87,7 @@ def users(trees: Iterable[str]) -> list[str]:
 
 
 def _machine(namespace: Namespace) -> str:
-    """The name of the machine whose systemd-nspawn started the processes of this mount namespace, visible; empty without one."""
+    """The name of the machine of the systemd-nspawn that started the processes of this mount namespace, visible; empty without one."""
     pid = namespace.pid
     with suppress(OSError):
         while (pid := stat_fields(pid)[1].decode()) != "0":

@@ -25,7 +25,7 @@ _VERSIONS = 256
 # Of these packages, a tree has the one of its own architecture.
 _NATIVE = {"dpkg": ("dpkg",), "rpm": ("rpm", "filesystem", "glibc")}
 _ANY = ("", "all", "noarch")
-# A tree of one distribution may hold the manager of another one, whose list is empty.
+# A tree of one distribution may hold the manager of another one, with an empty list.
 _MANAGERS: Mapping[str, Callable[[str], Iterator[Package]]] = {
     "dpkg": dpkg_packages,
     "rpm": rpm_packages,

@@ -92,7 +92,7 @@ def _misnamed(directory: str, images: Collection[str], loader: Any) -> Rows:
             if any(key.startswith(_MEANT) for key in variables) or _text(play, "hosts") == name:
                 yield WARNING, f"{path} is ignored, since its name does not end in .yml", f"rename it to {name}{suffix.lower()}"
         elif any(key.startswith(layout.VARIABLE_PREFIX) for key in variables):
-            continue  # An image that the inventory excludes, or whose name it has warned of.
+            continue  # An image that the inventory excludes, or has warned of.
         elif _text(play, "hosts") == name or any(key.startswith(_MEANT) for key in variables):
             found = f"{path} is no image: {name} has no tree, and the vars of the first play have no {layout.VARIABLE_PREFIX} variable"
             yield WARNING, found, f"set {layout.VARIABLE_PREFIX}chroot_suite there, or rename the file if {name} is no image"

@@ -136,7 +136,7 @@ def failed(problem: RunnerError | OSError, place: Place | None = None) -> Result
 
 
 def killed(job: Job, status: int, started: str, seconds: float) -> Result:
-    """The result for an image whose maintenance ended without one, as a killed process does. Completes or removes the rest, and records the failure.
+    """The result for an image after a maintenance without one, such as a killed process. Completes or removes the rest, and records the failure.
 
     `status`: exit status of the process, negative for a signal. `started`: its time as state.json writes it. `seconds`: its duration.
     """

@@ -17,7 +17,7 @@ description:
   - Gives the C(nspawn_runner_*) variables of an image's playbook to the host of that name.
   - The plugin is for static inventories and for the hosts of the group C(nspawn_runner); the inventory plugin
     C(nspawn.runner.chroots) gives the same variables by itself. The plugin never gives a connection or a path.
-  - For a playbook that cannot be used, and for a host whose name no image can have, the plugin gives the variable
+  - For a playbook that cannot be used, and for a host with a name that no image can have, the plugin gives the variable
     C(nspawn_runner_error) instead, and a warning.
   - A vars plugin of a collection must be enabled, as in C(vars_plugins_enabled = host_group_vars,
     nspawn.runner.playbook_vars).
