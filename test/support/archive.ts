@@ -29,14 +29,16 @@ export interface Archive {
 
 const LOGIN = "me:s3cret";
 
-/** Debian's own archive, from the model. */
-function origin(): string {
-  const { distributions } = JSON.parse(readFileSync("generated/spec.json", "utf8"));
-  return distributions.rows.find(({ name }: { name: string }) => name === "debian").mirror;
+/** Debian's archive, as apt of this host uses it. */
+async function origin(): Promise<string> {
+  const { stdout } = await execa("apt-get", ["indextargets", "--format", "$(LABEL)|$(SITE)", "Created-By: Packages"]);
+  const [, site] = /^Debian\|(\S+?)\/?$/m.exec(stdout) as unknown as [string, string];
+  return site;
 }
 
 export async function archive(): Promise<Archive> {
   const root = scratch("file");
+  const debian = await origin();
   const home = join(root, "gnupg");
   await mkdir(home, { mode: 0o700 });
   const gpg = (...args: string[]) => execa("gpg", ["--homedir", home, "--batch", "--yes", "--passphrase", "", ...args]);
@@ -51,7 +53,7 @@ export async function archive(): Promise<Archive> {
       response.writeHead(401, { "WWW-Authenticate": "Basic realm=x" }).end();
     else if (existsSync(path)) response.end(readFileSync(path));
     else if (url.startsWith("/debian/pool/"))
-      response.writeHead(302, { Location: `${origin()}${url.slice("/debian".length)}` }).end();
+      response.writeHead(302, { Location: `${debian}${url.slice("/debian".length)}` }).end();
     else response.writeHead(404).end();
   });
   const port = await listening(server);
@@ -78,7 +80,7 @@ export async function archive(): Promise<Archive> {
     keyring,
     asked,
     async suite(name, of) {
-      const list = await fetchList(`${origin()}/dists/${of}/main/binary-amd64/Packages.xz`);
+      const list = await fetchList(`${debian}/dists/${of}/main/binary-amd64/Packages.xz`);
       await release("debian", name, list);
     },
     async pocket(directory, name, packages) {
