@@ -15,8 +15,8 @@ import { playbook, type RunnerHost, runnerHost, sentence, started, summary } fro
 import { mountsBeneath } from "../support/scratch.ts";
 import { debianTree } from "../support/trees.ts";
 
-/** 51 in all. Each killed run is followed by one that publishes and prunes. */
-const kills = 17;
+/** On each file system. Each killed run is followed by one that publishes and prunes. */
+const kills = Number(process.env["NSPAWN_RUNNER_KILLS"] ?? 6);
 const seed = Number(process.env["NSPAWN_RUNNER_SEED"] ?? Date.now() % 2 ** 31);
 
 const targets = ["outer run", "inner run", "module", "container"] as const;
