@@ -202,7 +202,7 @@ describe("a mirror with a login", () => {
     const bin = scratch();
     const tool = `#!/bin/sh\necho "$*" >${bin}/started.new\nmv ${bin}/started.new ${bin}/started\nexec sleep 600\n`;
     await writeFile(join(bin, "mmdebstrap"), tool, { mode: 0o755 });
-    const params = { name: "hidden", root, suite: "bookworm", mirror: "http://me:s3cret@mirror.example.org/debian" };
+    const params = { name: "hidden", root, suite: "bookworm", mirror: "http://me:unseen1@mirror.example.org/debian" };
     const run = startCreation(params, { PATH: `${bin}:${process.env["PATH"]}` });
     onTestFinished(async () => {
       run.kill("SIGKILL");
@@ -212,7 +212,7 @@ describe("a mirror with a login", () => {
     await until(() => existsSync(join(bin, "started")));
     expect(readFileSync(join(bin, "started"), "utf8")).toContain("http://mirror.example.org/debian");
     expect(processes("mirror.example.org").length).toBeGreaterThan(0);
-    expect(processes("s3cret")).toEqual([]);
+    expect(processes("unseen1")).toEqual([]);
   });
 });
 
