@@ -231,6 +231,7 @@ def _apt_sources() -> tuple[tuple[str, str, str], ...]:
         return ()
     argv = [program, "indextargets", "--format", "$(SITE)|$(ORIGIN)|$(RELEASE)", "Created-By: Packages"]
     try:
+        # Only a module has run_command. pylint: disable-next=ansible-bad-function
         listed = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=_APT_TIME, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
