@@ -21,7 +21,7 @@ export const CONSTRUCTED_OPTIONS = [
   "leading_separator",
 ] as const;
 
-export type ScalarType = "str" | "path" | "bool" | "int";
+export type ScalarType = "str" | "path" | "bool" | "int" | "float";
 
 /** A type of Ansible's, and the allowed values. */
 export interface Type {
@@ -42,6 +42,11 @@ export interface Option extends Type {
   /** `null`: none. */
   readonly default: Value;
   readonly minimum: number | null;
+  readonly maximum: number | null;
+  /** Regular expression that a string must match as a whole. `null`: any string. */
+  readonly pattern: string | null;
+  /** The meaning of the pattern, as the end of the sentence "must be ...". */
+  readonly form: string | null;
   /** `null`: none. */
   readonly example: Value;
   /** Name of the creation module's option that a variable gives. `null`: none. */
@@ -92,6 +97,9 @@ export function completeOption(
     required: given.required,
     default: given.default ?? null,
     minimum: given.minimum ?? null,
+    maximum: given.maximum ?? null,
+    pattern: given.pattern ?? null,
+    form: given.form ?? null,
     example: given.example ?? null,
     option: given.option ?? null,
     env: given.env ?? [],

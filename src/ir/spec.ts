@@ -3,6 +3,7 @@
 // The whole spec, in a fixed order: the only input of the writers.
 
 import { type Document, KINDS, type Kind } from "./document.ts";
+import type { Program } from "./program.ts";
 import type { State } from "./state.ts";
 import type {
   BootstrapTool,
@@ -35,6 +36,7 @@ export interface Spec {
   readonly kept_capabilities: Table<Kept>;
   readonly playbooks: Table<Playbook>;
   readonly ignored_paths: Table<IgnoredPath>;
+  readonly program: Program;
 }
 
 /** Sorts the documents. Options and rows of tables keep the model's order, which has a meaning. */
@@ -53,6 +55,9 @@ export const ofKind = (spec: Spec, ...kinds: readonly Kind[]): readonly Document
 /** The variables that the user sets, or the derived ones that the collection sets. */
 export const variables = (spec: Spec, derived: boolean): readonly Document[] =>
   ofKind(spec, "variables").filter((document) => document.derived === derived);
+
+/** The beginning of the variables that are settings of jobs. */
+export const jobPrefix = (spec: Spec): string => `${layoutValue(spec, "variable_prefix")}job_`;
 
 /** A value of the layout. The reader has checked that each of these names exists. */
 export function layoutValue(spec: Spec, name: LayoutName): string {

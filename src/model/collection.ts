@@ -37,6 +37,8 @@ export const layout = {
    * @sh
    */
   container_file: "container",
+  /** In an image's state directory: settings of the image's jobs, as JSON. */
+  job_file: "job.json",
   /** In an image's state directory: the output of the last run of the playbook. */
   log_file: "last.log",
   /** In an image's state directory: the staged tree, which is published when its maintenance is complete. */

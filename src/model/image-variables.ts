@@ -3,7 +3,7 @@
 
 // The variables that describe an image: set by the user in the playbook's first play, in group_vars, in host_vars or by -e.
 
-import type { Path, Url } from "./types.ts";
+import type { Decimal, Path, Size, SizeOrNone, SizeOrShare, Url, UserName } from "./types.ts";
 
 /**
  * Variables of an image, all optional.
@@ -223,6 +223,119 @@ export interface ImageVariables {
    * @default []
    */
   nspawn_runner_capabilities?: string[];
+  /**
+   * Whether jobs may use the image. A job that asks for an image with `false` fails at once.
+   *
+   * @default true
+   */
+  nspawn_runner_job_allowed?: boolean;
+  /**
+   * Whether the container of a job boots the image's init, such as systemd, so that jobs can start and test services. Otherwise only the
+   * job's own processes run, and the job starts faster.
+   *
+   * @default false
+   */
+  nspawn_runner_job_boot?: boolean;
+  /**
+   * Place of all that a job writes: a layer on the image's disk, a layer in memory, or a snapshot, for which the image must be on btrfs.
+   * It is removed with the job in each case.
+   *
+   * @default overlay
+   */
+  nspawn_runner_job_storage?: "overlay" | "tmpfs" | "snapshot";
+  /**
+   * Limit of what a job can write. A job that reaches the limit finds no space left on its disk, and its log says so. Without this variable,
+   * a job in memory has the limit of its memory, and any other job can write as long as the host's disk has room.
+   */
+  nspawn_runner_job_disk?: Size;
+  /**
+   * Limit of a job's memory. A process that goes beyond it is killed.
+   *
+   * @default 40%
+   */
+  nspawn_runner_job_memory?: SizeOrShare;
+  /**
+   * Swap space that a job can use beside its memory.
+   *
+   * @default 0
+   */
+  nspawn_runner_job_swap?: SizeOrNone;
+  /**
+   * Number of processors that a job can use, such as `2` or `0.5`. More than the host has is the same as all. Without this variable, a job
+   * can use all processors.
+   */
+  nspawn_runner_job_cpus?: Decimal;
+  /**
+   * Share of a job's processor time while processors are busy. All other programs of the host together have 100, each user's programs and
+   * each service as well.
+   *
+   * @default 50
+   * @minimum 1
+   * @maximum 10000
+   */
+  nspawn_runner_job_cpu_weight?: number;
+  /**
+   * Number of processes and threads that a job can have at the same time.
+   *
+   * @default 16384
+   * @minimum 16
+   */
+  nspawn_runner_job_pids?: number;
+  /**
+   * Network of a job: that of the host without the addresses of cloud metadata, a private one that leads out of the host but not to the
+   * host's own services, or only a loopback device. The private network needs the program `pasta` of Debian's package `passt`.
+   *
+   * @default host
+   */
+  nspawn_runner_job_network?: "host" | "private" | "none";
+  /**
+   * Host directories and files in a job's container, each as `SOURCE`, `SOURCE:TARGET` or `SOURCE:TARGET:ro`. All jobs of the image share
+   * them, and one job can leave files for the next one in those without `:ro`. `nspawn_runner_binds` is not for jobs.
+   *
+   * @default []
+   * @example ["/srv/cache/ccache:/var/cache/ccache", "/etc/ci:/etc/ci:ro"]
+   */
+  nspawn_runner_job_binds?: string[];
+  /**
+   * Environment of a job, beside the variables that GitLab sets. Values may not contain line breaks. `nspawn_runner_environment` is not for
+   * jobs.
+   *
+   * @default {}
+   */
+  nspawn_runner_job_environment?: Record<string, string>;
+  /**
+   * Capabilities that a job gets beside systemd-nspawn's own, such as `CAP_NET_ADMIN`. `CAP_MKNOD` is never given.
+   *
+   * @default []
+   */
+  nspawn_runner_job_capabilities?: string[];
+  /**
+   * Whether a job's container has a user namespace, in which root is a user without rights on the host. Turn it off only where all jobs are
+   * trusted: root in a job is then root on the host, behind a weaker wall.
+   *
+   * @default true
+   */
+  nspawn_runner_job_user_namespace?: boolean;
+  /**
+   * User in the image that runs the scripts of a job.
+   *
+   * @default root
+   */
+  nspawn_runner_job_user?: UserName;
+  /**
+   * Size of the directory `/cache` of a runner's jobs on this image, where GitLab's caches are. Above this size, the entries that no job has used for the longest
+   * time are removed. `0`: jobs have no such directory, and their caches end with them.
+   *
+   * @default 10G
+   */
+  nspawn_runner_job_cache?: SizeOrNone;
+  /**
+   * Minutes for which a failed job is kept, so that `nspawn-runner enter` can look into it. It uses its disk and its memory meanwhile.
+   *
+   * @default 0
+   * @minimum 0
+   */
+  nspawn_runner_job_keep_failed?: number;
 }
 
 /** A package repository, for apt. */

@@ -47,3 +47,34 @@ export type Count = number;
  * @minimum 0
  */
 export type Seconds = number;
+
+/** A number that need not be whole. */
+export type Decimal = number;
+
+/**
+ * A size in bytes with a unit of 1024, such as `512M` or `2G`.
+ *
+ * @pattern ^[1-9][0-9]{0,5}[KMGT]$
+ */
+export type Size = string;
+
+/**
+ * A size such as `512M` or `2G`, or `0` for none.
+ *
+ * @pattern ^(0|[1-9][0-9]{0,5}[KMGT])$
+ */
+export type SizeOrNone = string;
+
+/**
+ * A size such as `512M` or `2G`, or a part of the host's memory such as `40%`.
+ *
+ * @pattern ^([1-9][0-9]{0,5}[KMGT]|([1-9][0-9]?|100)%)$
+ */
+export type SizeOrShare = string;
+
+/**
+ * A name of a user such as `build`, or a number of a user such as `1000`.
+ *
+ * @pattern ^([a-z_][a-z0-9_-]{0,31}|0|[1-9][0-9]{0,4})$
+ */
+export type UserName = string;

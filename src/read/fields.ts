@@ -18,6 +18,11 @@ export interface Fields {
   /** `true` or absent. */
   flag(name: string): boolean;
   optionalScalar(name: string): string | boolean | null;
+  optionalValue(name: string): string | number | boolean | null;
+  /** Items of a list, which may be absent. */
+  list(name: string): readonly Literal[];
+  /** A list of sentences, which may be absent. */
+  sentences(name: string): readonly string[];
   /** The node of a field, or of the whole object. */
   at(name: string): Node;
   /** Reports the fields that no call has read: to be called last. */
@@ -82,6 +87,24 @@ export function fieldsOf(literal: Literal, subject: string, report: Report): Fie
       if (found.kind === "scalar" && typeof found.value !== "number") return found.value;
       report(found.node, `${name} must be a string, true or false.`);
       return null;
+    },
+    optionalValue(name) {
+      const found = get(name);
+      if (!found || found.kind === "scalar") return found?.value ?? null;
+      report(found.node, `${name} must be a string, a number, true or false.`);
+      return null;
+    },
+    list(name) {
+      const found = get(name);
+      if (!found || found.kind === "list") return found?.items ?? [];
+      report(found.node, `${name} must be a list.`);
+      return [];
+    },
+    sentences(name) {
+      const texts = asTexts(name, get(name));
+      for (const problem of texts.map(proseProblem).filter((one) => one !== null))
+        report(at(name), `${name}: ${problem}`);
+      return texts;
     },
     done() {
       for (const [name, { property }] of entries) {

@@ -11,6 +11,7 @@ import { checkDocuments, checkTables } from "./check.ts";
 import { isDocument, readDocument } from "./document.ts";
 import { VERSION } from "./jsdoc.ts";
 import { byPosition, type Problem, problemAt, problemList, type Report, SpecError } from "./problem.ts";
+import { readProgram } from "./program.ts";
 import { isState, partsOf, readState } from "./state.ts";
 import {
   readCollection,
@@ -72,6 +73,7 @@ export function readModel(root: string): Spec {
     kept_capabilities: readKept(tables.keptCapabilities, report),
     playbooks: readPlaybooks(tables.playbooks, report),
     ignored_paths: readIgnoredPaths(tables.ignoredPaths, report),
+    program: readProgram(tables.program, constants, report),
   };
   checkDocuments(read, layout, report);
   stop();
@@ -155,9 +157,14 @@ function findTables(files: readonly SourceFile[], found: Problem[]): Tables {
 function modelInterfaces(files: readonly SourceFile[], report: Report) {
   const rowTypes = files
     .flatMap((file) => file.getVariableDeclarations())
-    .flatMap((constant) => constant.getTypeNode()?.getDescendantsOfKind(SyntaxKind.TypeReference) ?? [])
+    .flatMap((constant) => constant.getTypeNode() ?? [])
+    .flatMap((type) => [type, ...type.getDescendantsOfKind(SyntaxKind.TypeReference)])
     .map((type) => type.getText());
-  const interfaces = files.flatMap((file) => file.getInterfaces()).filter((one) => !rowTypes.includes(one.getName()));
+  const all = files.flatMap((file) => file.getInterfaces());
+  const byName = new Map(all.map((one) => [one.getName(), one]));
+  const rows = all.filter((one) => rowTypes.includes(one.getName()));
+  const ofTables = new Set([...rows, ...rows.flatMap((one) => partsOf(one, byName))]);
+  const interfaces = all.filter((one) => !ofTables.has(one));
   const states = interfaces.filter(isState);
   const others = interfaces.filter((one) => !isState(one) && !isDocument(one));
   const parts = new Map(others.map((one) => [one.getName(), one]));

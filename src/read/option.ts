@@ -9,7 +9,7 @@ import { type Comment, readComment, readInteger, readVersion, type Tag, tagNamed
 import type { Report } from "./problem.ts";
 import { sentences } from "./sentence.ts";
 import { type Aliases, readType } from "./type.ts";
-import { type Constants, parseValue } from "./value.ts";
+import { type Constants, isPattern, parseValue } from "./value.ts";
 
 /** Inputs of reading beside the declaration. */
 export interface Context {
@@ -20,7 +20,7 @@ export interface Context {
   readonly report: Report;
 }
 
-const TAGS = ["default", "example", "minimum", "since"];
+const TAGS = ["default", "example", "minimum", "maximum", "since"];
 const VARIABLE_TAGS = [...TAGS, "option"];
 const SOURCE_TAGS = ["env", "ini", "var"];
 
@@ -45,13 +45,21 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
   const required = !property.hasQuestionToken();
   const defaultTag = tagNamed(comment, "default");
   if (required && defaultTag) report(defaultTag.node, `${name} is required, so it cannot have a default.`);
-  const minimumTag = tagNamed(comment, "minimum");
-  if (minimumTag && type.type !== "int") report(minimumTag.node, "@minimum is allowed for numbers only.");
-  const minimum = readInteger(minimumTag, report);
+  const [minimum, maximum] = (["minimum", "maximum"] as const).map((tag) => {
+    const limit = tagNamed(comment, tag);
+    if (limit && type.type !== "int") report(limit.node, `@${tag} is allowed for whole numbers only.`);
+    return readInteger(limit, report);
+  }) as [number | null, number | null];
   const defaultValue = readValue(defaultTag, type, context);
   if (defaultTag && minimum !== null && typeof defaultValue === "number" && defaultValue < minimum) {
     report(defaultTag.node, `${defaultValue} is below the minimum, ${minimum}.`);
   }
+  if (defaultTag && maximum !== null && typeof defaultValue === "number" && defaultValue > maximum) {
+    report(defaultTag.node, `${defaultValue} is above the maximum, ${maximum}.`);
+  }
+  const { pattern, form } = readPattern(typeNode, context);
+  if (defaultTag && pattern !== null && !new RegExp(pattern).test(String(defaultValue)))
+    report(defaultTag.node, `${defaultValue} is not ${form}.`);
   return completeOption({
     ...type,
     name,
@@ -61,11 +69,29 @@ export function readOption(property: PropertySignature, kind: Kind, since: strin
     required,
     default: defaultValue,
     minimum,
+    maximum,
+    pattern,
+    form,
     example: readValue(tagNamed(comment, "example"), type, context),
     option: readOptionName(tagNamed(comment, "option"), report),
     ...readSources(comment, report),
     since: readVersion(tagNamed(comment, "since"), report) ?? since,
   });
+}
+
+/** The pattern of an alias of a string, with the alias' first sentence as its meaning. */
+function readPattern(node: TypeNode | undefined, { aliases, report }: Context): Pick<Option, "pattern" | "form"> {
+  const alias = node && aliases.get(node.getText());
+  const doc = alias?.getJsDocs().at(-1);
+  const tag = doc?.getTags().find((one) => one.getTagName() === "pattern");
+  const pattern = tag?.getCommentText()?.trim();
+  if (!alias || !doc || !tag || pattern === undefined) return { pattern: null, form: null };
+  if (!isPattern(pattern)) {
+    report(tag, `@pattern: ${pattern} is not a valid regular expression.`);
+    return { pattern: null, form: null };
+  }
+  const sentence = sentences(doc.getDescription().replace(/\s+/g, " ").trim())[0] ?? "";
+  return { pattern, form: sentence.replace(/^[A-Z]/, (letter) => letter.toLowerCase()).replace(/\.$/, "") };
 }
 
 /** The interface of the elements of a list of mappings, or undefined for another type. */

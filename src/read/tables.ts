@@ -38,6 +38,7 @@ export const TABLES = [
   "keptCapabilities",
   "playbooks",
   "ignoredPaths",
+  "program",
 ] as const;
 export type Tables = Readonly<Record<(typeof TABLES)[number], VariableDeclaration>>;
 

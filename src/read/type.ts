@@ -52,7 +52,8 @@ function scalarType(node: TypeNode, aliases: Aliases, seen: readonly string[]): 
   if (Node.isTypeReference(node) && !seen.includes(text)) {
     const target = aliases.get(text)?.getTypeNode();
     const type = target ? scalarType(target, aliases, [...seen, text]) : null;
-    return type && text === "Path" ? { ...type, type: "path" } : type;
+    if (type && text === "Path") return { ...type, type: "path" };
+    return type && text === "Decimal" ? { ...type, type: "float" } : type;
   }
   const literals = Node.isUnionTypeNode(node) ? node.getTypeNodes() : [node];
   const choices = literals.map(stringLiteral);

@@ -49,7 +49,15 @@ function parseJson(
 }
 
 function checked(value: Value, type: Type["type"], choices: readonly string[]): Parsed {
-  const want = { str: "string", path: "string", bool: "boolean", int: "number", list: "object", dict: "object" }[type];
+  const want = {
+    str: "string",
+    path: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    list: "object",
+    dict: "object",
+  }[type];
   if (typeof value !== want) return { problem: `${JSON.stringify(value)} is not of type ${type}.` };
   if (choices.length > 0 && !choices.includes(String(value))) {
     return { problem: `${JSON.stringify(value)} is not one of: ${choices.join(", ")}.` };

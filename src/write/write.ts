@@ -10,9 +10,11 @@ import { docFragmentFile } from "./doc-fragment.ts";
 import { exitStatusesFile } from "./exit-statuses.ts";
 import { galaxyFile, runtimeFile } from "./galaxy.ts";
 import { ignoredFile } from "./ignored-paths.ts";
+import { jobSettingsFile } from "./job-settings.ts";
 import { layoutFile } from "./layout.ts";
 import { jsonText } from "./literal/json.ts";
 import { nspawnFlagsPython, nspawnFlagsSh } from "./nspawn-flags.ts";
+import { programFile } from "./program.ts";
 import { referencePages } from "./reference/index.ts";
 import { inventorySchema } from "./schema/inventory.ts";
 import { playbookSchema, variablesSchema } from "./schema/playbook.ts";
@@ -51,6 +53,8 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["exit_statuses.py", exitStatusesFile(spec)],
     ["image_state.py", stateTypesFile(spec)],
     ["argument_specs.py", argumentSpecsFile(spec)],
+    ["program.py", programFile(spec)],
+    ["job_settings.py", jobSettingsFile(spec)],
   ];
   const fragments = ofKind(spec, "inventory", "vars", "connection", "module", "action").map(
     (document): Output => [`_${document.name}.py`, docFragmentFile(document)],

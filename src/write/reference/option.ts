@@ -21,7 +21,9 @@ function facts(option: Option, since: string): readonly string[] {
     typeName(option),
     ...(option.required ? ["required"] : []),
     ...(option.choices.length > 0 ? [`one of ${option.choices.map(mdCode).join(", ")}`] : []),
+    ...(option.form === null ? [] : [mdText(option.form)]),
     ...(option.minimum === null ? [] : [`at least ${option.minimum}`]),
+    ...(option.maximum === null ? [] : [`at most ${option.maximum}`]),
     ...(option.default === null ? [] : [`default ${mdCode(JSON.stringify(option.default).replace(/^"(.*)"$/, "$1"))}`]),
     ...option.env.map((name) => `environment ${mdCode(name)}`),
     ...option.ini.map(({ section, key }) => `ansible.cfg ${mdCode(`[${section}] ${key}`)}`),
@@ -35,6 +37,7 @@ const TYPE_NAMES = {
   path: "path",
   bool: "boolean",
   int: "number",
+  float: "number",
   list: "list",
   dict: "dictionary",
 } as const;

@@ -24,6 +24,9 @@ GROUP: str = "nspawn_runner"
 # In an image's state directory: options of the image's containers for the wrapper, one per line.
 CONTAINER_FILE: str = "container"
 
+# In an image's state directory: settings of the image's jobs, as JSON.
+JOB_FILE: str = "job.json"
+
 # In an image's state directory: the output of the last run of the playbook.
 LOG_FILE: str = "last.log"
 

@@ -51,6 +51,23 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "nspawn_runner_network": {"type": "str", "choices": ["host", "none"], "default": "host"},
     "nspawn_runner_seccomp": {"type": "bool", "default": True},
     "nspawn_runner_capabilities": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_job_allowed": {"type": "bool", "default": True},
+    "nspawn_runner_job_boot": {"type": "bool", "default": False},
+    "nspawn_runner_job_storage": {"type": "str", "choices": ["overlay", "tmpfs", "snapshot"], "default": "overlay"},
+    "nspawn_runner_job_disk": {"type": "str"},
+    "nspawn_runner_job_memory": {"type": "str", "default": "40%"},
+    "nspawn_runner_job_swap": {"type": "str", "default": "0"},
+    "nspawn_runner_job_cpus": {"type": "float"},
+    "nspawn_runner_job_cpu_weight": {"type": "int", "default": 50},
+    "nspawn_runner_job_pids": {"type": "int", "default": 16384},
+    "nspawn_runner_job_network": {"type": "str", "choices": ["host", "private", "none"], "default": "host"},
+    "nspawn_runner_job_binds": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_job_environment": {"type": "dict", "default": {}},
+    "nspawn_runner_job_capabilities": {"type": "list", "elements": "str", "default": []},
+    "nspawn_runner_job_user_namespace": {"type": "bool", "default": True},
+    "nspawn_runner_job_user": {"type": "str", "default": "root"},
+    "nspawn_runner_job_cache": {"type": "str", "default": "10G"},
+    "nspawn_runner_job_keep_failed": {"type": "int", "default": 0},
 }
 
 # Lowest values of numbers.
@@ -59,6 +76,27 @@ MINIMUM: dict[str, int] = {
     "nspawn_runner_keep_days": 0,
     "nspawn_runner_hold_days": 0,
     "nspawn_runner_timeout": 1,
+    "nspawn_runner_job_cpu_weight": 1,
+    "nspawn_runner_job_pids": 16,
+    "nspawn_runner_job_keep_failed": 0,
+}
+
+# Highest values of numbers.
+MAXIMUM: dict[str, int] = {"nspawn_runner_job_cpu_weight": 10000}
+
+# Regular expressions of strings, and the end of the sentence "must be ...".
+PATTERNS: dict[str, tuple[str, str]] = {
+    "nspawn_runner_job_disk": ("^[1-9][0-9]{0,5}[KMGT]$", "a size in bytes with a unit of 1024, such as 512M or 2G"),
+    "nspawn_runner_job_memory": (
+        "^([1-9][0-9]{0,5}[KMGT]|([1-9][0-9]?|100)%)$",
+        "a size such as 512M or 2G, or a part of the host's memory such as 40%",
+    ),
+    "nspawn_runner_job_swap": ("^(0|[1-9][0-9]{0,5}[KMGT])$", "a size such as 512M or 2G, or 0 for none"),
+    "nspawn_runner_job_user": (
+        "^([a-z_][a-z0-9_-]{0,31}|0|[1-9][0-9]{0,4})$",
+        "a name of a user such as build, or a number of a user such as 1000",
+    ),
+    "nspawn_runner_job_cache": ("^(0|[1-9][0-9]{0,5}[KMGT])$", "a size such as 512M or 2G, or 0 for none"),
 }
 
 # Options of the module chroot, and the variables that give them.
