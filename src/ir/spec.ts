@@ -67,5 +67,5 @@ export function layoutValue(spec: Spec, name: LayoutName): string {
 }
 
 /** Names of the layout that the writers use. */
-export const LAYOUT_NAMES = ["root", "variable_prefix"] as const;
+export const LAYOUT_NAMES = ["root", "variable_prefix", "jobs_directory"] as const;
 export type LayoutName = (typeof LAYOUT_NAMES)[number];

@@ -27,6 +27,8 @@ export const layout = {
    * @sh
    */
   state_directory: ".nspawn-runner",
+  /** Directory of the jobs that exist, with one directory per job, mode 0700. */
+  jobs_directory: "/run/nspawn-runner/jobs",
   /** Prefix of an image's variables. */
   variable_prefix: "nspawn_runner_",
   /** Group of all images. */

@@ -5,6 +5,7 @@
 import { ofKind, type Spec } from "../ir/spec.ts";
 import { argumentSpecsFile } from "./argument-spec.ts";
 import { bootstrapToolsFile } from "./bootstrap-tools.ts";
+import { completionFile } from "./completion.ts";
 import { distributionsFile } from "./distributions.ts";
 import { docFragmentFile } from "./doc-fragment.ts";
 import { exitStatusesFile } from "./exit-statuses.ts";
@@ -63,6 +64,7 @@ function collectionOutputs(spec: Spec): readonly Output[] {
     ["galaxy.yml", galaxyFile(spec)],
     ["meta/runtime.yml", runtimeFile(spec)],
     ["playbooks/files/nspawn-flags.sh", nspawnFlagsSh(spec)],
+    [`playbooks/files/${spec.program.name}.bash`, completionFile(spec)],
     ...utils.map(([name, content]): Output => [`plugins/module_utils/_spec/${name}`, content]),
     ...fragments.map(([name, content]): Output => [`plugins/doc_fragments/${name}`, content]),
   ];

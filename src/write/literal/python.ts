@@ -17,6 +17,8 @@ export type Python =
 export const tuple = (items: readonly Python[]): Python => ({ [TUPLE]: items });
 
 const WIDTH = 120;
+/** The linter's limit, which a string may not pass. */
+const LIMIT = 160;
 
 /** `NAME: TYPE = VALUE`. */
 export const assignment = (name: string, type: string, value: Python): string => {
@@ -27,6 +29,7 @@ export const assignment = (name: string, type: string, value: Python): string =>
 /** A value on one line where there is room, else one item per line. `used`: columns before the value on the first line. */
 export function pythonValue(value: Python, indent = 0, used = indent): string {
   const short = flat(value);
+  if (typeof value === "string" && used + short.length >= LIMIT) return longString(value, indent);
   const [open, close, items] = parts(value);
   // One column is for a comma behind the value.
   if (items.length === 0 || used + short.length < WIDTH) return short;
@@ -36,6 +39,18 @@ export function pythonValue(value: Python, indent = 0, used = indent): string {
     return `${start}${pythonValue(item, inner, start.length)},\n`;
   });
   return `${open}\n${lines.join("")}${" ".repeat(indent)}${close}`;
+}
+
+/** A string in parts, one per line, each with whole words. */
+function longString(text: string, indent: number): string {
+  const lines = [""];
+  for (const word of text.split(/(?<= )/)) {
+    const line = lines.at(-1) ?? "";
+    if (line !== "" && indent + pythonString(line + word).length >= WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line + word;
+  }
+  const pad = " ".repeat(indent + 4);
+  return `(\n${lines.map((line) => `${pad}${pythonString(line)}\n`).join("")}${" ".repeat(indent)})`;
 }
 
 interface Item {

@@ -7,6 +7,7 @@ import { fqcn, ofKind, type Spec } from "../../ir/spec.ts";
 import { htmlHeader } from "../header.ts";
 import { mdText } from "../literal/markdown.ts";
 import { documentPage, documentPageName, KIND_NAMES } from "./document.ts";
+import { programPage, programPageName } from "./program.ts";
 import { statePage, stateTitle } from "./state.ts";
 import { bootstrapPage, ignoredPage, nspawnPage, playbooksPage } from "./tables.ts";
 import { variablesPage } from "./variables.ts";
@@ -20,6 +21,7 @@ export function referencePages(spec: Spec): readonly (readonly [name: string, co
     ["variables.md", variablesPage(spec)],
     ["playbooks.md", playbooksPage(spec)],
     ["nspawn-command-line.md", nspawnPage(spec)],
+    [programPageName(spec.program), programPage(spec)],
     ["bootstrap-tools.md", bootstrapPage(spec)],
     ["ignored-paths.md", ignoredPage(spec)],
     ...spec.states.map((state) => [`${state.name}.md`, statePage(state)] as const),
@@ -35,6 +37,7 @@ function indexPage(spec: Spec, documents: readonly Document[]): string {
     htmlHeader([...new Set([spec.collection.source, ...documents.map(({ source }) => source)])]),
     `# Reference of ${spec.collection.namespace}.${spec.collection.name}\n`,
     `${content.join("")}- [Variables](variables.md) of an image.\n- [Playbooks](playbooks.md) of the collection.`,
+    `- [${spec.program.name}](${programPageName(spec.program)}): the program for jobs, with all verbs.`,
     "- [The systemd-nspawn command line](nspawn-command-line.md): each flag and its reason.",
     "- [Bootstrap tools](bootstrap-tools.md): the programs that make a tree.",
     "- [Ignored paths](ignored-paths.md): paths whose changes alone do not cause a publish.",

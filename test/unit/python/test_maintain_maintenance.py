@@ -256,7 +256,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "aa").mkdir()
     (tmp_path / "aa.yml").write_text("- hosts: all\n")
     steps: dict[str, Any] = {"tasks_changed": 2, "difference": "etc/x", "before": {"a": "1"}, "after": {"a": "2"}, "published": [], "removed": []}
-    steps.update(devices=False, ignored=[], unusable=None, checked=[])
+    steps.update(devices=False, ignored=[], unusable=None, checked=[], job_files=[])
 
     def check_usable(tree: str, name: str, state: str) -> None:
         steps["checked"].append(tree)
@@ -269,6 +269,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
     monkeypatch.setattr(maintenance, "check_user_namespace", lambda arguments, tree: None)
     monkeypatch.setattr(maintenance, "write_container_file", lambda state, settings: None)
+    monkeypatch.setattr(maintenance, "write_job_file", lambda state, settings: steps["job_files"].append((state, settings["nspawn_runner_timeout"])))
     monkeypatch.setattr(maintenance, "stage_tree", lambda place, log: ("copy", maintenance.Moment(0, 0.0)))
     monkeypatch.setattr(maintenance, "_create", lambda job, creation, existed, log: "created")
     monkeypatch.setattr(maintenance, "remove_devices", lambda tree, log: steps["devices"] and tree.endswith("staged"))
@@ -301,6 +302,14 @@ def test_a_tree_that_is_the_same_is_removed(tmp_path: Path, steps: dict[str, Any
     facts = _facts(tmp_path)
     assert (facts.changed, facts.published, steps["published"]) == (False, None, [])
     assert steps["removed"] == [f"{tmp_path}/.nspawn-runner/aa/staged"]
+
+
+def test_settings_of_jobs_are_written_also_without_a_publish_but_not_in_check_mode(tmp_path: Path, steps: dict[str, Any]) -> None:
+    steps["difference"] = None
+    _facts(tmp_path, check=True)
+    assert steps["job_files"] == []
+    _facts(tmp_path)
+    assert [state for state, _timeout in steps["job_files"]] == [f"{tmp_path}/.nspawn-runner/aa"]
 
 
 def test_a_tree_is_checked_only_when_it_would_be_published(tmp_path: Path, steps: dict[str, Any]) -> None:

@@ -83,9 +83,9 @@ const documents: Record<string, Row> = {
     want: ["content.ts:101:3 - error: A closing parenthesis is not allowed between backticks: `f(x)`."],
   },
   "an unknown tag": {
-    given: content("   * @minimum 1", "   * @maximum 1"),
+    given: content("   * @minimum 1", "   * @maximium 1"),
     want: [
-      "content.ts:96:6 - error: Unknown tag @maximum. Allowed here: @default, @example, @minimum, @since, @option.",
+      "content.ts:96:6 - error: Unknown tag @maximium. Allowed here: @default, @example, @minimum, @maximum, @since, @option.",
     ],
   },
   "a tag of another kind": {
@@ -99,6 +99,22 @@ const documents: Record<string, Row> = {
   "a tag twice": {
     given: content("   * @minimum 1", "   * @minimum 1\n   * @minimum 0"),
     want: ["content.ts:97:6 - error: @minimum is given twice."],
+  },
+  "a default above the maximum": {
+    given: content("@maximum 10", "@maximum 4"),
+    want: ["content.ts:198:6 - error: 5 is above the maximum, 4."],
+  },
+  "a maximum of a fraction": {
+    given: content("  /** How much it holds. */", "  /** How much it holds.\n   * @maximum 4 */"),
+    want: ["content.ts:194:6 - error: @maximum is allowed for whole numbers only."],
+  },
+  "a default that the pattern of its type refuses": {
+    given: content("@default 3K", "@default 33K"),
+    want: ["content.ts:190:6 - error: 33K is not a weight such as `2K`."],
+  },
+  "a pattern of a variable that is none": {
+    given: content("@pattern ^[1-9]K$", "@pattern ^[1-9"),
+    want: ["content.ts:173:4 - error: @pattern: ^[1-9 is not a valid regular expression."],
   },
   "text behind a flag": {
     given: content(" * @staging", " * @staging yes"),
@@ -305,7 +321,10 @@ const literals: Record<string, Row> = {
   },
   "a layout without a name that the writers need": {
     given: tables("  /** Where boxes are. */\n  root:", "  /** Where boxes are. */\n  roof:"),
-    want: ["content.ts:25:6 - error: @default: The model has no layout.root."],
+    want: [
+      "content.ts:25:6 - error: @default: The model has no layout.root.",
+      "tables.ts:193:67 - error: The model has no layout.root.",
+    ],
   },
   "a flag of no variable": {
     given: tables('variable: "box_online"', 'variable: "box_onlin"'),
@@ -390,10 +409,89 @@ const literals: Record<string, Row> = {
   },
 };
 
+const program: Record<string, Row> = {
+  "a flag in capitals": {
+    given: tables('flags: ["--lids"]', 'flags: ["--Lids"]'),
+    want: ["tables.ts:206:18 - error: --Lids must have the form -f or --flag."],
+  },
+  "an option with a short flag alone": {
+    given: tables('flags: ["--lids"]', 'flags: ["-L"]'),
+    want: ["tables.ts:206:18 - error: An option must have a long flag."],
+  },
+  "a flag of the program again": {
+    given: tables('flags: ["--lids"]', 'flags: ["--lids", "-l"]'),
+    want: ["tables.ts:205:16 - error: -l is given twice."],
+  },
+  "a flag of argparse": {
+    given: tables('flags: ["--lids"]', 'flags: ["--lids", "-h"]'),
+    want: ["tables.ts:205:16 - error: -h is given twice."],
+  },
+  "an option with the name of an argument": {
+    given: tables('name: "BOX"', 'name: "LIDS"'),
+    want: ["tables.ts:201:18 - error: lids is given twice."],
+  },
+  "an argument that is not the last and takes all words": {
+    given: tables('name: "BOX",', 'name: "BOX", nargs: "*",'),
+    want: ["tables.ts:201:18 - error: BOX takes any number of words, so it must be the last argument."],
+  },
+  "an unknown number of words": {
+    given: tables('nargs: "..."', 'nargs: "2"'),
+    want: ["tables.ts:203:32 - error: nargs must be one of: ?, *, +, ...."],
+  },
+  "an unknown type": {
+    given: tables('type: "integer"', 'type: "float"'),
+    want: [
+      "tables.ts:206:36 - error: type must be one of: string, integer, flag, list.",
+      "tables.ts:206:68 - error: An option of type string cannot have the default 2.",
+    ],
+  },
+  "a flag with a value": {
+    given: tables('type: "flag"', 'type: "flag", metavar: "X"'),
+    want: ["tables.ts:194:55 - error: metavar is needed, except for a flag, which has no value."],
+  },
+  "an option without a name for its value": {
+    given: tables('metavar: "TEXT", ', ""),
+    want: ["tables.ts:208:9 - error: metavar is needed, except for a flag, which has no value."],
+  },
+  "a metavar in small letters": {
+    given: tables('metavar: "TEXT"', 'metavar: "text"'),
+    want: ["tables.ts:208:54 - error: text must be in capitals."],
+  },
+  "a default that is no choice": {
+    given: tables('metavar: "C",', 'metavar: "C", default: "blue",'),
+    want: ["tables.ts:207:71 - error: blue is not one of: red, green."],
+  },
+  "a completion that no shell has": {
+    given: tables('completes: "directory"', 'completes: "box"'),
+    want: ["tables.ts:193:109 - error: completes must be one of: image, job, file, directory, command."],
+  },
+  "an unknown field of a verb": {
+    given: tables('name: "close",', 'name: "close", colour: "red",'),
+    want: ["tables.ts:212:22 - error: A verb has no field colour."],
+  },
+  "a verb twice": {
+    given: tables('name: "close"', 'name: "open"'),
+    want: ["tables.ts:196:10 - error: open is given twice."],
+  },
+  "a help that is no sentence": {
+    given: tables('"Colour."', '"Colour"'),
+    want: ['tables.ts:207:95 - error: help: A sentence must end with a period: "Colour".'],
+  },
+  "a description that is no sentence": {
+    given: tables('["The lid stays."]', '["The lid stays"]'),
+    want: ['tables.ts:200:20 - error: description: A sentence must end with a period: "The lid stays".'],
+  },
+  "an exit status that a signal has": {
+    given: tables("status: 3", "status: 137"),
+    want: ["tables.ts:214:44 - error: 137 is not an exit status from 0 to 125."],
+  },
+};
+
 describe.each([
   ["documents", documents],
   ["states", states],
   ["tables", literals],
+  ["program", program],
 ])("%s", (_, rows) => {
   test.each(Object.entries(rows))("%s", async (_name, { given, also, want }) => {
     const directory = await modelCheckout(scratch(), also ? [given, also] : [given]);

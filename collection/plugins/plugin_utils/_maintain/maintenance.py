@@ -28,6 +28,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.paths import v
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible, visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record, seed
 from ansible_collections.nspawn.runner.plugins.module_utils._image.generations import forget_failed, keep_failed, prune
+from ansible_collections.nspawn.runner.plugins.module_utils._image.job_file import write_job_file
 from ansible_collections.nspawn.runner.plugins.module_utils._image.leftovers import inner_result_path
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, make_state
 from ansible_collections.nspawn.runner.plugins.module_utils._image.publish import publish, recover
@@ -293,6 +294,9 @@ def _on_stage(job: Job, creation: Creation | None, content: Mapping[str, Any], l
         # The first container of this maintenance is the one that tries a new tree.
         check_user_namespace(container_lines(job.settings), place.state)
         write_container_file(place.state, job.settings)
+        # The next job has the new settings, whether a publish follows or not.
+        if not job.check:
+            write_job_file(place.state, job.settings)
         before = installed_packages(place.path) if existed else None
         sentence, copied = (_create(job, creation, existed, log), None) if creation else ("", stage_tree(place, log)[1])
         # A creation has done this already.

@@ -19,8 +19,9 @@ from ansible.template import Templar
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import bind_source
 from ansible_collections.nspawn.runner.plugins.module_utils._host.writable import way
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JOB_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MINIMUM, VARIABLES
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.variables import CREATION, DERIVED, MAXIMUM, MINIMUM, PATTERNS, VARIABLES
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import CONNECTIONS, Image
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.install import install_remedy
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.origin import where
@@ -160,6 +161,10 @@ def _problem(name: str, value: Any) -> str | None:
     value = checked.validated_parameters[name]
     if name in MINIMUM and value < MINIMUM[name]:
         return f"must be {MINIMUM[name]} or more, not {value}"
+    if name in MAXIMUM and value > MAXIMUM[name]:
+        return f"must be {MAXIMUM[name]} or less, not {value}"
+    if name in PATTERNS and not re.fullmatch(PATTERNS[name][0], str(value)):
+        return f"must be {PATTERNS[name][1]}, not {_shown(value)}"
     check = _CHECKS.get(name)
     return check(value) if check else None
 
@@ -169,7 +174,7 @@ def _has_type(name: str, value: Any) -> bool:
     spec = VARIABLES[name]
     if spec.get("elements") == "str" and isinstance(value, list):
         return all(map(_is_text, value))
-    return _is_text(value) if spec["type"] in ("str", "path") else not (spec["type"] == "int" and isinstance(value, bool))
+    return _is_text(value) if spec["type"] in ("str", "path") else not (spec["type"] in ("int", "float") and isinstance(value, bool))
 
 
 def _is_text(value: Any) -> bool:
@@ -194,13 +199,25 @@ def _element_problem(specs: Mapping[str, Any], elements: Sequence[Mapping[str, A
 
 def _plain(spec: Mapping[str, Any], value: Any) -> str:
     """The reason in terms of YAML. Ansible's own messages name Python classes."""
-    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    shown = _shown(value)
     if "choices" in spec:
         return f"must be one of {', '.join(spec['choices'])}, not {shown}"
-    kinds = {"str": "a string", "path": "a path", "list": "a list", "dict": "a mapping", "bool": "true or false", "int": "a whole number"}
+    kinds = {
+        "str": "a string",
+        "path": "a path",
+        "list": "a list",
+        "dict": "a mapping",
+        "bool": "true or false",
+        "int": "a whole number",
+        "float": "a number",
+    }
     elements = {"str": " of strings", "dict": " of mappings"}.get(spec.get("elements", ""), "")
     quotes = "" if elements or isinstance(value, (str, list, dict)) or spec["type"] not in ("str", "path") else ": write it in quotes"
     return f"must be {kinds[spec['type']]}{elements}, not {shown}{quotes}"
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
 
 
 def _bind_problem(binds: list[str]) -> str | None:
@@ -271,6 +288,11 @@ def _group_problem(group: str) -> str | None:
     return None
 
 
+def _cpus_problem(cpus: float) -> str | None:
+    # A NaN is neither above nor below.
+    return None if 0.01 <= cpus <= 100000 else f"must be 0.01 or more, such as 0.5 or 2, not {cpus}"
+
+
 def _proxy_problem(proxy: str) -> str | None:
     if not re.fullmatch(r"(?:https?|socks[45]?h?)://[^\s/]+/?", proxy):
         return "must be the URL of a proxy, such as http://proxy.example.org:3128"
@@ -284,6 +306,10 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     f"{VARIABLE_PREFIX}capabilities": _capability_problem,
     f"{VARIABLE_PREFIX}state_group": _group_problem,
     f"{VARIABLE_PREFIX}proxy": _proxy_problem,
+    f"{JOB_PREFIX}binds": _bind_problem,
+    f"{JOB_PREFIX}environment": _environment_problem,
+    f"{JOB_PREFIX}capabilities": _capability_problem,
+    f"{JOB_PREFIX}cpus": _cpus_problem,
 }
 
 

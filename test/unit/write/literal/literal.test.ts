@@ -116,6 +116,12 @@ describe("Python", () => {
     ["a long tuple of one", tuple(["a".repeat(120)]), `(\n    "${"a".repeat(120)}",\n)`],
     ["119 columns", ["a".repeat(57), "b".repeat(54)], `["${"a".repeat(57)}", "${"b".repeat(54)}"]`],
     ["120 columns", ["a".repeat(57), "b".repeat(56)], `[\n    "${"a".repeat(57)}",\n    "${"b".repeat(56)}",\n]`],
+    ["a string of 158 columns", "a b".repeat(52), `"${"a b".repeat(52)}"`],
+    [
+      "a longer string",
+      { a: `${"b".repeat(90)} ${"c".repeat(40)} ${"d".repeat(170)}` },
+      `{\n    "a": (\n        "${"b".repeat(90)} "\n        "${"c".repeat(40)} "\n        "${"d".repeat(170)}"\n    ),\n}`,
+    ],
     [
       "a nested one",
       { a: ["b".repeat(60), "c".repeat(60)] },

@@ -15,6 +15,9 @@ ROOT: str = "/var/lib/nspawn-runner"
 # Directory of the private state in the root directory, with one directory per image, mode 0700.
 STATE_DIRECTORY: str = ".nspawn-runner"
 
+# Directory of the jobs that exist, with one directory per job, mode 0700.
+JOBS_DIRECTORY: str = "/run/nspawn-runner/jobs"
+
 # Prefix of an image's variables.
 VARIABLE_PREFIX: str = "nspawn_runner_"
 

@@ -52,7 +52,11 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "gitlab-config",
             "summary": "Answers GitLab Runner's config call: prints the settings of a job as JSON.",
-            "description": "Answers GitLab Runner's config call: prints the settings of a job as JSON. An image that does not exist or is not allowed is a failure of the job, with the nearest name. The image is that of the job, such as `trixie`, or the part behind the colon of a name such as `registry.example.org/debian:trixie`.",
+            "description": (
+                "Answers GitLab Runner's config call: prints the settings of a job as JSON. An image that does not exist "
+                "or is not allowed is a failure of the job, with the nearest name. The image is that of the job, such as "
+                "`trixie`, or the part behind the colon of a name such as `registry.example.org/debian:trixie`."
+            ),
             "arguments": [],
             "options": [
                 {
@@ -81,7 +85,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "prepare",
             "summary": "Starts the container of a job.",
-            "description": "Starts the container of a job. First, the rest of jobs that have lost their runner is removed, as by `sweep`. Without GitLab Runner, the job has the name of `--id`, and the image is an argument.",
+            "description": (
+                "Starts the container of a job. First, the rest of jobs that have lost their runner is removed, as by "
+                "`sweep`. Without GitLab Runner, the job has the name of `--id`, and the image is an argument."
+            ),
             "arguments": [
                 {
                     "name": "image",
@@ -127,7 +134,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "run",
             "summary": "Runs a script as a stage of a job.",
-            "description": "Runs a script as a stage of a job. The container stays as the stage leaves it, for the next stage. A stage ends when its shell ends, and processes in the background do not hold it.",
+            "description": (
+                "Runs a script as a stage of a job. The container stays as the stage leaves it, for the next stage. A "
+                "stage ends when its shell ends, and processes in the background do not hold it."
+            ),
             "arguments": [
                 {"name": "script", "metavar": "SCRIPT", "help": "File on this host with the script.", "nargs": None},
                 {
@@ -183,7 +193,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "toml",
             "summary": "Prints a section for GitLab Runner's config.toml.",
-            "description": "Prints a section for GitLab Runner's config.toml. The paths are those of this host. The address and the token of the runner are to be filled in.",
+            "description": (
+                "Prints a section for GitLab Runner's config.toml. The paths are those of this host. The address and the "
+                "token of the runner are to be filled in."
+            ),
             "arguments": [],
             "options": [],
             "examples": ["nspawn-runner toml >>/etc/gitlab-runner/config.toml"],
@@ -191,7 +204,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "exec",
             "summary": "Runs a command in a throw-away container of an image.",
-            "description": "Runs a command in a throw-away container of an image. Exit status, streams and terminal are those of the command. All that the command writes is removed at its end, except with `--here`.",
+            "description": (
+                "Runs a command in a throw-away container of an image. Exit status, streams and terminal are those of the "
+                "command. All that the command writes is removed at its end, except with `--here`."
+            ),
             "arguments": [
                 {"name": "image", "metavar": "IMAGE", "help": "Image.", "nargs": None},
                 {"name": "cmd", "metavar": "CMD", "help": "Command and its arguments.", "nargs": "..."},
@@ -292,7 +308,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "login",
             "summary": "Opens a shell in an image itself: changes stay.",
-            "description": "Opens a shell in an image itself: changes stay. The image is locked meanwhile: maintenance waits, and jobs start on the image as it is.",
+            "description": (
+                "Opens a shell in an image itself: changes stay. The image is locked meanwhile: maintenance waits, and "
+                "jobs start on the image as it is."
+            ),
             "arguments": [{"name": "image", "metavar": "IMAGE", "help": "Image.", "nargs": None}],
             "options": [],
             "examples": [],
@@ -300,7 +319,10 @@ PROGRAM: dict[str, Any] = {
         {
             "name": "sweep",
             "summary": "Removes the rest of jobs that have lost their runner.",
-            "description": "Removes the rest of jobs that have lost their runner. Each `prepare` does the same. A timer and the start of the host are good times for it.",
+            "description": (
+                "Removes the rest of jobs that have lost their runner. Each `prepare` does the same. A timer and the "
+                "start of the host are good times for it."
+            ),
             "arguments": [],
             "options": [],
             "examples": [],

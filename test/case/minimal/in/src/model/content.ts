@@ -166,3 +166,40 @@ export interface Lid {
   /** Words on it. */
   words?: string[];
 }
+
+/**
+ * A weight such as `2K`.
+ *
+ * @pattern ^[1-9]K$
+ */
+type Weight = string;
+
+/** A number that need not be whole. */
+type Decimal = number;
+
+/**
+ * Variables of jobs in a box.
+ *
+ * @kind variables
+ * @since 1.0.0
+ */
+export interface BoxJobs {
+  /**
+   * What the lid weighs.
+   *
+   * @default 3K
+   */
+  box_job_weight?: Weight;
+  /** How much it holds. */
+  box_job_share?: Decimal;
+  /**
+   * How many jobs there are.
+   *
+   * @default 5
+   * @minimum 3
+   * @maximum 10
+   */
+  box_job_count?: number;
+  /** Where things are. */
+  box_job_places?: string[];
+}

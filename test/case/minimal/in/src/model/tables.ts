@@ -17,14 +17,14 @@ export const collection = {
 export const layout = {
   /** Where boxes are. */
   root: "/srv/boxes",
-  /**
-   * Where playbooks are.
+  /** Where playbooks are.
    *
-   * @sh
-   */
+   * @sh */
   playbook_directory: "/etc/boxes",
   /** Prefix of variables. */
   variable_prefix: "box_",
+  /** Where jobs are. */
+  jobs_directory: "/run/boxes",
 } as const;
 
 interface Flag {
@@ -150,3 +150,66 @@ interface Pocket {
 export const pockets: readonly Pocket[] = [
   { name: "updates", distribution: "cardboard", suites: "brown", suite: "{suite}-updates", beside: "{mirror}" },
 ];
+
+interface Program {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly ProgramOption[];
+  readonly verbs: readonly Verb[];
+  readonly exit_statuses: readonly ExitStatus[];
+}
+
+interface ProgramOption {
+  readonly flags: readonly string[];
+  readonly type: "string" | "integer" | "flag" | "list";
+  readonly metavar?: string;
+  readonly default?: string | number;
+  readonly env?: string;
+  readonly choices?: readonly string[];
+  readonly completes?: string;
+  readonly help: string;
+}
+
+interface Argument {
+  readonly name: string;
+  readonly help: string;
+  readonly nargs?: string;
+  readonly completes?: string;
+}
+
+interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  readonly description?: readonly string[];
+  readonly arguments?: readonly Argument[];
+  readonly options?: readonly ProgramOption[];
+  readonly examples?: readonly string[];
+}
+
+export const program: Program = {
+  name: "box-er",
+  description: "Opens boxes.",
+  options: [
+    { flags: ["--root"], type: "string", metavar: "DIR", default: "{layout.root}", env: "BOXES", completes: "directory", help: "Where boxes are." },
+    { flags: ["--loud", "-l"], type: "flag", help: "Say more." },
+  ],
+  verbs: [
+    {
+      name: "open",
+      summary: "Opens a box.",
+      description: ["The lid stays."],
+      arguments: [
+        { name: "BOX", completes: "image", help: "The box." },
+        { name: "TOOL", nargs: "...", completes: "command", help: "What opens the box." },
+      ],
+      options: [
+        { flags: ["--lids"], type: "integer", metavar: "N", default: 2, help: "Number of lids." },
+        { flags: ["--colour"], type: "string", metavar: "C", choices: ["red", "green"], help: "Colour." },
+        { flags: ["--label"], type: "list", metavar: "TEXT", help: "A label." },
+      ],
+      examples: ["box-er open a -- knife"],
+    },
+    { name: "close", summary: "Closes all boxes." },
+  ],
+  exit_statuses: [{ name: "stuck", status: 3, when: "A lid is stuck." }],
+};

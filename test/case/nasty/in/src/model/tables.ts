@@ -23,6 +23,8 @@ export const layout = {
    * @sh
    */
   playbook_directory: "/etc/it's $HOME `id` \\ \"x\"",
+  /** Jobs. */
+  jobs_directory: "/run/it's $HOME",
   /** Prefix of variables. */
   variable_prefix: "n_",
 } as const;
@@ -72,3 +74,18 @@ export const playbooks = [
 export const ignoredPaths = [{ path: "a b/it's \"x\" $HOME `id` \\ | <é>", why: "A pipe | and a \\ backslash." }] as const;
 
 export const exitStatuses = [{ name: "s", status: 1, when: "A `back|tick`, 100 % <sure> and a \\ backslash." }] as const;
+
+export const program = {
+  name: "n-s",
+  description: "A pipe | in a table, <b>html</b> and *stars* with `code`.",
+  options: [{ flags: ["--root"], type: "string", metavar: "DIR", default: "{layout.root}", completes: "directory", help: "A `|` and \"quotes\"." }],
+  verbs: [
+    {
+      name: "x",
+      summary: "It's $HOME.",
+      arguments: [{ name: "JOB", nargs: "*", completes: "job", help: "A job." }],
+      options: [{ flags: ["-c", "--choice-of"], type: "string", metavar: "C", choices: ["it's", "$(id)", "a|b"], help: "One." }],
+    },
+  ],
+  exit_statuses: [],
+} as const;

@@ -17,3 +17,6 @@ PLAYBOOK_DIRECTORY: str = "/etc/boxes"
 
 # Prefix of variables.
 VARIABLE_PREFIX: str = "box_"
+
+# Where jobs are.
+JOBS_DIRECTORY: str = "/run/boxes"

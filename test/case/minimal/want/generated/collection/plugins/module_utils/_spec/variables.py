@@ -13,6 +13,10 @@ from typing import Any
 
 # For ArgumentSpecValidator.
 VARIABLES: dict[str, dict[str, Any]] = {
+    "box_job_weight": {"type": "str", "default": "3K"},
+    "box_job_share": {"type": "float"},
+    "box_job_count": {"type": "int", "default": 5},
+    "box_job_places": {"type": "list", "elements": "str"},
     "box_binds": {"type": "list", "elements": "str", "default": []},
     "box_online": {"type": "bool", "default": True},
     "box_lids": {"type": "int", "default": 2},
@@ -21,7 +25,13 @@ VARIABLES: dict[str, dict[str, Any]] = {
 }
 
 # Lowest values of numbers.
-MINIMUM: dict[str, int] = {"box_lids": 1}
+MINIMUM: dict[str, int] = {"box_job_count": 3, "box_lids": 1}
+
+# Highest values of numbers.
+MAXIMUM: dict[str, int] = {"box_job_count": 10}
+
+# Regular expressions of strings, and the end of the sentence "must be ...".
+PATTERNS: dict[str, tuple[str, str]] = {"box_job_weight": ("^[1-9]K$", "a weight such as 2K")}
 
 # Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {}

@@ -15,5 +15,8 @@ ROOT: str = "/srv/a b'c$d"
 # A directory that a shell would take apart.
 PLAYBOOK_DIRECTORY: str = "/etc/it's $HOME `id` \\ \"x\""
 
+# Jobs.
+JOBS_DIRECTORY: str = "/run/it's $HOME"
+
 # Prefix of variables.
 VARIABLE_PREFIX: str = "n_"

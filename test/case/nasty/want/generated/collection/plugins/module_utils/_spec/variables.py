@@ -27,6 +27,12 @@ VARIABLES: dict[str, dict[str, Any]] = {
 # Lowest values of numbers.
 MINIMUM: dict[str, int] = {}
 
+# Highest values of numbers.
+MAXIMUM: dict[str, int] = {}
+
+# Regular expressions of strings, and the end of the sentence "must be ...".
+PATTERNS: dict[str, tuple[str, str]] = {}
+
 # Options of the module chroot, and the variables that give them.
 CREATION: dict[str, str] = {"made_of": "n_text", "parts": "n_parts"}
 
