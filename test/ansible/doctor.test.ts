@@ -141,7 +141,7 @@ test("on a host that is ready every line is ok, also with --check, and nothing i
         "facts",
         "bootstrap",
       ],
-      ...["clock", "DNS", "overlay", "cgroups", "forks", "root directory", "user namespace", "copies"],
+      ...["clock", "DNS", "overlay", "cgroups", "forks", "root directory", "user namespace", "copies", "jobs"],
       ...["image aa", "image bb"],
     ]);
     expect([found(result, "image aa"), found(result, "image bb")]).toEqual(["exists", "is created by the next run"]);

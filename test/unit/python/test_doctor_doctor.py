@@ -37,6 +37,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.setattr(module, name, _rows)
     for name in ("root", "user_namespace", "copies", "image"):
         monkeypatch.setattr(doctor.images, name, _rows)
+    monkeypatch.setattr(doctor.jobs, "jobs", _rows)
     return monkeypatch
 
 
@@ -46,7 +47,7 @@ def _subject(name: str, root: str = "/srv") -> Subject:
 
 def test_each_check_has_its_line_in_order(host: pytest.MonkeyPatch) -> None:
     checks = doctor.examine([_subject("aa"), _subject("bb")], True, 5, [], NOWHERE)
-    assert [check.check for check in checks] == [*HOST, "root directory", "user namespace", "copies", "image aa", "image bb"]
+    assert [check.check for check in checks] == [*HOST, "root directory", "user namespace", "copies", "jobs", "image aa", "image bb"]
     assert {check[1:] for check in checks} == {(OK, "fine", "")}
 
 

@@ -366,7 +366,7 @@ def test_overlay(monkeypatch: pytest.MonkeyPatch, filesystems: str, programs: li
     _run(monkeypatch, status)
     row = _row(host.overlay())
     assert row[0] == result
-    assert ("--overlay" in row[2]) == (result == WARNING)
+    assert ("jobs need it" in row[2]) == (result == WARNING)
 
 
 @pytest.mark.parametrize(("exists", "result", "found"), [(True, OK, "version 2"), (False, WARNING, "version 1")])

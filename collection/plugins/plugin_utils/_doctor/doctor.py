@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible_line
 from ansible_collections.nspawn.runner.plugins.module_utils._spec import layout
-from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images, mirrors, playbooks
+from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor import host, images, jobs, mirrors, playbooks
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import PROBLEM, Check, Rows, Subject, error_row
 
 
@@ -46,6 +46,7 @@ def examine(subjects: Sequence[Subject], listed: bool, forks: int, files: Sequen
             ("root directory", images.root, (root,)),
             ("user namespace", images.user_namespace, (root, subjects)),
             ("copies", images.copies, (root, subjects)),
+            ("jobs", jobs.jobs, (root, images.existing(root), subjects)),
         ]
     checks += [(f"image {subject.image.name}", images.image, (subject,)) for subject in subjects]
     return [Check(*map(_plain, check)) for entry in checks for check in _tried(*entry)]

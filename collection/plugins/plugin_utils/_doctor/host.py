@@ -207,14 +207,14 @@ def overlay() -> Rows:
     if known or (modprobe and run([modprobe, "--dry-run", "overlay"])[0] == 0):
         yield OK, "available"
     else:
-        yield WARNING, "this kernel has no overlay file system", "load the module overlay: jobs that start with --overlay need it"
+        yield WARNING, "this kernel has no overlay file system", "load the module overlay: jobs need it, except on snapshots of btrfs"
 
 
 def cgroups() -> Rows:
     if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
         yield OK, "version 2"
     else:
-        remedy = "boot with systemd.unified_cgroup_hierarchy=1: jobs that boot an image with systemd 258 or later need it"
+        remedy = "boot with systemd.unified_cgroup_hierarchy=1: limits of jobs, and jobs that boot an image with systemd 258 or later, need it"
         yield WARNING, "version 1", remedy
 
 

@@ -39,7 +39,7 @@ def root(root: str) -> Rows:
 def user_namespace(root: str, subjects: Sequence[Subject]) -> Rows:
     if os.geteuid() != 0:
         return
-    directory = _existing(root)
+    directory = existing(root)
     problem = obstacle(directory)
     settings = [subject.settings for subject in subjects if subject.image.root == root and subject.settings is not None]
     without = [one for one in settings if one.get("nspawn_runner_user_namespace") is False]
@@ -51,7 +51,8 @@ def user_namespace(root: str, subjects: Sequence[Subject]) -> Rows:
         yield OK, f"owners can be mapped in {directory}"
 
 
-def _existing(root: str) -> str:
+def existing(root: str) -> str:
+    """The root directory, or the nearest directory above it."""
     directory = root
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
@@ -59,7 +60,7 @@ def _existing(root: str) -> str:
 
 
 def copies(root: str, subjects: Sequence[Subject]) -> Rows:
-    directory = _existing(root)
+    directory = existing(root)
     free = _free(directory)
     if has_subvolumes(directory):
         yield OK, f"snapshots, on btrfs; {free >> 20} MiB are free"
@@ -120,7 +121,7 @@ def _creation(image: Image, settings: Mapping[str, Any]) -> Rows:
 def _binds(image: Image, settings: Mapping[str, Any]) -> Rows:
     if settings.get("nspawn_runner_binds") and os.geteuid() == 0:
         try:
-            check_user_namespace(container_lines(settings), _existing(image.root))
+            check_user_namespace(container_lines(settings), existing(image.root))
         except RunnerError as problem:
             yield error_row(PROBLEM, problem)
 

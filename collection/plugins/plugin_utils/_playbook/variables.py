@@ -87,6 +87,7 @@ def read_settings(image: Image, variables: Mapping[str, Any], extra: Mapping[str
     if checked.error_messages:
         raise RunnerError(f"image {image.name}: {checked.error_messages[0]}")
     _refuse_lone_checksum(image, checked.validated_parameters, given)
+    _refuse_sized_snapshot(image, checked.validated_parameters, given)
     return _absolute(checked.validated_parameters, VARIABLES, directory)
 
 
@@ -107,6 +108,13 @@ def _refuse_lone_checksum(image: Image, settings: Mapping[str, Any], given: Mapp
     if settings.get(checksum) and not settings.get(f"{VARIABLE_PREFIX}tarball"):
         found = f"{checksum}{where(given[checksum]) or _of(image)} is set, and {VARIABLE_PREFIX}tarball is not"
         raise RunnerError(found, f"set {VARIABLE_PREFIX}tarball, or remove {checksum}")
+
+
+def _refuse_sized_snapshot(image: Image, settings: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    disk, storage = f"{JOB_PREFIX}disk", f"{JOB_PREFIX}storage"
+    if settings.get(disk) and settings.get(storage) == "snapshot":
+        found = f"{disk}{where(given[disk]) or _of(image)} is set, and a snapshot of btrfs has no limit of its size"
+        raise RunnerError(found, f"remove {disk}, or set {storage}: overlay")
 
 
 def creation_options(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,6 +301,12 @@ def _cpus_problem(cpus: float) -> str | None:
     return None if 0.01 <= cpus <= 100000 else f"must be 0.01 or more, such as 0.5 or 2, not {cpus}"
 
 
+def _disk_problem(disk: str) -> str | None:
+    # A file system of a size, with room for a job.
+    small = (disk[-1] == "K" and int(disk[:-1]) < 16 << 10) or (disk[-1] == "M" and int(disk[:-1]) < 16)
+    return f"must be 16M or more, not {disk}" if small else None
+
+
 def _proxy_problem(proxy: str) -> str | None:
     if not re.fullmatch(r"(?:https?|socks[45]?h?)://[^\s/]+/?", proxy):
         return "must be the URL of a proxy, such as http://proxy.example.org:3128"
@@ -310,6 +324,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     f"{JOB_PREFIX}environment": _environment_problem,
     f"{JOB_PREFIX}capabilities": _capability_problem,
     f"{JOB_PREFIX}cpus": _cpus_problem,
+    f"{JOB_PREFIX}disk": _disk_problem,
 }
 
 
