@@ -244,8 +244,9 @@ export interface ImageVariables {
    */
   nspawn_runner_job_storage?: "overlay" | "tmpfs" | "snapshot";
   /**
-   * Limit of what a job can write. A job that reaches the limit finds no space left on its disk, and its log says so. Without this variable,
-   * a job in memory has the limit of its memory, and any other job can write as long as the host's disk has room.
+   * Limit of what a job can write, at least `16M`. A job that reaches the limit finds no space left on its disk, and its log says so. Without
+   * this variable, a job with the storage `tmpfs` can write half of the host's memory, and any other job as long as the host's disk has room.
+   * A snapshot cannot have a limit.
    */
   nspawn_runner_job_disk?: Size;
   /**
@@ -266,8 +267,8 @@ export interface ImageVariables {
    */
   nspawn_runner_job_cpus?: Decimal;
   /**
-   * Share of a job's processor time while processors are busy. All other programs of the host together have 100, each user's programs and
-   * each service as well.
+   * Share of a job's processor time while processors are busy, in proportion to other jobs and to the containers of a maintenance, each of which
+   * has 100.
    *
    * @default 50
    * @minimum 1
@@ -282,8 +283,9 @@ export interface ImageVariables {
    */
   nspawn_runner_job_pids?: number;
   /**
-   * Network of a job: that of the host without the addresses of cloud metadata, a private one that leads out of the host but not to the
-   * host's own services, or only a loopback device. The private network needs the program `pasta` of Debian's package `passt`.
+   * Network of a job: that of the host, a private one that leads to other machines but not to the host's loopback address, or only a loopback
+   * device. The private network needs the program `pasta` of Debian's package `passt`. Where systemd is PID 1, no job on the host's network
+   * reaches the address at which clouds give credentials.
    *
    * @default host
    */
@@ -323,8 +325,9 @@ export interface ImageVariables {
    */
   nspawn_runner_job_user?: UserName;
   /**
-   * Size of the directory `/cache` of a runner's jobs on this image, where GitLab's caches are. Above this size, the entries that no job has used for the longest
-   * time are removed. `0`: jobs have no such directory, and their caches end with them.
+   * Size that the caches of all projects on this host have together after a job of this image: above it, the files that no job has used for
+   * the longest time are removed. A job sees the cache of its own project in GitLab, as `/cache`. `0`: jobs of this image have no such
+   * directory, and their caches end with them.
    *
    * @default 10G
    */
