@@ -231,7 +231,7 @@ export interface ImageVariables {
   nspawn_runner_job_allowed?: boolean;
   /**
    * Whether the container of a job boots the image's init, such as systemd, so that jobs can start and test services. Otherwise only the
-   * job's own processes run, and the job starts faster.
+   * job's own processes run, and the job starts faster. A booted job needs systemd as PID 1 on the host, and systemd and Python in the image.
    *
    * @default false
    */

@@ -197,7 +197,11 @@ export const program: Program = {
           type: "flag",
           help: "Bind the current directory, and run the command there; files that the command makes belong to the directory's owner.",
         },
-        { flags: ["--boot"], type: "flag", help: "Boot the image's init, such as systemd, before the command." },
+        {
+          flags: ["--boot"],
+          type: "flag",
+          help: "Boot the image's init, such as systemd, before the command; needs systemd as PID 1 on this host.",
+        },
         {
           flags: ["--storage"],
           type: "string",
@@ -232,7 +236,7 @@ export const program: Program = {
     {
       name: "login",
       summary: "Opens a shell in an image itself: changes stay.",
-      description: ["The image is locked meanwhile: maintenance waits, and jobs start on the image as it is."],
+      description: ["Meanwhile, a maintenance of the image and new jobs on it are refused, and so is a login while a job uses the image."],
       arguments: [{ name: "IMAGE", completes: "image", help: "Image." }],
     },
     {

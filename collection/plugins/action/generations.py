@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -22,6 +22,7 @@ from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.output impo
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.table import table
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.extra_vars import check_extra_vars
 from ansible_collections.nspawn.runner.plugins.plugin_utils._playbook.images import refused_playbooks
+from ansible_collections.nspawn.runner.plugins.plugin_utils._status.jobs import jobs
 
 HEADER = ("image", "generation", "is", "playbook", "age", "tasks changed", "added", "removed", "upgraded")
 # Packages shown per generation, without -v.
@@ -52,22 +53,26 @@ class ActionModule(ActionBase):
                 contents[name] = record.load(Place(image.root, image.name))
             except (RunnerError, OSError) as problem:
                 problems.append(str(system_error(problem) if isinstance(problem, OSError) else problem))
+        # Of each root directory once: the images of a play can have several.
+        running = {root: jobs(root) for root in {image.root for image in images.values() if image}}
+        using = {name: [job for job in running[image.root] if job["image"] == image.name] for name, image in images.items() if image}
         if contents or not problems:
-            _show(contents)
-        result = {"changed": False, "images": contents}
+            _show(contents, using)
+        result = {"changed": False, "images": contents, "jobs": using}
         return {**result, "failed": True, "msg": "; ".join(problems)} if problems else result
 
 
-def _show(contents: Mapping[str, Mapping[str, Any]]) -> None:
+def _show(contents: Mapping[str, Mapping[str, Any]], using: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
     trees = [(name, content, tree) for name, content in contents.items() for tree in _trees(content)]
     if not trees:
         display.display("No image has a tree that a maintenance has published.")
         return
     head, *lines = table([HEADER, *(_row(*entry) for entry in trees)], numbers=5)
     display.display(head)
-    for line, (_name, _content, tree) in zip(lines, trees):
+    for line, (name, _content, tree) in zip(lines, trees):
+        users = [f"    job {job['label']} ({job['name']}) uses this tree" for job in using.get(name, ()) if job["generation"] == tree["id"]]
         in_place = [f"    a run in place worked on this tree at {tree['in_place']}, after its maintenance"] if "in_place" in tree else []
-        display.display("\n".join([line, *in_place, *_packages(tree.get("packages") or [], tree.get("packages_omitted", 0))]))
+        display.display("\n".join([line, *in_place, *users, *_packages(tree.get("packages") or [], tree.get("packages_omitted", 0))]))
 
 
 def _trees(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -30,6 +30,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+jobs:
+  description:
+    - The jobs of the program nspawn-runner that use the trees of each image, by the image's name.
+    - C(generation) is the id of the tree, C(name) the name of the job on this host, and C(label) the number of the job in GitLab.
+  returned: always
+  type: dict
+  sample:
+    sid: [{image: sid, generation: 20261124T231500Z, name: 0123456789abcdef, label: "4711"}]
 images:
   description:
     - The record of each image's trees, by the image's name.

@@ -38,6 +38,7 @@ images:
     - C(result), C(started), C(since), C(failed_runs) and C(hold) are as in C(state.json); C(published) and C(generation) are of the present tree.
     - C(size) is in bytes, C(generations) is the number of earlier trees, and C(used_by) names containers, processes and mounts that use the
       image's trees.
+    - C(jobs) names the jobs of the program nspawn-runner on the image.
     - C(problem) is the reason why the image needs attention. An image whose record cannot be read has no further values.
   returned: always
   type: dict
@@ -57,6 +58,7 @@ images:
       size: 481296384
       generations: 2
       used_by: [container job1]
+      jobs: [{image: sid, generation: 20261121T231500Z, name: 0123456789abcdef, label: "4711"}]
 problems:
   description: Number of images with a problem.
   returned: always

@@ -98,7 +98,22 @@ def test_a_record_that_cannot_be_read_hides_no_other_image(monkeypatch: pytest.M
 
 
 def test_without_a_problem_the_list_does_not_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert _run(monkeypatch, tmp_path, "aa")[0] == {"changed": False, "images": {"aa": {"format": 1, "image": "aa", "generations": []}}}
+    assert _run(monkeypatch, tmp_path, "aa")[0] == {
+        "changed": False,
+        "images": {"aa": {"format": 1, "image": "aa", "generations": []}},
+        "jobs": {"aa": []},
+    }
+
+
+def test_jobs_are_named_below_their_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".nspawn-runner/aa").mkdir(parents=True)
+    content = {"format": 1, "image": "aa", "published": {"id": ID}, "generations": [{"id": "20261123T231431Z", "retired": ID}]}
+    (tmp_path / ".nspawn-runner/aa/state.json").write_text(json.dumps(content))
+    mine = {"image": "aa", "generation": "20261123T231431Z", "name": "0123456789abcdef", "label": "4711"}
+    monkeypatch.setattr(generations, "jobs", lambda root: [mine, {**mine, "image": "bb"}] if root == str(tmp_path) else [])
+    result, lines = _run(monkeypatch, tmp_path, "aa")
+    assert result["jobs"] == {"aa": [mine]}
+    assert lines.split("\n")[2:] == [lines.split("\n")[2], "    job 4711 (0123456789abcdef) uses this tree"]
 
 
 @pytest.mark.parametrize(
@@ -169,5 +184,5 @@ def test_a_tree_on_which_a_run_in_place_worked_is_marked(monkeypatch: pytest.Mon
     lines: list[str] = []
     monkeypatch.setattr(generations.display, "display", lines.append)
     touched = {"id": "20261124T231500Z", "published": "2026-11-24T23:15:00Z", "in_place": "2026-11-25T08:00:00Z"}
-    generations._show({"aa": {"published": touched, "generations": [{"id": "20261123T231500Z", "retired": "2026-11-24T23:15:00Z"}]}})
+    generations._show({"aa": {"published": touched, "generations": [{"id": "20261123T231500Z", "retired": "2026-11-24T23:15:00Z"}]}}, {})
     assert [("in place" in line, "2026-11-25T08:00:00Z" in line) for line in lines] == [(False, False), (True, True), (False, False)]

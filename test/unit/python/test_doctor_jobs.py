@@ -74,6 +74,14 @@ def test_each_thing_that_is_missing_has_its_line(host: dict[str, Any], change: d
     assert remedy in advice
 
 
+def test_a_job_that_boots_needs_systemd_on_the_host(host: dict[str, Any]) -> None:
+    host["programs"].remove("gitlab-runner")
+    host["systemd"] = False
+    ((result, found, remedy),) = _rows(_subject("aa", job_boot=True), _subject("bb", job_boot=False))
+    assert (result, found) == (WARNING, "no job starts on aa: it boots, and systemd is not PID 1 on this host")
+    assert remedy == "set nspawn_runner_job_boot: false"
+
+
 def test_owners_that_cannot_be_mapped_are_told_where_no_other_check_does(host: dict[str, Any]) -> None:
     host["obstacle"] = "the owners cannot be mapped"
     assert _rows(_subject("aa", user_namespace=False), _subject("bb"))[0][0] == OK

@@ -24,6 +24,7 @@ GOOD = {"result": "unchanged", "started": "2026-11-24T00:00:00Z", "since": "2026
 def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(module, "size", lambda tree, seconds: 5 << 20)
     monkeypatch.setattr(module.in_use, "users", lambda trees: [f"container of {os.path.basename(tree)}" for tree in trees])
+    monkeypatch.setattr(module, "jobs", lambda root: [{"image": "aa"}, {"image": "bb"}])
     return tmp_path
 
 
@@ -55,6 +56,7 @@ def test_an_image_that_is_well(root: Path) -> None:
         "size": 7,
         "generations": 1,
         "used_by": ["container of aa", f"container of {ID}"],
+        "jobs": [{"image": "aa"}],
     }
 
 

@@ -53,6 +53,9 @@ def _start(directory: str, images: Mapping[str, Mapping[str, Any]]) -> Rows:
     problem = obstacle(directory) if mapped and alone and os.geteuid() == 0 else ""
     if problem:
         yield WARNING, f"no job starts on {', '.join(mapped)}: {problem}", remedy
+    booted = _with(images, "boot", True)
+    if booted and not os.path.isdir(_BOOTED):
+        yield WARNING, f"no job starts on {', '.join(booted)}: it boots, and systemd is not PID 1 on this host", f"set {JOB_PREFIX}boot: false"
     snapshots = _with(images, "storage", "snapshot")
     if snapshots and not has_subvolumes(directory):
         found = f"no job starts on {', '.join(snapshots)}: {directory} has no snapshots"

@@ -17,6 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._image.place import 
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import in_use
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.size import size
 from ansible_collections.nspawn.runner.plugins.plugin_utils._ansible.hosts import Image
+from ansible_collections.nspawn.runner.plugins.plugin_utils._status.jobs import jobs
 
 HEADER = ("image", "system", "last run", "since", "tree", "held", "used by", "failed runs", "generations", "size")
 # How many of the last columns are numbers.
@@ -76,7 +77,13 @@ def _tree(place: Place, content: Mapping[str, Any], deadline: float) -> dict[str
     recorded = content.get("published", {}).get("size")
     left = deadline - time.monotonic()
     measured = size(place.path, left) if recorded is None and present and left > 0 else recorded
-    return {"present": present, "size": measured if present else None, "generations": len(earlier), "used_by": in_use.users(trees)}
+    return {
+        "present": present,
+        "size": measured if present else None,
+        "generations": len(earlier),
+        "used_by": in_use.users(trees),
+        "jobs": [job for job in jobs(place.root) if job["image"] == place.image],
+    }
 
 
 def row(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -231,7 +231,7 @@ PROGRAM: dict[str, Any] = {
                     "default": False,
                     "env": None,
                     "choices": None,
-                    "help": "Boot the image's init, such as systemd, before the command.",
+                    "help": "Boot the image's init, such as systemd, before the command; needs systemd as PID 1 on this host.",
                 },
                 {
                     "flags": ["--storage"],
@@ -309,8 +309,8 @@ PROGRAM: dict[str, Any] = {
             "name": "login",
             "summary": "Opens a shell in an image itself: changes stay.",
             "description": (
-                "Opens a shell in an image itself: changes stay. The image is locked meanwhile: maintenance waits, and "
-                "jobs start on the image as it is."
+                "Opens a shell in an image itself: changes stay. Meanwhile, a maintenance of the image and new jobs on it "
+                "are refused, and so is a login while a job uses the image."
             ),
             "arguments": [{"name": "image", "metavar": "IMAGE", "help": "Image.", "nargs": None}],
             "options": [],
