@@ -236,7 +236,9 @@ export const program: Program = {
     {
       name: "login",
       summary: "Opens a shell in an image itself: changes stay.",
-      description: ["Meanwhile, a maintenance of the image and new jobs on it are refused, and so is a login while a job uses the image."],
+      description: [
+        "Meanwhile, a maintenance of the image and new jobs on it are refused, and so is a login while a job uses the image.",
+      ],
       arguments: [{ name: "IMAGE", completes: "image", help: "Image." }],
     },
     {
