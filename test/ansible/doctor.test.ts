@@ -326,8 +326,15 @@ describe("a root directory with a problem", () => {
     const vars =
       "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true], nspawn_runner_user_namespace: false";
     const without = { "aa.yml": playbook("aa", "- debug:", vars), "bb.yml": playbook("bb", "- debug:", vars) };
-    expect(await wrong(await readyHost(without, join(await unmappable(), "images")))).toEqual([
+    const place = join(await unmappable(), "images");
+    expect(await wrong(await readyHost(without, place))).toEqual([
       ["user namespace", "warning", "2 of 2 images have none", expect.any(String)],
+      [
+        "jobs",
+        "warning",
+        `no job starts on aa, bb: ${notMapped(place)}`,
+        expect.stringContaining("set nspawn_runner_job_user_namespace: false"),
+      ],
     ]);
     const bind =
       "nspawn_runner_bootstrap: command, nspawn_runner_create_command: [/bin/true], nspawn_runner_binds: [/proc/sys]";
