@@ -46,14 +46,14 @@ def test_system_calls_are_filtered_where_that_is_safe(arguments: list[str], envi
 )
 def test_devices_that_are_bound(monkeypatch: pytest.MonkeyPatch, arguments: list[str], devices: list[str]) -> None:
     replace_os(monkeypatch, container, walk=lambda path: [("/dev", ["bus"], ["null", "none"])] if path == "/dev/bus" else [])
-    assert list(container._devices(arguments)) == devices
+    assert list(container.devices(arguments)) == devices
 
 
 def test_a_container_gets_no_variable_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ANSIBLE_CONFIG", "PYTHONPATH", "LISTEN_FDS", "NOTIFY_SOCKET"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("PATH", "/opt/bin")
-    environment = container._environment({"SYSTEMD_SECCOMP": "0"})
+    environment = container.host_environment({"SYSTEMD_SECCOMP": "0"})
     assert environment["PATH"].startswith("/opt/bin:/usr/local/sbin")
     assert environment["SYSTEMD_SECCOMP"] == "0"
     assert {name for name in environment if not name.startswith("SYSTEMD_")} == {"PATH", "LC_ALL"}
@@ -91,7 +91,7 @@ def _wait(monkeypatch: pytest.MonkeyPatch, output: bytes, ends: bool = True) -> 
     try:
         running = _running(reader)
         monkeypatch.setattr(container, "check_user_namespace", lambda arguments, tree: None)
-        container._wait(running, "/srv/aa", [])
+        container.wait_ready(running, "/srv/aa", [])
         return running.tail
     finally:
         os.close(reader)

@@ -234,7 +234,7 @@ def test_the_rest_of_a_pipe_is_read_in_blocks(run: int) -> None:
     os.set_blocking(reader, False)
     os.write(writer, b"x" * (1 << 20))
     # Not more than the pipe had at first.
-    exchange._take_rest(reader, lambda block: blocks.append(len(block)) or os.write(writer, b"y" * len(block)))
+    exchange.take_rest(reader, lambda block: blocks.append(len(block)) or os.write(writer, b"y" * len(block)))
     assert (sum(blocks), max(blocks) <= exchange.BLOCK) == (1 << 20, True)
     os.close(reader)
     os.close(writer)

@@ -197,7 +197,7 @@ def _container(path: str, kind: int) -> Iterator[None]:
     """The lock of a running container."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    assert in_use._try_lock(descriptor, kind)
+    assert in_use.try_lock(descriptor, kind)
     yield
     os.close(descriptor)
 

@@ -31,14 +31,19 @@ class _BusError(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("message", ctypes.c_char_p), ("need_free", ctypes.c_int)]
 
 
-def enter_scope(description: str, devices: Sequence[str] = ()) -> None:
-    """Moves this process and its future children into a scope of their own, where systemd is PID 1; does nothing on another host.
+def has_scopes() -> bool:
+    """Whether systemd is PID 1 of this host."""
+    return os.path.isdir(_BOOTED)
 
-    `devices`: device nodes that the processes may open beside the harmless ones. Raises RunnerError. Not systemd-run: in the PID namespace of a
-    maintenance, a process has another id for systemd.
+
+def enter_scope(description: str, devices: Sequence[str] = (), limits: Sequence[Property] = ()) -> str:
+    """Moves this process and its future children into a scope of their own, and returns the scope's name; empty on a host without systemd as PID 1.
+
+    `devices`: device nodes that the processes may open beside the harmless ones. `limits`: properties beside those of each scope, or in their
+    place. Raises RunnerError. Not systemd-run: in the PID namespace of a maintenance, a process has another id for systemd.
     """
-    if not os.path.isdir(_BOOTED):
-        return
+    if not has_scopes():
+        return ""
     unit = f"nspawn-runner-{os.urandom(8).hex()}.scope"
     allowed = [text for device in ("char-pts", *devices) for text in (device, "rw")]
     own: list[Property] = [
@@ -47,12 +52,20 @@ def enter_scope(description: str, devices: Sequence[str] = ()) -> None:
         ("Description", "s", (description,)),
         ("DeviceAllow", "a(ss)", (len(allowed) // 2, *allowed)),
     ]
-    _start(unit, [*own, *properties(SCOPE_PROPERTIES)])
+    replaced = {_plain(name) for name, _kind, _values in limits}
+    usual = [one for one in properties(SCOPE_PROPERTIES) if _plain(one[0]) not in replaced]
+    _start(unit, [*own, *usual, *limits])
     deadline = time.monotonic() + _PATIENCE
     while unit not in _control_groups():
         if time.monotonic() > deadline:
             raise RunnerError(f"systemd did not start the scope {unit} within {_PATIENCE} s")
         time.sleep(_PAUSE)
+    return unit
+
+
+def _plain(name: str) -> str:
+    """A property without the word that tells of a share."""
+    return name[: -len("Scale")] if name.endswith("Scale") else name
 
 
 def properties(settings: Mapping[str, str]) -> Iterator[Property]:

@@ -20,7 +20,7 @@ _CLONE_NEWUSER = 0x10000000
 # Numbers of system calls on all architectures of systemd-nspawn.
 _OPEN_TREE, _MOUNT_SETATTR = 428, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _OPEN_TREE_CLONE, _MOUNT_ATTR_IDMAP = -100, 0x1000, 1, 0x00100000
-_IDS = b"0 524288 65536"
+_BASE, _COUNT = 524288, 65536
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,7 +37,7 @@ def obstacle(tree: str, binds: Sequence[str] = ()) -> str:
     on copies of the mounts that no process sees.
     """
     try:
-        with _user_namespace() as namespace:
+        with user_namespace() as namespace:
             for path in (tree, *binds):
                 if reason := _unmapped(path, namespace) or (path in binds and _mounts_below(path)):
                     return f"the owners of the files in {path} cannot be mapped for a user namespace ({reason})"
@@ -52,8 +52,11 @@ def bind_source(bind: str) -> str:
 
 
 @contextmanager
-def _user_namespace() -> Iterator[int]:
-    """A descriptor of a user namespace with 65,536 ids. Raises OSError."""
+def user_namespace(base: int = _BASE, owner: tuple[int, int] | None = None) -> Iterator[int]:
+    """A descriptor of a user namespace with the 65,536 ids from `base`. Raises OSError.
+
+    `owner`: a user and a group of the host, which alone are in the namespace, as the id `base`.
+    """
     reader, writer = os.pipe()
     ready, done = os.pipe()
     child = os.fork()
@@ -69,9 +72,9 @@ def _user_namespace() -> Iterator[int]:
     try:
         if error := int(os.read(ready, 16)):
             raise OSError(error, os.strerror(error))
-        for ids in ("uid_map", "gid_map"):
+        for index, ids in enumerate(("uid_map", "gid_map")):
             with open(f"/proc/{child}/{ids}", "wb", buffering=0) as file:
-                file.write(_IDS)
+                file.write(b"%d %d 1" % (owner[index], base) if owner else b"0 %d %d" % (base, _COUNT))
         namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield namespace

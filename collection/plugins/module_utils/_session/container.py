@@ -43,7 +43,7 @@ _AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent.py")
 _PYTHON = "/usr/bin/python3"
 # Socket activation passes the listener and the archive as descriptors 3 and 4. Popen can only number them 0 and 1, so the shell moves them.
 # The other streams are the pipe of standard error: by a descriptor of /dev/null, root in the container could change mode and times of the host's.
-_DESCRIPTORS = "export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0<&2 1>&2; "
+DESCRIPTORS = "export LISTEN_FDS=2 LISTEN_PID=$$; exec 3<&0 4<&1 0<&2 1>&2; "
 _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
 
 
@@ -98,9 +98,22 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
     # the wrapper, STAGED_FLAGS still make dpkg skip its syncs.
     if not in_place and _may_filter(arguments, environment):
         suppress_sync()
-    argv = container_argv(tree, [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, "--", *_payload()], _DESCRIPTORS)
-    enter_scope("A session of nspawn.runner", list(_devices(arguments)))
-    with socket.socket(socket.AF_UNIX) as listener, _archive(module_utils) as archive:
+    argv = container_argv(tree, [*flags(name), *(() if in_place else STAGED_FLAGS), *arguments, "--", *_payload()], DESCRIPTORS)
+    enter_scope("A session of nspawn.runner", list(devices(arguments)))
+    with _archive(module_utils) as archive:
+        running = launch(argv, archive, agent, environment)
+    try:
+        wait_ready(running, tree, arguments)
+        yield running
+    finally:
+        running.end(_END if in_place else _STAGED_END)
+        with suppress(FileNotFoundError):
+            os.unlink(agent)
+
+
+def launch(argv: list[str], program: int, agent: str, environment: dict[str, str]) -> Container:
+    """Starts a container whose payload gets the listener of the socket `agent` and the descriptor `program` by DESCRIPTORS."""
+    with socket.socket(socket.AF_UNIX) as listener:
         with suppress(FileNotFoundError):
             os.unlink(agent)
         listener.bind(agent)
@@ -109,21 +122,14 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
         process = subprocess.Popen(
             argv,
             stdin=listener.fileno(),
-            stdout=archive,
+            stdout=program,
             stderr=subprocess.PIPE,
             cwd="/",
             umask=0o022,
             start_new_session=True,
-            env=_environment(environment),
+            env=host_environment(environment),
         )
-    running = Container(process, agent)
-    try:
-        _wait(running, tree, arguments)
-        yield running
-    finally:
-        running.end(_END if in_place else _STAGED_END)
-        with suppress(FileNotFoundError):
-            os.unlink(agent)
+    return Container(process, agent)
 
 
 def _may_filter(arguments: Sequence[str], environment: dict[str, str]) -> bool:
@@ -154,19 +160,26 @@ def _archive(module_utils: str) -> Iterator[int]:
                     path = os.path.join(directory, file)
                     if file.endswith(".py"):
                         archive.write(path, os.path.join("ansible/module_utils", os.path.relpath(path, module_utils)))
-        fcntl.fcntl(descriptor, _F_ADD_SEALS, _ALL_SEALS)
+        seal(descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _environment(options: dict[str, str]) -> dict[str, str]:
+def seal(descriptor: int) -> None:
+    """Makes a memfd one that no process changes, also not in a container that has a descriptor of it."""
+    fcntl.fcntl(descriptor, _F_ADD_SEALS, _ALL_SEALS)
+
+
+def host_environment(options: dict[str, str]) -> dict[str, str]:
+    """The environment of systemd-nspawn, with these options."""
     # Only PATH comes from the run: no variables of Python and Ansible, no sockets of a service manager.
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":")
     return {"PATH": path, "LC_ALL": "C", **ENVIRONMENT, **options}
 
 
-def _devices(arguments: Sequence[str]) -> Iterator[str]:
+def devices(arguments: Sequence[str]) -> Iterator[str]:
+    """The device nodes in the binds of these arguments of systemd-nspawn."""
     for argument in arguments:
         flag, _equals, value = argument.partition("=")
         source = value.partition(":")[0]
@@ -178,7 +191,7 @@ def _devices(arguments: Sequence[str]) -> Iterator[str]:
                         yield path
 
 
-def _wait(running: Container, tree: str, arguments: Sequence[str]) -> None:
+def wait_ready(running: Container, tree: str, arguments: Sequence[str]) -> None:
     """Waits until the agent listens. Raises Busy, NoAgent or RunnerError if the container ends or takes longer than _START."""
     deadline = time.monotonic() + _START
     started = ended = False

@@ -75,12 +75,17 @@ def reach(agent: str) -> Connection | None:
 
 
 @contextmanager
-def in_session(connection: Connection | None, request: dict[str, Any]) -> Iterator[Running]:
-    """Sends the request to the agent. An exception in the body ends the command and its children. Raises NotBegun."""
+def in_session(connection: Connection | None, request: dict[str, Any], stdin: int | None = None) -> Iterator[Running]:
+    """Sends the request to the agent. An exception in the body ends the command and its children. Raises NotBegun.
+
+    `stdin`: a descriptor of sealed memory as the command's standard input, in place of a pipe.
+    """
     if connection is None:
         raise NotBegun("no agent listens")
     ends, container_ends = _pipes()
     try:
+        if stdin is not None:
+            os.dup2(stdin, container_ends[0], inheritable=False)
         data = frame(request)
         try:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", container_ends))
@@ -95,8 +100,8 @@ def in_session(connection: Connection | None, request: dict[str, Any]) -> Iterat
             raise NotBegun(str(problem)) from problem
         if not begun:
             raise NotBegun("the agent closed the connection")
-        stdin, stdout, stderr = ends
-        yield Running(stdin, stdout, stderr, connection.fileno(), lambda: _answer(connection), lambda: os.close(ends.pop(0)))
+        own_stdin, stdout, stderr = ends
+        yield Running(own_stdin, stdout, stderr, connection.fileno(), lambda: _answer(connection), lambda: os.close(ends.pop(0)))
     finally:
         connection.close()
         _close([*ends, *container_ends])
@@ -187,7 +192,7 @@ def exchange(
                 raise NotBegun(f"no output after {patience:g} s")
         for descriptor, take in outputs:
             if descriptor in selector.get_map():
-                _take_rest(descriptor, take)
+                take_rest(descriptor, take)
     return status, stdout(), stderr()
 
 
@@ -223,7 +228,7 @@ def _drain(descriptor: int, take: Sink) -> Callable[[], bool]:
     return drain
 
 
-def _take_rest(descriptor: int, take: Sink) -> None:
+def take_rest(descriptor: int, take: Sink) -> None:
     """Reads the bytes in the pipe at the end of the command, and no more: processes in the background could print without end."""
     number = bytearray(4)
     fcntl.ioctl(descriptor, termios.FIONREAD, number)

@@ -131,7 +131,7 @@ def _nspawn_lock(path: str, tree: str, kind: int = fcntl.F_WRLCK) -> Iterator[No
     deadline = time.monotonic() + _PATIENCE
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        locked = _try_lock(descriptor, kind)
+        locked = try_lock(descriptor, kind)
         if locked and os.fstat(descriptor).st_nlink:
             break
         os.close(descriptor)
@@ -159,13 +159,14 @@ def _check_lock_beside(tree: str) -> None:
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            if not _try_lock(descriptor):
+            if not try_lock(descriptor):
                 raise _busy(tree, f"the process that holds the lock {path}")
         finally:
             os.close(descriptor)
 
 
-def _try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
+def try_lock(descriptor: int, kind: int = fcntl.F_WRLCK) -> bool:
+    """Locks an open file as systemd-nspawn does, exclusively or shared (F_RDLCK); False if another holder excludes that."""
     # struct flock: type, whence, start, length, pid. systemd-nspawn uses locks of the open file (F_OFD_SETLK), not of the process.
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))

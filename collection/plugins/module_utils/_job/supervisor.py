@@ -1,0 +1,386 @@
+# SPDX-FileCopyrightText: The nspawn.runner authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# PRIVATE: the process that keeps one job's container, from its start to its removal. Names can change at any time.
+#
+# The supervisor is a fork of the program that starts the job, and outlives that program. It makes the mounts in a mount namespace of its own,
+# starts systemd-nspawn in a PID namespace that ends with it, and removes everything at the end of the job: when it gets SIGTERM, at the job's
+# deadline, when the job's runner has ended, or when the container has ended. A supervisor that is killed leaves directories and files alone,
+# which sweep.py removes: all processes and mounts of the job end with it.
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NamedTuple, Optional, cast
+
+from ansible_collections.nspawn.runner.plugins.module_utils._host import mount, scope
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import container_argv, container_lines, flags
+from ansible_collections.nspawn.runner.plugins.module_utils._host.process import adopt_orphans, end_children
+from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import user_namespace
+from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
+from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, settings, state, storage, uid_range
+from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
+from ansible_collections.nspawn.runner.plugins.module_utils._session.container import DESCRIPTORS, Container, devices, launch, seal, wait_ready
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JobSettings
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
+from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
+
+PYTHON = "usr/bin/python3"
+# Addresses at which clouds give credentials to each process that asks: family, bytes, length of the prefix.
+_METADATA = ((socket.AF_INET, socket.inet_aton("169.254.169.254"), 32), (socket.AF_INET6, socket.inet_pton(socket.AF_INET6, "fd00:ec2::254"), 128))
+# Seconds that systemd waits longer than the supervisor for the end of a job.
+_LATE = 60
+# For the wish that the kernel kills processes of the job, and not this one, when the job's memory is short.
+_OOM_SCORE = "-900"
+_PR_SET_NAME = 15
+_MNT_DETACH = 2
+
+
+class Bind(NamedTuple):
+    """A directory or file of the host in a container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    # Whether setuid programs work there.
+    setuid: bool = True
+    # A user and a group of the host that are the container's root there, and the only owners; None: the owners of the disk, as in the tree.
+    owner: Optional[tuple[int, int]] = None
+
+
+class Plan(NamedTuple):
+    """A job to start."""
+
+    name: str
+    key: str
+    place: Place
+    generation: str
+    job: JobSettings
+    seccomp: bool
+    binds: Sequence[Bind] = ()
+    # Directories in the container that the job's user can write.
+    directories: Sequence[str] = ()
+    # Seconds after which the job ends; None for no limit.
+    limit: Optional[float] = None
+    # A process, by id and start, at the end of which the job ends.
+    runner: Optional[tuple[int, str]] = None
+    # For people, such as the number of GitLab's job.
+    label: str = ""
+
+
+def start(plan: Plan) -> dict[str, Any]:
+    """Starts a job and returns its state. Raises RunnerError, and nothing of the job is left then."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            _detach(writer)
+            _supervise(plan, writer)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as file:
+        answer = file.read()
+    if not answer:
+        raise RunnerError(f"the start of a job on image {plan.place.image} was killed", "see the kernel's log")
+    content = json.loads(answer)
+    if "error" in content:
+        raise RunnerError(**content["error"])
+    return content
+
+
+def _detach(writer: int) -> None:
+    """Makes this process independent of its starter: not of its group, session, terminal, streams, directory or open files."""
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    os.umask(0o022)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, writer)
+    os.closerange(writer + 1, most)
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, b"nspawn-runner", 0, 0, 0)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(_OOM_SCORE)
+
+
+def _supervise(plan: Plan, writer: int) -> None:
+    wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, _note)
+    adopt_orphans()
+    try:
+        # Held until the end of this process.
+        state.make(plan.name)
+        content = _new_state(plan)
+        try:
+            state.save(plan.name, content)
+            with ExitStack() as stack:
+                _serve(plan, content, stack, wake, writer)
+        finally:
+            _remove(plan, content)
+    except RunnerError as problem:
+        _report(writer, {"error": problem.fields()})
+    except OSError as problem:
+        _report(writer, {"error": system_error(problem, f"a job cannot be started on image {plan.place.image}").fields()})
+
+
+_signals: list[int] = []
+
+
+def _note(number: int, frame: Any) -> None:
+    _signals.append(number)
+
+
+def _report(writer: int, answer: dict[str, Any]) -> None:
+    # The program that started the job can have ended.
+    with suppress(OSError):
+        os.write(writer, json.dumps(answer).encode())
+
+
+def _new_state(plan: Plan) -> dict[str, Any]:
+    root, image = plan.place
+    return {
+        "name": plan.name,
+        "key": plan.key,
+        "label": plan.label,
+        "root": root,
+        "image": image,
+        "generation": plan.generation,
+        "job": plan.job,
+        "status": state.STARTING,
+        "reason": "",
+        "warnings": [],
+        "pid": os.getpid(),
+        "start": state.start_time(os.getpid()),
+        "scope": "",
+        "base": None,
+        "disk": state.disk_path(root, plan.name),
+        "has_python": True,
+        "created": time.time(),
+        "deadline": None if plan.limit is None else time.time() + plan.limit,
+    }
+
+
+def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, writer: int) -> None:
+    """Starts the container, and returns at the end of the job."""
+    arguments = _own_arguments(plan.job)
+    limits = scope_limits(plan.job, plan.limit, memory_of_host())
+    content["scope"] = scope.enter_scope(f"Job {plan.name} of nspawn-runner", list(devices(arguments)), limits)
+    storage.check_room(plan.place.root)
+    mount.leave_host_mounts()
+    tree = stack.enter_context(storage.held(plan.place))
+    if plan.job["user_namespace"]:
+        content["base"], lock = uid_range.take_range()
+        stack.callback(os.close, lock)
+    # Range and tree stay in use until the last process has ended.
+    stack.callback(end_children)
+    state.save(plan.name, content)
+    directory = state.job_path(plan.name)
+    root = storage.build(directory, content["disk"], tree, plan.place.image, plan.job, content["base"])
+    arguments += _binds(plan.binds, os.path.join(directory, "binds"), content["base"])
+    _hide_nspawn_state()
+    content["has_python"] = beneath.has_python(root)
+    if not content["scope"]:
+        content["warnings"].append(UNLIMITED)
+        # Counted for each user of a range of ids that no other container has.
+        arguments.append(f"--rlimit=RLIMIT_NPROC={plan.job['pids']}")
+    _make_mount_points(root, arguments, content["base"])
+    argv = container_argv(root, [*container_flags(plan.place.image, content["base"]), *arguments, "--", *_payload(plan)], DESCRIPTORS)
+    environment = {} if plan.seccomp else {"SYSTEMD_SECCOMP": "0"}
+    with _program() as program:
+        running = launch(argv, program, state.agent_path(plan.name), environment)
+    try:
+        wait_ready(running, plan.place.path, arguments)
+    except NoAgent as problem:
+        raise RunnerError(f"the agent of a job does not start on image {plan.place.image}", "see whether python3 of the image works", [str(problem)]) from problem
+    content.update(status=state.READY, seconds=time.time() - content["created"])
+    state.save(plan.name, content)
+    os.write(writer, json.dumps(content).encode())
+    os.close(writer)
+    reason = _wait(plan, content, running, wake)
+    if reason:
+        content.update(status=state.ENDED, reason=reason, ended=time.time())
+
+
+UNLIMITED = "systemd is not PID 1 on this host, so memory, swap, cpus and cpu_weight of a job have no limit"
+
+
+def memory_of_host() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def scope_limits(job: JobSettings, seconds: float | None, memory: int) -> list[scope.Property]:
+    """The limits of a job as properties of a scope. `memory`: bytes of the host."""
+    limits: list[scope.Property] = [
+        ("MemoryMax", "t", (settings.size(job["memory"], memory),)),
+        ("MemorySwapMax", "t", (settings.size(job["swap"], memory),)),
+        ("CPUWeight", "t", (job["cpu_weight"],)),
+        ("TasksMax", "t", (job["pids"],)),
+    ]
+    if job.get("cpus"):
+        limits.append(("CPUQuotaPerSecUSec", "t", (int(job["cpus"] * 1000000),)))
+    if seconds is not None:
+        # The supervisor ends the job at its deadline. This limit is for a supervisor that cannot.
+        limits.append(("RuntimeMaxUSec", "t", (int((seconds + _LATE) * 1000000),)))
+    if job["network"] == "host":
+        addresses: list[int] = []
+        for family, address, length in _METADATA:
+            addresses += [family, len(address), *address, length]
+        limits.append(("IPAddressDeny", "a(iayu)", (len(_METADATA), *addresses)))
+    return limits
+
+
+def container_flags(image: str, base: int | None) -> list[str]:
+    """systemd-nspawn's arguments for a job on this image. `base`: the first user id of the container; None without a user namespace."""
+    users = "--private-users=no" if base is None else f"--private-users={base}:{uid_range.SIZE}"
+    usual = [flag for flag in flags(image) if not flag.startswith(("--private-users", "--setenv="))]
+    return [*usual, users, "--private-users-ownership=off"]
+
+
+def _own_arguments(job: JobSettings) -> list[str]:
+    """The arguments of the image's own settings for jobs: binds, capabilities, network."""
+    names = ("binds", "capabilities", "user_namespace")
+    lines = container_lines({f"nspawn_runner_{name}": cast(Any, job)[name] for name in names})
+    network = [] if job["network"] == "host" else ["--private-network"]
+    return [*(line for line in lines if not line.startswith("--private-users")), *network]
+
+
+def _binds(binds: Sequence[Bind], directory: str, base: int | None) -> Iterator[str]:
+    """Mounts the sources with the owners as the container has them, and yields systemd-nspawn's arguments."""
+    os.mkdir(directory, 0o700)
+    for number, bind in enumerate(binds):
+        here = os.path.join(directory, str(number))
+        if os.path.isdir(bind.source):
+            os.mkdir(here)
+        else:
+            os.close(os.open(here, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        if base is None:
+            mount.attach(bind.source, here, read_only=bind.read_only, setuid=bind.setuid)
+        else:
+            with user_namespace(base, bind.owner) as namespace:
+                mount.attach(bind.source, here, namespace, read_only=bind.read_only, setuid=bind.setuid)
+        yield f"{'--bind-ro' if bind.read_only else '--bind'}={here}:{bind.target.replace(':', chr(92) + ':')}"
+
+
+def _make_mount_points(root: str, arguments: Sequence[str], base: int | None) -> None:
+    """Makes the missing targets of binds, as the container's root."""
+    directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    libc = ctypes.CDLL(None)
+    try:
+        for identify in (libc.setfsgid, libc.setfsuid):
+            identify(base or 0)
+        make_mount_points(f"/proc/self/fd/{directory}/.", arguments)
+    finally:
+        for identify in (libc.setfsuid, libc.setfsgid):
+            identify(0)
+        os.close(directory)
+
+
+def _hide_nspawn_state() -> None:
+    """Gives systemd-nspawn a place of its own for files that it would leave if it were killed."""
+    path = "/run/systemd/nspawn"
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    mount.mount("tmpfs", path, mount.NODEV | mount.NOSUID, "mode=755")
+
+
+def _payload(plan: Plan) -> list[str]:
+    dns = ""
+    if plan.job["network"] != "none":
+        with suppress(OSError), open("/etc/resolv.conf", encoding="utf-8", errors="surrogateescape") as file:
+            dns = file.read(1 << 16)
+    text = json.dumps({"dns": dns, "policy": True, "directories": [*plan.directories], "user": plan.job["user"]})
+    return [f"/{PYTHON}", "-I", "-S", f"/proc/self/fd/{agent.PROGRAM}", text]
+
+
+@contextmanager
+def _program() -> Iterator[int]:
+    """A descriptor of the agent's program in sealed memory, which goes into the container: no descriptor of a file of the host does."""
+    descriptor = os.memfd_create("nspawn-runner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(agent.__file__, "rb") as source:
+            os.write(descriptor, source.read())
+        seal(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait(plan: Plan, content: dict[str, Any], running: Container, wake: int) -> str:
+    """Waits for the end of the job. Returns the reason as a sentence; empty if the job was ended by request."""
+    poll = select.poll()
+    poll.register(wake, select.POLLIN)
+    poll.register(running.output, select.POLLIN)
+    runner = state.process(*plan.runner) if plan.runner else None
+    if runner is not None:
+        poll.register(runner, select.POLLIN)
+    elif plan.runner:
+        return ""
+    deadline, kept = content["deadline"], None
+    while True:
+        until = deadline if kept is None else kept
+        left = None if until is None else max(0.0, until - time.time())
+        ready = [descriptor for descriptor, _event in poll.poll(None if left is None else min(left, 3600.0) * 1000)]
+        if wake in ready:
+            with suppress(BlockingIOError):
+                os.read(wake, 4096)
+        if running.output in ready and running.lines() is None:
+            poll.unregister(running.output)
+        if running.process.poll() is not None:
+            return "" if kept is not None else "the container has ended: its first process was killed"
+        if signal.SIGTERM in _signals:
+            return ""
+        if signal.SIGUSR1 in _signals:
+            _signals.clear()
+            kept = state.kept_until(plan.name)
+            # A failed job is kept for people, whatever the runner does.
+            if runner is not None:
+                poll.unregister(runner)
+                runner = None
+        if runner is not None and runner in ready:
+            return ""
+        if until is not None and time.time() >= until:
+            return "" if kept is not None else f"the job has reached its deadline, {round(plan.limit or 0)} s after its start"
+
+
+def _remove(plan: Plan, content: dict[str, Any]) -> None:
+    """Ends the container and removes everything. The state of a job that has ended by itself stays, for the messages of its next calls."""
+    directory = state.job_path(plan.name)
+    libc = ctypes.CDLL(None)
+    for name in ("root", "layers", "lower"):
+        libc.umount2(os.fsencode(os.path.join(directory, name)), _MNT_DETACH)
+    binds = os.path.join(directory, "binds")
+    for name in os.listdir(binds) if os.path.isdir(binds) else ():
+        libc.umount2(os.fsencode(os.path.join(binds, name)), _MNT_DETACH)
+    remove_rest(content)
+    if content["status"] == state.ENDED:
+        state.save(plan.name, content)
+    else:
+        state.remove(plan.name)
+
+
+def remove_rest(content: dict[str, Any]) -> None:
+    """Removes what a job without processes and mounts has left, except its state. Errors leave the rest for the next sweep."""
+    if content.get("base") is not None:
+        uid_range.forget_range(content["base"])
+    with suppress(RunnerError, OSError):
+        if os.path.lexists(content["disk"]):
+            remove_tree(content["disk"], wait=False)
