@@ -96,7 +96,7 @@ def _name_host(name: str) -> None:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read(1 << 20)
     if name not in text.split():
-        _replace(path, "%s%s127.0.1.1 %s\n" % (text, "" if text.endswith("\n") or not text else "\n", name), 0o644)
+        _replace(path, "{}{}127.0.1.1 {}\n".format(text, "" if text.endswith("\n") or not text else "\n", name), 0o644)
 
 
 def _wake_on_child() -> int:
@@ -166,7 +166,7 @@ def _handle(connection: socket.socket) -> NoReturn:
             _set_size(master, request["size"])
         child = os.fork()
     except OSError as problem:
-        _say(streams[2], "no process starts in the container: %s" % os.strerror(problem.errno or 0))
+        _say(streams[2], f"no process starts in the container: {os.strerror(problem.errno or 0)}")
         connection.sendall(b"\n")
         connection.sendall(b"%d" % _CANNOT_RUN)
         os._exit(0)
@@ -272,8 +272,8 @@ def suppress_gone() -> Any:
 def _watch(connection: socket.socket, wake: int, child: int, master: int | None, pump: Pump | None) -> NoReturn:
     """Waits for the end of the command, obeys the client, and answers."""
     lines = b""
-    status: Optional[int] = None
-    kill_at: Optional[float] = None
+    status: int | None = None
+    kill_at: float | None = None
     killing = False
     connection.setblocking(False)
     while True:
@@ -367,7 +367,7 @@ def descendants(ancestor: int) -> list[int]:
     parents = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with suppress(OSError, IndexError), open("/proc/%s/stat" % name, "rb") as file:
+            with suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
                 state, parent = file.read().rpartition(b")")[2].split()[:2]
                 parents[int(name)] = (int(parent), state)
     found = [ancestor]
@@ -402,7 +402,7 @@ def _become(request: Request, streams: list[int], slave: int | None) -> NoReturn
     try:
         user = _user(request["user"])
     except KeyError:
-        _say(errors, "the image has no user '%s'" % request["user"])
+        _say(errors, "the image has no user '{}'".format(request["user"]))
         os._exit(_CANNOT_RUN)
     try:
         if slave is not None:
@@ -437,12 +437,12 @@ def _become(request: Request, streams: list[int], slave: int | None) -> NoReturn
         _execute(request["command"], environment)
     except OSError as problem:
         name = request["command"][0]
-        _say(2, "%s: %s" % (name, os.strerror(problem.errno or 0)))
+        _say(2, f"{name}: {os.strerror(problem.errno or 0)}")
         os._exit(_NOT_FOUND if problem.errno == errno.ENOENT else _CANNOT_RUN)
     os._exit(_CANNOT_RUN)
 
 
-def _execute(command: List[str], environment: Dict[str, str]) -> None:
+def _execute(command: list[str], environment: dict[str, str]) -> None:
     argv = [_bytes(word) for word in command]
     variables = {_bytes(name): _bytes(value) for name, value in environment.items()}
     # Only a module has run_command. pylint: disable-next=ansible-bad-function

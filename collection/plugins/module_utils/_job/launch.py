@@ -11,6 +11,7 @@ import signal
 from collections.abc import Sequence
 
 from ansible_collections.nspawn.runner.plugins.module_utils._job import state, supervisor
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JobSettings
 
 # Seconds for a supervisor to end its job, which removes files, and for one that was killed then.
 _PATIENCE, _KILLED = 6, 2
@@ -53,7 +54,7 @@ def own_process() -> tuple[int, str]:
     return os.getpid(), state.start_time(os.getpid())
 
 
-def limits(job: supervisor.JobSettings, scope: bool) -> Sequence[str]:
+def limits(job: JobSettings, scope: bool) -> Sequence[str]:
     """The limits of a job that hold on this host, for people. `scope`: whether the job has a scope of systemd."""
     words = []
     if scope:

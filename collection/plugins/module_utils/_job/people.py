@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import os
-import pwd
-import sys
-from contextlib import suppress
-from typing import Any, Optional, cast
+from typing import Any, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._job import images, launch, relay, state, supervisor
@@ -33,7 +30,7 @@ def shell(arguments: Any) -> int:
     return _throw_away(arguments.root, arguments.image, _SHELL, None, None)
 
 
-def _throw_away(root: str, name: str, command: Any, storage: Optional[str], here: Optional[str]) -> int:
+def _throw_away(root: str, name: str, command: Any, storage: str | None, here: str | None) -> int:
     image = images.load(root, name)
     job = cast(JobSettings, {**image.settings.job, **({"storage": storage} if storage else {})})
     binds, directories = [], [here] if here else []

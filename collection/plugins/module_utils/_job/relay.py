@@ -16,10 +16,11 @@ import time
 import tty
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH
-from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import BLOCK, Connection, Died, Running, in_session, reach, take_rest
+from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import BLOCK, Connection, Running, in_session, reach, take_rest
 
 # Seconds between a request to stop and the end of the command: the agent kills after ten of them.
 _STOP = 15
@@ -152,7 +153,7 @@ def _relay(running: Running, reads: bool, stops: list[float]) -> Result:
             status = running.status()
             for descriptor, target in outputs.items():
                 os.set_blocking(descriptor, False)
-                take_rest(descriptor, lambda block, target=target: _write(target, block))
+                take_rest(descriptor, partial(_write, target))
             return Result(status, bool(stops))
         if stops and time.monotonic() - stops[0] > _STOP:
             return Result(128 + signal.SIGKILL, True)

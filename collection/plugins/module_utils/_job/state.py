@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
@@ -219,7 +219,7 @@ def start_time(pid: int) -> str:
     return ""
 
 
-def process(pid: int, start: str) -> Optional[int]:
+def process(pid: int, start: str) -> int | None:
     """A descriptor of this process (pidfd); None if it has ended."""
     try:
         descriptor = os.pidfd_open(pid)

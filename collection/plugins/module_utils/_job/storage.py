@@ -140,7 +140,9 @@ def _sized(disk: str, layers: str, size: int) -> None:
 def _snapshot(disk: str, tree: int, root: str, job: JobSettings, namespace: int | None) -> None:
     path = f"/proc/self/fd/{tree}/."
     if job.get("disk"):
-        raise RunnerError("a job's disk on a snapshot of btrfs cannot be limited", "choose nspawn_runner_job_storage: overlay, or set no nspawn_runner_job_disk")
+        raise RunnerError(
+            "a job's disk on a snapshot of btrfs cannot be limited", "choose nspawn_runner_job_storage: overlay, or set no nspawn_runner_job_disk"
+        )
     if not btrfs.has_subvolumes(path):
         remedy = "choose nspawn_runner_job_storage: overlay"
         raise RunnerError("storage 'snapshot' needs an image on btrfs, and the program btrfs", remedy)

@@ -20,7 +20,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, NamedTuple, Optional, cast
+from typing import Any, NamedTuple, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import mount, scope
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
@@ -32,9 +32,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, s
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import DESCRIPTORS, Container, devices, launch, seal, wait_ready
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JobSettings
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.nspawn_flags import ENVIRONMENT
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
-from ansible_collections.nspawn.runner.plugins.module_utils._tree.mount_points import make_mount_points
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath, mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 PYTHON = "usr/bin/python3"
@@ -57,7 +55,7 @@ class Bind(NamedTuple):
     # Whether setuid programs work there.
     setuid: bool = True
     # A user and a group of the host that are the container's root there, and the only owners; None: the owners of the disk, as in the tree.
-    owner: Optional[tuple[int, int]] = None
+    owner: tuple[int, int] | None = None
 
 
 class Plan(NamedTuple):
@@ -73,9 +71,9 @@ class Plan(NamedTuple):
     # Directories in the container that the job's user can write.
     directories: Sequence[str] = ()
     # Seconds after which the job ends; None for no limit.
-    limit: Optional[float] = None
+    limit: float | None = None
     # A process, by id and start, at the end of which the job ends.
-    runner: Optional[tuple[int, str]] = None
+    runner: tuple[int, str] | None = None
     # For people, such as the number of GitLab's job.
     label: str = ""
 
@@ -211,7 +209,9 @@ def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, wri
     try:
         wait_ready(running, plan.place.path, arguments)
     except NoAgent as problem:
-        raise RunnerError(f"the agent of a job does not start on image {plan.place.image}", "see whether python3 of the image works", [str(problem)]) from problem
+        raise RunnerError(
+            f"the agent of a job does not start on image {plan.place.image}", "see whether python3 of the image works", [str(problem)]
+        ) from problem
     content.update(status=state.READY, seconds=time.time() - content["created"])
     state.save(plan.name, content)
     os.write(writer, json.dumps(content).encode())
@@ -283,12 +283,14 @@ def _binds(binds: Sequence[Bind], directory: str, base: int | None) -> Iterator[
 
 def _make_mount_points(root: str, arguments: Sequence[str], base: int | None) -> None:
     """Makes the missing targets of binds, as the container's root."""
+    # Before this process has no access any more to the sources.
+    targets = mount_points.targets(arguments)
     directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     libc = ctypes.CDLL(None)
     try:
         for identify in (libc.setfsgid, libc.setfsuid):
             identify(base or 0)
-        make_mount_points(f"/proc/self/fd/{directory}/.", arguments)
+        mount_points.make(f"/proc/self/fd/{directory}/.", targets)
     finally:
         for identify in (libc.setfsuid, libc.setfsgid):
             identify(0)

@@ -19,14 +19,26 @@ def make_mount_points(tree: str, arguments: Sequence[str]) -> None:
     systemd-nspawn 252 makes them too, but with mapped owners they belong to no user of the container. A target behind a link is left to
     systemd-nspawn. Raises OSError.
     """
+    make(tree, targets(arguments))
+
+
+def targets(arguments: Sequence[str]) -> list[tuple[str, bool]]:
+    """The targets of the binds in these arguments, relative to the tree, each with whether it is a directory."""
+    found = []
     for argument in arguments:
         flag, _equals, value = argument.partition("=")
         if flag in ("--bind", "--bind-ro"):
             paths = [path.replace("\\:", ":") for path in re.split(r"(?<!\\):", value)]
-            target = os.path.normpath((paths + paths)[1]).lstrip("/")
-            # Also a link on the way.
-            with suppress(NotADirectoryError):
-                _make(tree, target.split("/") if target else [], os.path.isdir(paths[0]))
+            found.append((os.path.normpath((paths + paths)[1]).lstrip("/"), os.path.isdir(paths[0])))
+    return found
+
+
+def make(tree: str, targets: Sequence[tuple[str, bool]]) -> None:
+    """Makes these targets where they are missing. Raises OSError."""
+    for target, is_directory in targets:
+        # Also a link on the way.
+        with suppress(NotADirectoryError):
+            _make(tree, target.split("/") if target else [], is_directory)
 
 
 def _make(tree: str, parts: Sequence[str], is_directory: bool) -> None:
