@@ -9,7 +9,7 @@ import ctypes
 import os
 
 _CLONE_NEWNS = 0x00020000
-NOSUID, NODEV, NOATIME, _MS_REC, _MS_SLAVE = 2, 4, 1024, 16384, 1 << 19
+NOSUID, NODEV, NOATIME, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 1024, 4096, 16384, 1 << 19
 # Numbers of system calls on all architectures of systemd-nspawn.
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = -100, 0x1000, 1, 4
@@ -50,6 +50,11 @@ def attach(source: int | str, target: str, namespace: int | None = None, *, read
         _check(_libc.syscall(_MOVE_MOUNT, copy, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH), target)
     finally:
         os.close(copy)
+
+
+def bind(source: str, target: str) -> None:
+    """Mounts a file once more, such as one of /proc that stands for a namespace. Raises OSError."""
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None), target)
 
 
 def _check(result: int, path: str) -> None:

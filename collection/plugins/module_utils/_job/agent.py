@@ -26,7 +26,7 @@ import sys
 import termios
 import time
 from contextlib import suppress
-from typing import Any, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Dict, NoReturn
 
 # The first two descriptors of socket activation: the socket, and this program.
 LISTENER = 3
@@ -37,7 +37,7 @@ _BLOCK = 1 << 16
 _GRACE, _PAUSE = 10.0, 0.05
 # The kernel prefers the job's processes to the agent when memory is short.
 _OOM_SCORE = "300"
-_CANNOT_RUN, _NOT_FOUND = 126, 127
+CANNOT_RUN, _NOT_FOUND = 126, 127
 _prctl = ctypes.CDLL(None).prctl
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -56,7 +56,7 @@ def main() -> None:
     _furnish(start)
     # If a booted container has the agent as a service, its end is the end of this service alone.
     listener = socket.socket(fileno=LISTENER)
-    wake = _wake_on_child()
+    wake = wake_on_child()
     os.write(1, b"ready\n")
     _serve(listener, wake)
 
@@ -99,7 +99,7 @@ def _name_host(name: str) -> None:
         _replace(path, "{}{}127.0.1.1 {}\n".format(text, "" if text.endswith("\n") or not text else "\n", name), 0o644)
 
 
-def _wake_on_child() -> int:
+def wake_on_child() -> int:
     """A descriptor that is readable when a child has ended."""
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -151,10 +151,15 @@ def receive(connection: socket.socket) -> tuple[Request, list[int]] | None:
     return json.loads(text.decode("ascii")), list(descriptors)
 
 
-def _handle(connection: socket.socket) -> NoReturn:
-    wake = _wake_on_child()
-    # Processes that the command leaves behind become children of this one.
+def adopt() -> int:
+    """Makes processes that a command leaves behind children of this process. Returns a descriptor that is readable when a child has ended."""
+    wake = wake_on_child()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return wake
+
+
+def _handle(connection: socket.socket) -> NoReturn:
+    wake = adopt()
     received = receive(connection)
     if received is None or len(received[1]) != 3:
         os._exit(0)
@@ -168,14 +173,14 @@ def _handle(connection: socket.socket) -> NoReturn:
     except OSError as problem:
         _say(streams[2], f"no process starts in the container: {os.strerror(problem.errno or 0)}")
         connection.sendall(b"\n")
-        connection.sendall(b"%d" % _CANNOT_RUN)
+        connection.sendall(b"%d" % CANNOT_RUN)
         os._exit(0)
     if child == 0:
         try:
             connection.close()
             _become(request, streams, slave)
         finally:
-            os._exit(_CANNOT_RUN)
+            os._exit(CANNOT_RUN)
     connection.sendall(b"\n")
     if master is None or slave is None:
         for stream in streams:
@@ -185,7 +190,7 @@ def _handle(connection: socket.socket) -> NoReturn:
         os.close(slave)
         os.close(streams[2])
         pump = Pump(master, streams[0], streams[1])
-    _watch(connection, wake, child, master, pump)
+    watch(connection, wake, child, master, pump)
 
 
 def _say(descriptor: int, text: str) -> None:
@@ -232,9 +237,8 @@ class Pump:
                     self.inward = b"\x04"
         with suppress(BlockingIOError):
             if self.inward and self.reads_terminal:
-                with suppress_gone():
-                    self.inward = self.inward[os.write(self.terminal, self.inward) :]
-                    moved = True
+                self.inward = self.inward[os.write(self.terminal, self.inward) :]
+                moved = True
         with suppress(BlockingIOError):
             if self.reads_terminal and not self.outward:
                 try:
@@ -265,11 +269,7 @@ class Pump:
                 select.select([], [self.sink], [], 1)
 
 
-def suppress_gone() -> Any:
-    return suppress(BrokenPipeError)
-
-
-def _watch(connection: socket.socket, wake: int, child: int, master: int | None, pump: Pump | None) -> NoReturn:
+def watch(connection: socket.socket, wake: int, child: int, master: int | None, pump: Pump | None) -> NoReturn:
     """Waits for the end of the command, obeys the client, and answers."""
     lines = b""
     status: int | None = None
@@ -316,7 +316,8 @@ def _watch(connection: socket.socket, wake: int, child: int, master: int | None,
                     _signal_descendants(signal.SIGHUP)
             killing = killing or "kill" in message
         if killing or (kill_at is not None and time.monotonic() >= kill_at):
-            kill_descendants(signals=status_of, child=child)
+            ended = kill_descendants(child)
+            status = ended if ended is not None else status
             status = _KILLED if status is None else status
         if status is not None and (kill_at is None or not descendants(os.getpid())):
             if pump:
@@ -351,15 +352,18 @@ def _signal_descendants(number: int) -> None:
             os.kill(pid, number)
 
 
-def kill_descendants(signals: Any = None, child: int = 0) -> None:
-    """Kills the descendants, also those that they fork meanwhile, for as long as _GRACE."""
+def kill_descendants(child: int = -1) -> int | None:
+    """Kills the descendants, also those that they fork meanwhile, for as long as _GRACE. Returns the status of `child` if it ends here."""
     deadline = time.monotonic() + _GRACE
+    status = None
     while descendants(os.getpid()) and time.monotonic() < deadline:
         # A stopped process forks no more.
         _signal_descendants(signal.SIGSTOP)
         _signal_descendants(signal.SIGKILL)
-        status_of(-1)
+        ended = status_of(child)
+        status = ended if ended is not None else status
         time.sleep(0.005)
+    return status
 
 
 def descendants(ancestor: int) -> list[int]:
@@ -403,7 +407,7 @@ def _become(request: Request, streams: list[int], slave: int | None) -> NoReturn
         user = _user(request["user"])
     except KeyError:
         _say(errors, "the image has no user '{}'".format(request["user"]))
-        os._exit(_CANNOT_RUN)
+        os._exit(CANNOT_RUN)
     try:
         if slave is not None:
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
@@ -438,8 +442,8 @@ def _become(request: Request, streams: list[int], slave: int | None) -> NoReturn
     except OSError as problem:
         name = request["command"][0]
         _say(2, f"{name}: {os.strerror(problem.errno or 0)}")
-        os._exit(_NOT_FOUND if problem.errno == errno.ENOENT else _CANNOT_RUN)
-    os._exit(_CANNOT_RUN)
+        os._exit(_NOT_FOUND if problem.errno == errno.ENOENT else CANNOT_RUN)
+    os._exit(CANNOT_RUN)
 
 
 def _execute(command: list[str], environment: dict[str, str]) -> None:
@@ -452,8 +456,6 @@ def _execute(command: list[str], environment: dict[str, str]) -> None:
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
-
-Received = Optional[Tuple[Request, List[int]]]
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import stat
 import sys
@@ -37,6 +38,9 @@ _MARGIN = 900
 # Seconds for the supervisor to note the reason of an end.
 _PATIENCE = 5.0
 _RUNNER = "gitlab-runner"
+# A variable in the name of an image, the depth of variables in variables, and the characters of a name.
+_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_LEVELS, _LONGEST = 10, 4096
 _PROGRAMS = ("usr/local/bin", "usr/bin", "bin")
 
 
@@ -129,8 +133,7 @@ def _from_response(content: Mapping[str, Any], environment: Mapping[str, str]) -
     image = _part(content, "image").get("name")
     image = image if isinstance(image, str) else ""
     if "$" in image:
-        # The runner has replaced the variables. The job chooses them, as it chooses the image.
-        image = environment.get("CUSTOM_ENV_CI_JOB_IMAGE", image)
+        image = expand(image, content.get("variables")) or environment.get("CUSTOM_ENV_CI_JOB_IMAGE", "")
     timeout = _whole(_part(content, "runner_info").get("timeout"))
     return Identity(
         key=f"gitlab {content['id']} {token}",
@@ -140,6 +143,22 @@ def _from_response(content: Mapping[str, Any], environment: Mapping[str, str]) -
         project=_whole(_part(content, "job_info").get("project_id")),
         transfers=any(content.get(name) for name in ("cache", "artifacts", "dependencies")),
     )
+
+
+def expand(text: str, variables: Any) -> str:
+    """The text with the job's variables in place of $NAME and ${NAME}; empty if one of them is unknown or refers to itself."""
+    known = {}
+    for entry in variables if isinstance(variables, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("key"), str):
+            known[entry["key"]] = str(entry.get("value", ""))
+    for _level in range(_LEVELS):
+        names = re.findall(_REFERENCE, text)
+        if not names:
+            return text
+        if any((one or other) not in known for one, other in names) or len(text) > _LONGEST:
+            break
+        text = re.sub(_REFERENCE, lambda match: known[match[1] or match[2]], text)
+    return ""
 
 
 def _part(content: Mapping[str, Any], name: str) -> dict[str, Any]:

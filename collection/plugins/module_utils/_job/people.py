@@ -52,14 +52,14 @@ def _throw_away(root: str, name: str, command: Any, storage: str | None, here: s
     try:
         variables = relay.environment(job["environment"])
         wanted = relay.Command(command, job["user"], variables, directories)
-        return _run(content["name"], wanted)
+        return _run(content["name"], wanted, content["has_python"])
     finally:
         launch.end(state.Job(content["name"], content))
 
 
-def _run(name: str, command: relay.Command) -> int:
+def _run(name: str, command: relay.Command, terminal: bool) -> int:
     try:
-        return relay.run(state.agent_path(name), command, terminal=relay.has_terminal()).status
+        return relay.run(state.agent_path(name), command, terminal=terminal and relay.has_terminal()).status
     except (NotBegun, Died) as problem:
         raise RunnerError(f"the container of job {name} has ended: {_reason(name)}") from problem
 
@@ -73,7 +73,7 @@ def enter(arguments: Any) -> int:
     """enter: a shell in a running job, or in one that was kept."""
     job = find(arguments.job)
     command = relay.Command(_SHELL, "root", relay.environment(job.state["job"]["environment"]), ["/builds"])
-    return _run(job.name, command)
+    return _run(job.name, command, job.state["has_python"])
 
 
 def find(word: str) -> state.Job:

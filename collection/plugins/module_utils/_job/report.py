@@ -17,7 +17,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._job import images as image_list
-from ansible_collections.nspawn.runner.plugins.module_utils._job import settings, state, supervisor
+from ansible_collections.nspawn.runner.plugins.module_utils._job import settings, state
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 # A disk with less is called full: bytes and inodes.
@@ -64,7 +64,7 @@ def reasons(job: state.Job, killed: int) -> list[str]:
     own = job.state["job"]
     found = []
     if oom_kills(job) > killed:
-        limit = settings.size(own["memory"], supervisor.memory_of_host())
+        limit = settings.size(own["memory"], settings.memory_of_host())
         found.append(f"out of memory: the kernel has killed a process, since the job has reached its limit of {settings.size_text(limit)}")
     disk = space(job)
     if disk:

@@ -64,6 +64,11 @@ def size(text: str, whole: int = 0) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+def memory_of_host() -> int:
+    """Bytes of the host's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def size_text(number: int) -> str:
     """A number of bytes for people, such as 2G or 1.5M."""
     for unit in ("T", "G", "M", "K"):

@@ -96,8 +96,8 @@ def _fill(directory: str, disk: str, tree: int, root: str, job: JobSettings, nam
         os.mkdir(path, 0o700)
     mount.attach(tree, lower, namespace, read_only=True)
     if job["storage"] == TMPFS:
-        size = f",size={settings.size(job['disk'])}" if job.get("disk") else ""
-        mount.mount("tmpfs", layers, mount.NODEV | mount.NOATIME, f"mode=700{size}")
+        size = settings.size(job.get("disk") or job["memory"], settings.memory_of_host())
+        mount.mount("tmpfs", layers, mount.NODEV | mount.NOATIME, f"mode=700,size={size}")
     else:
         _make_private(disk)
         if job.get("disk"):

@@ -18,7 +18,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple, cast
 
@@ -27,17 +27,24 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import container_argv, container_lines, flags
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import adopt_orphans, end_children
 from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import user_namespace
+from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
-from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, settings, state, storage, uid_range
+from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, network, settings, stages, state, storage, uid_range
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
-from ansible_collections.nspawn.runner.plugins.module_utils._session.container import DESCRIPTORS, Container, devices, launch, seal, wait_ready
+from ansible_collections.nspawn.runner.plugins.module_utils._session.container import (
+    DESCRIPTORS,
+    Container,
+    devices,
+    host_environment,
+    launch,
+    seal,
+    wait_ready,
+)
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JobSettings
 from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath, mount_points
 from ansible_collections.nspawn.runner.plugins.module_utils._tree.remove import remove_tree
 
 PYTHON = "usr/bin/python3"
-# Addresses at which clouds give credentials to each process that asks: family, bytes, length of the prefix.
-_METADATA = ((socket.AF_INET, socket.inet_aton("169.254.169.254"), 32), (socket.AF_INET6, socket.inet_pton(socket.AF_INET6, "fd00:ec2::254"), 128))
 # Seconds that systemd waits longer than the supervisor for the end of a job.
 _LATE = 60
 # For the wish that the kernel kills processes of the job, and not this one, when the job's memory is short.
@@ -56,6 +63,14 @@ class Bind(NamedTuple):
     setuid: bool = True
     # A user and a group of the host that are the container's root there, and the only owners; None: the owners of the disk, as in the tree.
     owner: tuple[int, int] | None = None
+
+
+class Served(NamedTuple):
+    """The container with the agent, or the job's socket with the function that serves it."""
+
+    container: Container | None
+    listener: socket.socket | None
+    serve: Callable[[], None] | None
 
 
 class Plan(NamedTuple):
@@ -181,11 +196,13 @@ def _new_state(plan: Plan) -> dict[str, Any]:
 def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, writer: int) -> None:
     """Starts the container, and returns at the end of the job."""
     arguments = _own_arguments(plan.job)
-    limits = scope_limits(plan.job, plan.limit, memory_of_host())
-    content["scope"] = scope.enter_scope(f"Job {plan.name} of nspawn-runner", list(devices(arguments)), limits)
+    nodes = [*devices(arguments), *([network.TUN] if plan.job["network"] == "private" else [])]
+    limits = scope_limits(plan.job, plan.limit, settings.memory_of_host())
+    content["scope"] = scope.enter_scope(f"Job {plan.name} of nspawn-runner", nodes, limits)
     storage.check_room(plan.place.root)
     mount.leave_host_mounts()
     tree = stack.enter_context(storage.held(plan.place))
+    content["generation"] = _generation(plan)
     if plan.job["user_namespace"]:
         content["base"], lock = uid_range.take_range()
         stack.callback(os.close, lock)
@@ -196,36 +213,65 @@ def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, wri
     root = storage.build(directory, content["disk"], tree, plan.place.image, plan.job, content["base"])
     arguments += _binds(plan.binds, os.path.join(directory, "binds"), content["base"])
     _hide_nspawn_state()
-    content["has_python"] = beneath.has_python(root)
     if not content["scope"]:
         content["warnings"].append(UNLIMITED)
+    if not content["scope"] and content["base"] is not None:
         # Counted for each user of a range of ids that no other container has.
         arguments.append(f"--rlimit=RLIMIT_NPROC={plan.job['pids']}")
-    _make_mount_points(root, arguments, content["base"])
-    argv = container_argv(root, [*container_flags(plan.place.image, content["base"]), *arguments, "--", *_payload(plan)], DESCRIPTORS)
+    if plan.job["network"] == "private":
+        users, lock = uid_range.take_range()
+        stack.callback(uid_range.forget_range, users)
+        stack.callback(os.close, lock)
+        stack.callback(end_children)
+        with user_namespace(users) as namespace:
+            network.enter_private(directory, namespace)
+    _make_targets(root, [*((path.lstrip("/"), True) for path in plan.directories), *mount_points.targets(arguments)], content["base"])
     environment = {} if plan.seccomp else {"SYSTEMD_SECCOMP": "0"}
-    with _program() as program:
-        running = launch(argv, program, state.agent_path(plan.name), environment)
-    try:
-        wait_ready(running, plan.place.path, arguments)
-    except NoAgent as problem:
-        raise RunnerError(
-            f"the agent of a job does not start on image {plan.place.image}", "see whether python3 of the image works", [str(problem)]
-        ) from problem
+    served = _agent(plan, content, root, arguments, environment)
+    if not content["has_python"]:
+        content["warnings"].append(stages.WARNING)
     content.update(status=state.READY, seconds=time.time() - content["created"])
     state.save(plan.name, content)
     os.write(writer, json.dumps(content).encode())
     os.close(writer)
-    reason = _wait(plan, content, running, wake)
+    reason = _wait(plan, content, served, wake)
     if reason:
         content.update(status=state.ENDED, reason=reason, ended=time.time())
 
 
+def _generation(plan: Plan) -> str:
+    """The id of the published tree, now that it is held: a publish can have come since the plan was made."""
+    with suppress(RunnerError):
+        return (record.load(plan.place).get("published") or {}).get("id", "")
+    return plan.generation
+
+
+def _agent(plan: Plan, content: dict[str, Any], root: str, arguments: Sequence[str], environment: dict[str, str]) -> Served:
+    """Starts the container with the agent, or opens the job's socket if the agent cannot run there."""
+
+    def argv(image: str, rest: Sequence[str], descriptors: str = "") -> list[str]:
+        return container_argv(root, [*container_flags(image, content["base"]), *arguments, *rest], descriptors)
+
+    dns = _dns(plan.job)
+    if beneath.has_python(root):
+        text = json.dumps({"dns": dns, "policy": True, "directories": [*plan.directories], "user": plan.job["user"]})
+        payload = ("/bin/sh", "-c", 'echo started; exec "$@"', "sh", f"/{PYTHON}", "-I", "-S", f"/proc/self/fd/{agent.PROGRAM}", text)
+        with _program() as program:
+            running = launch(argv(plan.place.image, ["--", *payload], DESCRIPTORS), program, state.agent_path(plan.name), environment)
+        try:
+            wait_ready(running, plan.place.path, arguments)
+            return Served(running, None, None)
+        except NoAgent:
+            running.process.kill()
+            running.process.wait()
+            os.unlink(state.agent_path(plan.name))
+    content["has_python"] = False
+    listener = stages.listen(state.agent_path(plan.name))
+    variables = host_environment(environment)
+    return Served(None, listener, lambda: stages.serve(listener, lambda rest: argv(plan.place.image, rest), variables, dns))
+
+
 UNLIMITED = "systemd is not PID 1 on this host, so memory, swap, cpus and cpu_weight of a job have no limit"
-
-
-def memory_of_host() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def scope_limits(job: JobSettings, seconds: float | None, memory: int) -> list[scope.Property]:
@@ -241,11 +287,11 @@ def scope_limits(job: JobSettings, seconds: float | None, memory: int) -> list[s
     if seconds is not None:
         # The supervisor ends the job at its deadline. This limit is for a supervisor that cannot.
         limits.append(("RuntimeMaxUSec", "t", (int((seconds + _LATE) * 1000000),)))
-    if job["network"] == "host":
+    if job["network"] != "none":
         addresses: list[int] = []
-        for family, address, length in _METADATA:
+        for family, address, length in network.METADATA:
             addresses += [family, len(address), *address, length]
-        limits.append(("IPAddressDeny", "a(iayu)", (len(_METADATA), *addresses)))
+        limits.append(("IPAddressDeny", "a(iayu)", (len(network.METADATA), *addresses)))
     return limits
 
 
@@ -260,8 +306,8 @@ def _own_arguments(job: JobSettings) -> list[str]:
     """The arguments of the image's own settings for jobs: binds, capabilities, network."""
     names = ("binds", "capabilities", "user_namespace")
     lines = container_lines({f"nspawn_runner_{name}": cast(Any, job)[name] for name in names})
-    network = [] if job["network"] == "host" else ["--private-network"]
-    return [*(line for line in lines if not line.startswith("--private-users")), *network]
+    private = ["--private-network"] if job["network"] == "none" else []
+    return [*(line for line in lines if not line.startswith("--private-users")), *private]
 
 
 def _binds(binds: Sequence[Bind], directory: str, base: int | None) -> Iterator[str]:
@@ -281,10 +327,8 @@ def _binds(binds: Sequence[Bind], directory: str, base: int | None) -> Iterator[
         yield f"{'--bind-ro' if bind.read_only else '--bind'}={here}:{bind.target.replace(':', chr(92) + ':')}"
 
 
-def _make_mount_points(root: str, arguments: Sequence[str], base: int | None) -> None:
-    """Makes the missing targets of binds, as the container's root."""
-    # Before this process has no access any more to the sources.
-    targets = mount_points.targets(arguments)
+def _make_targets(root: str, targets: Sequence[tuple[str, bool]], base: int | None) -> None:
+    """Makes missing directories and targets of binds, as the container's root."""
     directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     libc = ctypes.CDLL(None)
     try:
@@ -304,13 +348,13 @@ def _hide_nspawn_state() -> None:
     mount.mount("tmpfs", path, mount.NODEV | mount.NOSUID, "mode=755")
 
 
-def _payload(plan: Plan) -> list[str]:
-    dns = ""
-    if plan.job["network"] != "none":
+def _dns(job: JobSettings) -> str:
+    """The text of the container's /etc/resolv.conf; empty without a network."""
+    text = ""
+    if job["network"] != "none":
         with suppress(OSError), open("/etc/resolv.conf", encoding="utf-8", errors="surrogateescape") as file:
-            dns = file.read(1 << 16)
-    text = json.dumps({"dns": dns, "policy": True, "directories": [*plan.directories], "user": plan.job["user"]})
-    return [f"/{PYTHON}", "-I", "-S", f"/proc/self/fd/{agent.PROGRAM}", text]
+            text = file.read(1 << 16)
+    return network.resolv_conf(text) if job["network"] == "private" else text
 
 
 @contextmanager
@@ -326,11 +370,13 @@ def _program() -> Iterator[int]:
         os.close(descriptor)
 
 
-def _wait(plan: Plan, content: dict[str, Any], running: Container, wake: int) -> str:
+def _wait(plan: Plan, content: dict[str, Any], served: Served, wake: int) -> str:
     """Waits for the end of the job. Returns the reason as a sentence; empty if the job was ended by request."""
     poll = select.poll()
     poll.register(wake, select.POLLIN)
-    poll.register(running.output, select.POLLIN)
+    running, listener = served.container, served.listener
+    waited = running.output if running else listener.fileno() if listener else -1
+    poll.register(waited, select.POLLIN)
     runner = state.process(*plan.runner) if plan.runner else None
     if runner is not None:
         poll.register(runner, select.POLLIN)
@@ -344,9 +390,13 @@ def _wait(plan: Plan, content: dict[str, Any], running: Container, wake: int) ->
         if wake in ready:
             with suppress(BlockingIOError):
                 os.read(wake, 4096)
-        if running.output in ready and running.lines() is None:
-            poll.unregister(running.output)
-        if running.process.poll() is not None:
+        if served.serve:
+            agent.status_of(-1)
+            if waited in ready:
+                served.serve()
+        elif running and waited in ready and running.lines() is None:
+            poll.unregister(waited)
+        if running and running.process.poll() is not None:
             return "" if kept is not None else "the container has ended: its first process was killed"
         if signal.SIGTERM in _signals:
             return ""
@@ -367,7 +417,7 @@ def _remove(plan: Plan, content: dict[str, Any]) -> None:
     """Ends the container and removes everything. The state of a job that has ended by itself stays, for the messages of its next calls."""
     directory = state.job_path(plan.name)
     libc = ctypes.CDLL(None)
-    for name in ("root", "layers", "lower"):
+    for name in ("root", "layers", "lower", "network", "tun"):
         libc.umount2(os.fsencode(os.path.join(directory, name)), _MNT_DETACH)
     binds = os.path.join(directory, "binds")
     for name in os.listdir(binds) if os.path.isdir(binds) else ():

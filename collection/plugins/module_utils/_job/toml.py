@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program
 from ansible_collections.nspawn.runner.plugins.module_utils._job.gitlab import BUILDS, CACHE
-from ansible_collections.nspawn.runner.plugins.module_utils._job.supervisor import memory_of_host
+from ansible_collections.nspawn.runner.plugins.module_utils._job.settings import memory_of_host
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import ROOT
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.program import PROGRAM
 
