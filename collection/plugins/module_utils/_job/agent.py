@@ -48,16 +48,22 @@ Request = Dict[str, Any]
 
 def main() -> None:
     start = json.loads(sys.argv[1])
-    for descriptor in (LISTENER, PROGRAM):
-        os.set_inheritable(descriptor, False)
-    os.close(PROGRAM)
     _prctl(_PR_SET_NAME, b"nspawn-runner", 0, 0, 0)
     os.umask(0o022)
-    _furnish(start)
-    # If a booted container has the agent as a service, its end is the end of this service alone.
-    listener = socket.socket(fileno=LISTENER)
+    if start.get("directories") is not None:
+        _furnish(start)
     wake = wake_on_child()
-    os.write(1, b"ready\n")
+    if "socket" in start:
+        # A service of a booted container: the program that started the job looks for the socket.
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(start["socket"] + ".new")
+        listener.listen(64)
+        os.rename(start["socket"] + ".new", start["socket"])
+    else:
+        os.set_inheritable(LISTENER, False)
+        os.close(PROGRAM)
+        listener = socket.socket(fileno=LISTENER)
+        os.write(1, b"ready\n")
     _serve(listener, wake)
 
 
@@ -161,6 +167,9 @@ def adopt() -> int:
 def _handle(connection: socket.socket) -> NoReturn:
     wake = adopt()
     received = receive(connection)
+    if received is not None and "end" in received[0]:
+        # The first process of a container ignores this signal.
+        os.kill(os.getppid(), signal.SIGTERM)
     if received is None or len(received[1]) != 3:
         os._exit(0)
     request, streams = received

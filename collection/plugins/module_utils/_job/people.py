@@ -14,7 +14,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange im
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JobSettings
 
 # The first that the image has.
-_SHELL = ("/bin/sh", "-c", "for shell in bash sh; do command -v $shell >/dev/null && exec $shell -l; done")
+SHELL = ("/bin/sh", "-c", "for shell in bash sh; do command -v $shell >/dev/null && exec $shell -l; done")
 
 
 def execute(arguments: Any) -> int:
@@ -22,17 +22,17 @@ def execute(arguments: Any) -> int:
     command = arguments.cmd[1:] if arguments.cmd[:1] == ["--"] else arguments.cmd
     if not command:
         raise RunnerError("exec has no command", f"write it behind the image, such as: nspawn-runner exec {arguments.image} -- uname -a")
-    return _throw_away(arguments.root, arguments.image, command, arguments.storage, os.getcwd() if arguments.here else None)
+    return _throw_away(arguments.root, arguments.image, command, arguments.storage, os.getcwd() if arguments.here else None, arguments.boot)
 
 
 def shell(arguments: Any) -> int:
     """shell: a shell in a throw-away container."""
-    return _throw_away(arguments.root, arguments.image, _SHELL, None, None)
+    return _throw_away(arguments.root, arguments.image, SHELL, None, None)
 
 
-def _throw_away(root: str, name: str, command: Any, storage: str | None, here: str | None) -> int:
+def _throw_away(root: str, name: str, command: Any, storage: str | None, here: str | None, boot: bool = False) -> int:
     image = images.load(root, name)
-    job = cast(JobSettings, {**image.settings.job, **({"storage": storage} if storage else {})})
+    job = cast(JobSettings, {**image.settings.job, **({"storage": storage} if storage else {}), **({"boot": True} if boot else {})})
     binds, directories = [], [here] if here else []
     if here:
         status = os.stat(here)
@@ -49,19 +49,20 @@ def _throw_away(root: str, name: str, command: Any, storage: str | None, here: s
         label="exec",
     )
     content = supervisor.start(plan)
+    started = state.Job(content["name"], content)
     try:
         variables = relay.environment(job["environment"])
         wanted = relay.Command(command, job["user"], variables, directories)
-        return _run(content["name"], wanted, content["has_python"])
+        return _run(started, wanted)
     finally:
-        launch.end(state.Job(content["name"], content))
+        launch.end(started)
 
 
-def _run(name: str, command: relay.Command, terminal: bool) -> int:
+def _run(job: state.Job, command: relay.Command) -> int:
     try:
-        return relay.run(state.agent_path(name), command, terminal=terminal and relay.has_terminal()).status
+        return relay.run(job.agent, command, terminal=job.state["has_python"] and relay.has_terminal()).status
     except (NotBegun, Died) as problem:
-        raise RunnerError(f"the container of job {name} has ended: {_reason(name)}") from problem
+        raise RunnerError(f"the container of job {job.name} has ended: {_reason(job.name)}") from problem
 
 
 def _reason(name: str) -> str:
@@ -72,8 +73,8 @@ def _reason(name: str) -> str:
 def enter(arguments: Any) -> int:
     """enter: a shell in a running job, or in one that was kept."""
     job = find(arguments.job)
-    command = relay.Command(_SHELL, "root", relay.environment(job.state["job"]["environment"]), ["/builds"])
-    return _run(job.name, command, job.state["has_python"])
+    command = relay.Command(SHELL, "root", relay.environment(job.state["job"]["environment"]), ["/builds"])
+    return _run(job, command)
 
 
 def find(word: str) -> state.Job:

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import signal
+import stat
 import struct
 import termios
 import time
@@ -66,13 +67,26 @@ def run(agent: str, command: Command, stdin: int | None = None, *, terminal: boo
     if terminal:
         request["size"] = _size()
         request["environment"].update({name: os.environ[name] for name in _OF_TERMINAL if name in os.environ})
-    connection = reach(agent)
+    connection = _connect(agent)
     with in_session(connection, request, stdin) as running, _raw(terminal):
         assert connection
         # Not the time limit of the first answer: a command takes as long as it takes.
         connection.settimeout(None)
         with _signals(connection, terminal) as stops:
             return _relay(running, stdin is None, stops)
+
+
+def _connect(agent: str) -> Connection | None:
+    """A connection to the socket `agent`; None if no agent listens. A booted container can write in the socket's directory."""
+    try:
+        # Not the path: a link there could lead to a socket of the host.
+        descriptor = os.open(agent, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return reach(f"/proc/self/fd/{descriptor}") if stat.S_ISSOCK(os.fstat(descriptor).st_mode) else None
+    finally:
+        os.close(descriptor)
 
 
 def has_terminal() -> bool:

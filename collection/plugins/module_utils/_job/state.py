@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +26,8 @@ from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import 
 JOBS = "/run/nspawn-runner/jobs"
 # In the private directory of a root directory: the upper layers on the disk, and the caches. No image has such a name.
 DISKS, CACHES = ".jobs", ".cache"
+# Begins the name of a login's directory, which is no job's.
+LOGIN = "login-"
 _STATE, _LOCK, _STAGE, _FAILED, _KEEP = "state.json", "lock", "stage", "failed", "keep"
 _NAME = re.compile("[0-9a-f]{16}", re.ASCII)
 _LIMIT = 1 << 20
@@ -42,7 +46,7 @@ class Job(NamedTuple):
     @property
     def agent(self) -> str:
         """The socket of the job's agent."""
-        return agent_path(self.name)
+        return self.state.get("agent") or agent_path(self.name)
 
 
 def new_name() -> str:
@@ -70,9 +74,13 @@ def disk_path(root: str, name: str) -> str:
 @contextmanager
 def _all_jobs() -> Iterator[None]:
     """Keeps other processes from making directories of jobs, and from taking their locks."""
-    os.makedirs(JOBS, mode=0o700, exist_ok=True)
-    os.chmod(os.path.dirname(JOBS), 0o700)
-    descriptor = os.open(JOBS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    while True:
+        os.makedirs(JOBS, mode=0o700, exist_ok=True)
+        os.chmod(os.path.dirname(JOBS), 0o700)
+        # Not the directory: a session removes directories beside its own that are empty.
+        with suppress(FileNotFoundError):
+            descriptor = os.open(os.path.join(JOBS, ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            break
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -92,6 +100,28 @@ def make(name: str) -> int:
         raise RunnerError(f"the job {name} exists already", "call cleanup first") from None
     except OSError as problem:
         raise system_error(problem, f"{job_path(name)} cannot be made") from problem
+
+
+def make_login() -> str:
+    """Makes a directory for the socket of a login in an image, and returns its path. Raises OSError."""
+    with _all_jobs():
+        path = os.path.join(JOBS, f"{LOGIN}{new_name()}")
+        os.mkdir(path, 0o700)
+        return path
+
+
+def remove_logins() -> None:
+    """Removes the directories of killed logins."""
+    for name in _entries(JOBS):
+        agent = os.path.join(JOBS, name, "agent")
+        if name.startswith(LOGIN) and os.path.lexists(agent):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.setblocking(False)
+                if probe.connect_ex(agent) != errno.ECONNREFUSED:
+                    continue
+            with suppress(OSError):
+                os.unlink(agent)
+                os.rmdir(os.path.dirname(agent))
 
 
 def take(name: str) -> int | None:

@@ -23,13 +23,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple, cast
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host import mount, scope
-from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
+from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import Busy, RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.nspawn import container_argv, container_lines, flags
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import adopt_orphans, end_children
 from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import user_namespace
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
-from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, network, settings, stages, state, storage, uid_range
+from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, boot, network, settings, stages, state, storage, uid_range
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import (
     DESCRIPTORS,
@@ -112,7 +112,7 @@ def start(plan: Plan) -> dict[str, Any]:
         raise RunnerError(f"the start of a job on image {plan.place.image} was killed", "see the kernel's log")
     content = json.loads(answer)
     if "error" in content:
-        raise RunnerError(**content["error"])
+        raise (Busy if content["busy"] else RunnerError)(**content["error"])
     return content
 
 
@@ -151,9 +151,9 @@ def _supervise(plan: Plan, writer: int) -> None:
         finally:
             _remove(plan, content)
     except RunnerError as problem:
-        _report(writer, {"error": problem.fields()})
+        _report(writer, {"error": problem.fields(), "busy": isinstance(problem, Busy)})
     except OSError as problem:
-        _report(writer, {"error": system_error(problem, f"a job cannot be started on image {plan.place.image}").fields()})
+        _report(writer, {"error": system_error(problem, f"a job cannot be started on image {plan.place.image}").fields(), "busy": False})
 
 
 _signals: list[int] = []
@@ -253,10 +253,15 @@ def _agent(plan: Plan, content: dict[str, Any], root: str, arguments: Sequence[s
         return container_argv(root, [*container_flags(image, content["base"]), *arguments, *rest], descriptors)
 
     dns = _dns(plan.job)
+    if plan.job["boot"]:
+        start = {"dns": dns, "directories": [*plan.directories], "user": plan.job["user"]}
+        running = boot.start(plan.name, root, start, lambda rest: argv(plan.place.image, rest, boot.DESCRIPTORS), environment, content["base"])
+        content["agent"] = running.agent
+        return Served(running, None, None)
     if beneath.has_python(root):
         text = json.dumps({"dns": dns, "policy": True, "directories": [*plan.directories], "user": plan.job["user"]})
-        payload = ("/bin/sh", "-c", 'echo started; exec "$@"', "sh", f"/{PYTHON}", "-I", "-S", f"/proc/self/fd/{agent.PROGRAM}", text)
-        with _program() as program:
+        payload = python_payload(text)
+        with program_memory() as program:
             running = launch(argv(plan.place.image, ["--", *payload], DESCRIPTORS), program, state.agent_path(plan.name), environment)
         try:
             wait_ready(running, plan.place.path, arguments)
@@ -357,8 +362,13 @@ def _dns(job: JobSettings) -> str:
     return network.resolv_conf(text) if job["network"] == "private" else text
 
 
+def python_payload(start: str) -> list[str]:
+    """The command of a container with the agent. `start`: the agent's argument."""
+    return ["/bin/sh", "-c", 'echo started; exec "$@"', "sh", f"/{PYTHON}", "-I", "-S", f"/proc/self/fd/{agent.PROGRAM}", start]
+
+
 @contextmanager
-def _program() -> Iterator[int]:
+def program_memory() -> Iterator[int]:
     """A descriptor of the agent's program in sealed memory, which goes into the container: no descriptor of a file of the host does."""
     descriptor = os.memfd_create("nspawn-runner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:

@@ -24,6 +24,7 @@ def sweep(root: str) -> list[str]:
 
     The supervisor of a job ends it with its runner and at its deadline. A supervisor that cannot is ended here.
     """
+    state.remove_logins()
     # Before the jobs: a job's directory on the disk is made after the job.
     disks = _directories(root)
     removed = [name for name in state.names() if _sweep_job(name)]

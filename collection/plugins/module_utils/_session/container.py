@@ -118,17 +118,22 @@ def launch(argv: list[str], program: int, agent: str, environment: dict[str, str
             os.unlink(agent)
         listener.bind(agent)
         listener.listen(64)
-        # Only a module has run_command. pylint: disable-next=ansible-bad-function
-        process = subprocess.Popen(
-            argv,
-            stdin=listener.fileno(),
-            stdout=program,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            umask=0o022,
-            start_new_session=True,
-            env=host_environment(environment),
-        )
+        return start(argv, listener.fileno(), program, agent, environment)
+
+
+def start(argv: list[str], stdin: int, stdout: int, agent: str, environment: dict[str, str]) -> Container:
+    """Starts a container with these streams. `agent`: the socket at which its agent will listen."""
+    # Only a module has run_command. pylint: disable-next=ansible-bad-function
+    process = subprocess.Popen(
+        argv,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        umask=0o022,
+        start_new_session=True,
+        env=host_environment(environment),
+    )
     return Container(process, agent)
 
 
