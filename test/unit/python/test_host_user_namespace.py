@@ -48,7 +48,7 @@ def test_a_kernel_without_user_namespaces(monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield 0
 
-    monkeypatch.setattr(user_namespace, "_user_namespace", none)
+    monkeypatch.setattr(user_namespace, "user_namespace", none)
     assert user_namespace.obstacle("/srv") == "this host allows no user namespace (No space left on device)"
 
 

@@ -191,16 +191,18 @@ def has_program(tree: str, name: str) -> bool:
 def config(arguments: Any) -> int:
     """gitlab-config: the settings of a job for GitLab Runner."""
     identity = identify(None, os.environ)
-    image = _image(arguments, identity)
-    answer = {
+    answer: dict[str, Any] = {
         "builds_dir": BUILDS,
         "cache_dir": CACHE,
         "builds_dir_is_shared": False,
         "hostname": os.uname().nodename,
-        "driver": {"name": "nspawn-runner", "version": f"image {image.place.image}{f', generation {image.generation}' if image.generation else ''}"},
         "job_env": {_NAME_VARIABLE: state.new_name()},
-        "shell": "bash" if has_program(image.place.path, "bash") else "sh",
     }
+    # Upstream's section has the default image in the prepare call alone, which refuses a job without any image.
+    if identity.image or arguments.default_image:
+        image = _image(arguments, identity)
+        version = f"image {image.place.image}{f', generation {image.generation}' if image.generation else ''}"
+        answer.update(driver={"name": "nspawn-runner", "version": version}, shell="bash" if has_program(image.place.path, "bash") else "sh")
     sys.stdout.write(f"{json.dumps(answer)}\n")
     return 0
 

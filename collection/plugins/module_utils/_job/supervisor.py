@@ -196,6 +196,11 @@ def _new_state(plan: Plan) -> dict[str, Any]:
 def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, writer: int) -> None:
     """Starts the container, and returns at the end of the job."""
     arguments = _own_arguments(plan.job)
+    if plan.job["boot"] and not scope.has_scopes():
+        raise RunnerError(
+            f"jobs on image {plan.place.image} boot, and systemd is not PID 1 on this host, which gives a container no control groups",
+            "set nspawn_runner_job_boot: false",
+        )
     nodes = [*devices(arguments), *([network.TUN] if plan.job["network"] == "private" else [])]
     limits = scope_limits(plan.job, plan.limit, settings.memory_of_host())
     content["scope"] = scope.enter_scope(f"Job {plan.name} of nspawn-runner", nodes, limits)
