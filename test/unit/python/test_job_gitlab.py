@@ -134,7 +134,7 @@ def test_programs_of_a_tree(tmp_path: Path, place: str, found: bool) -> None:
 
 def test_the_head_of_the_log() -> None:
     image = images.Image(Place("/srv", "sid"), ImageSettings(DEFAULTS, True), "20261120T000000Z", "2026-11-20T00:00:00Z")
-    content = {"name": "00ff", "job": {**DEFAULTS, "disk": "20G"}, "seconds": 0.31, "scope": "a.scope"}
+    content = {"name": "00ff", "job": {**DEFAULTS, "disk": "20G"}, "seconds": 0.31, "limited": ["memory", "cpu"]}
     lines = gitlab.head(image, content, ["a warning"], 5.5)
     assert lines[0].startswith("Image sid, generation 20261120T000000Z, ")
     assert lines[0].endswith("ready after 0.3 s.")

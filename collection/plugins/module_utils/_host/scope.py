@@ -18,6 +18,8 @@ _BOOTED = "/run/systemd/system"
 _SOCKET = b"unix:path=/run/systemd/private"
 _MANAGER = (b"org.freedesktop.systemd1", b"/org/freedesktop/systemd1", b"org.freedesktop.systemd1.Manager", b"StartTransientUnit")
 _ALL = 0xFFFFFFFF
+# Controllers of the limits of a job.
+CONTROLLERS = ["memory", "cpu", "pids"]
 # Seconds.
 _PATIENCE, _PAUSE = 30, 0.001
 
@@ -34,6 +36,16 @@ class _BusError(ctypes.Structure):
 def has_scopes() -> bool:
     """Whether systemd is PID 1 of this host."""
     return os.path.isdir(_BOOTED)
+
+
+def lacking_controllers() -> list[str]:
+    """The CONTROLLERS that the host does not have in version 2 of control groups: systemd sets their limits, and the kernel does not know them."""
+    try:
+        with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as file:
+            present = file.read().split()
+    except OSError:
+        present = []
+    return [name for name in CONTROLLERS if name not in present]
 
 
 def enter_scope(description: str, devices: Sequence[str] = (), limits: Sequence[Property] = ()) -> str:

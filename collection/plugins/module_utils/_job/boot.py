@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ansible_collections.nspawn.runner.plugins.module_utils._host import mount
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError
 from ansible_collections.nspawn.runner.plugins.module_utils._job import agent as program
 from ansible_collections.nspawn.runner.plugins.module_utils._job import state
@@ -67,7 +68,8 @@ def start(
     units, shared = os.path.join(directory, "units"), os.path.join(directory, "shared")
     os.mkdir(units, 0o755)
     os.mkdir(shared, 0o755)
-    os.chown(shared, base or 0, base or 0)
+    # A file system of its own: the container can write there, and would fill the host's memory.
+    mount.mount("tmpfs", shared, mount.NODEV | mount.NOSUID, f"mode=755,size=64k,nr_inodes=16,uid={base or 0},gid={base or 0}")
     with open(program.__file__, encoding="utf-8") as source:
         texts = {_UNIT: _TEXT, "agent.py": source.read(), "start.json": json.dumps({**settings, "socket": f"{_SHARED}/agent"})}
     for file, text in texts.items():

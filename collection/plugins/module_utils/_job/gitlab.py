@@ -275,7 +275,7 @@ def head(image: images.Image, content: Mapping[str, Any], warnings: Sequence[str
         section % ("start", "[collapsed=true]", "The container's storage, limits and network"),
         f"job: {content['name']}",
         f"storage: {job['storage']}",
-        f"limits: {', '.join(limits(job, bool(content['scope'])))}",
+        f"limits: {', '.join(limits(job, content['limited']))}",
         f"network: {job['network']}",
         f"user: {job['user']}{'' if job['user_namespace'] else ', without a user namespace'}",
         section % ("end", "", ""),

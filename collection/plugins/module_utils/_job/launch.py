@@ -54,13 +54,13 @@ def own_process() -> tuple[int, str]:
     return os.getpid(), state.start_time(os.getpid())
 
 
-def limits(job: JobSettings, scope: bool) -> Sequence[str]:
-    """The limits of a job that hold on this host, for people. `scope`: whether the job has a scope of systemd."""
+def limits(job: JobSettings, limited: Sequence[str]) -> Sequence[str]:
+    """The limits of a job that hold on this host, for people. `limited`: the kernel's controllers that the job has."""
     words = []
-    if scope:
+    if "memory" in limited:
         words.append(f"memory {job['memory']}")
-        if job.get("cpus"):
-            words.append(f"{job['cpus']:g} cpus")
+    if "cpu" in limited and job.get("cpus"):
+        words.append(f"{job['cpus']:g} cpus")
     words.append(f"{job['pids']} processes")
     if job.get("disk"):
         words.append(f"disk {job['disk']}")

@@ -164,8 +164,7 @@ def remove(name: str) -> None:
     """Removes a job's directory, which has no mounts any more. The caller holds the job's lock."""
     # Nothing is removed in a directory that could be a mount point.
     directory = job_path(name)
-    binds = os.path.join(directory, "binds")
-    below = [os.path.join(binds, entry) for entry in _entries(binds)]
+    below = [os.path.join(directory, name, entry) for name in ("binds", "units") for entry in _entries(os.path.join(directory, name))]
     # The state goes last: a removal that is interrupted can be completed.
     own = sorted(_entries(directory), key=lambda entry: entry in (_LOCK, _STATE))
     for path in (*below, *(os.path.join(directory, entry) for entry in own), directory):

@@ -187,6 +187,7 @@ def _new_state(plan: Plan) -> dict[str, Any]:
         "scope": "",
         "base": None,
         "disk": state.disk_path(root, plan.name),
+        "limited": [],
         "has_python": True,
         "created": time.time(),
         "deadline": None if plan.limit is None else time.time() + plan.limit,
@@ -218,9 +219,13 @@ def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, wri
     root = storage.build(directory, content["disk"], tree, plan.place.image, plan.job, content["base"])
     arguments += _binds(plan.binds, os.path.join(directory, "binds"), content["base"])
     _hide_nspawn_state()
+    lacking = scope.lacking_controllers() if content["scope"] else scope.CONTROLLERS
     if not content["scope"]:
         content["warnings"].append(UNLIMITED)
-    if not content["scope"] and content["base"] is not None:
+    elif lacking:
+        content["warnings"].append(f"the host has no control groups of version 2 for {', '.join(lacking)}, so these have no limit in a job")
+    content["limited"] = [name for name in scope.CONTROLLERS if name not in lacking]
+    if "pids" in lacking and content["base"] is not None:
         # Counted for each user of a range of ids that no other container has.
         arguments.append(f"--rlimit=RLIMIT_NPROC={plan.job['pids']}")
     if plan.job["network"] == "private":
@@ -261,7 +266,8 @@ def _agent(plan: Plan, content: dict[str, Any], root: str, arguments: Sequence[s
     if plan.job["boot"]:
         start = {"dns": dns, "directories": [*plan.directories], "user": plan.job["user"]}
         running = boot.start(plan.name, root, start, lambda rest: argv(plan.place.image, rest, boot.DESCRIPTORS), environment, content["base"])
-        content["agent"] = running.agent
+        # The directory is a mount that only processes beside this one see.
+        content["agent"] = f"/proc/{os.getpid()}/root{running.agent}"
         return Served(running, None, None)
     if beneath.has_python(root):
         text = json.dumps({"dns": dns, "policy": True, "directories": [*plan.directories], "user": plan.job["user"]})
@@ -432,7 +438,7 @@ def _remove(plan: Plan, content: dict[str, Any]) -> None:
     """Ends the container and removes everything. The state of a job that has ended by itself stays, for the messages of its next calls."""
     directory = state.job_path(plan.name)
     libc = ctypes.CDLL(None)
-    for name in ("root", "layers", "lower", "network", "tun"):
+    for name in ("root", "layers", "lower", "network", "tun", "shared"):
         libc.umount2(os.fsencode(os.path.join(directory, name)), _MNT_DETACH)
     binds = os.path.join(directory, "binds")
     for name in os.listdir(binds) if os.path.isdir(binds) else ():
