@@ -138,7 +138,8 @@ def _sized(disk: str, layers: str, size: int) -> None:
 
 
 def _snapshot(disk: str, tree: int, root: str, job: JobSettings, namespace: int | None) -> None:
-    path = f"/proc/self/fd/{tree}/."
+    # For programs: a path could lead to the next generation.
+    path = f"/proc/{os.getpid()}/fd/{tree}/."
     if job.get("disk"):
         raise RunnerError(
             "a job's disk on a snapshot of btrfs cannot be limited", "choose nspawn_runner_job_storage: overlay, or set no nspawn_runner_job_disk"
@@ -148,8 +149,7 @@ def _snapshot(disk: str, tree: int, root: str, job: JobSettings, namespace: int 
         raise RunnerError("storage 'snapshot' needs an image on btrfs, and the program btrfs", remedy)
     _make_private(disk)
     snapshot = os.path.join(disk, "tree")
-    # The program works in the directory that it inherits: a path could lead to the next generation.
-    status, tail = run(["/bin/sh", "-c", 'cd "$0" && exec btrfs -q subvolume snapshot . "$1"', f"/proc/{os.getpid()}/fd/{tree}", snapshot])
+    status, tail = run(["/bin/sh", "-c", 'cd "$0" && exec btrfs -q subvolume snapshot . "$1"', path, snapshot])
     if status != 0:
         raise RunnerError("no snapshot of the image can be made", "choose nspawn_runner_job_storage: overlay", tail)
     mount.attach(snapshot, root, namespace)
