@@ -123,4 +123,4 @@ def test_a_killed_handler_is_told_from_an_end(tmp_path: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("the agent changes its user")
     with _agent(str(tmp_path)) as path, pytest.raises(Died):
-        relay.run(path, _command("sh"), _memory(b"kill -KILL $PPID; sleep 1000"))
+        relay.run(path, _command("sh"), _memory(b"kill -KILL $PPID; while :; do :; done"))

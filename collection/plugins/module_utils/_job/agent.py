@@ -47,7 +47,12 @@ Request = Dict[str, Any]
 
 
 def main() -> None:
-    start = json.loads(sys.argv[1])
+    text = sys.argv[1]
+    if text.startswith("/"):
+        # As an argument of a service, systemd would read the text's special characters.
+        with open(text, encoding="utf-8") as file:
+            text = file.read()
+    start = json.loads(text)
     _prctl(_PR_SET_NAME, b"nspawn-runner", 0, 0, 0)
     os.umask(0o022)
     if start.get("directories") is not None:
