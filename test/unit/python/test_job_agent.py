@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, relay
-from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import Died
+from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import Died, NotBegun
 
 
 def test_a_request_with_descriptors() -> None:
@@ -124,3 +124,20 @@ def test_a_killed_handler_is_told_from_an_end(tmp_path: str) -> None:
         pytest.skip("the agent changes its user")
     with _agent(str(tmp_path)) as path, pytest.raises(Died):
         relay.run(path, _command("sh"), _memory(b"kill -KILL $PPID; while :; do :; done"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the agent changes its user")
+def test_a_request_to_stop_ends_the_command_and_its_background(tmp_path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    script = f"sleep 1000 & echo $!; trap 'exit 9' TERM; kill -TERM {os.getpid()}; while :; do :; done"
+    with _agent(str(tmp_path)) as path:
+        assert relay.run(path, _command("sh"), _memory(script.encode())) == (9, True)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(capfd.readouterr().out), 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the agent changes its user")
+def test_a_link_in_place_of_the_socket_is_not_followed(tmp_path: str) -> None:
+    with _agent(str(tmp_path)) as path:
+        os.symlink(path, f"{path}.link")
+        with pytest.raises(NotBegun):
+            relay.run(f"{path}.link", _command("true"), _memory(b""))

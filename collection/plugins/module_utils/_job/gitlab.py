@@ -375,7 +375,8 @@ def _lost(job: state.Job, not_begun: bool) -> RunnerError:
             break
         time.sleep(0.05)
     if not_begun:
-        return JobFailure("the job has used up its processes, so no further stage starts", "end background processes in the script", 126)
+        found = "no further stage starts in the container: the job has used up its processes, or has ended a process of nspawn-runner"
+        return JobFailure(found, "end processes in the background in the script", 126)
     return JobFailure("the job has killed a process of nspawn-runner in its container", "", 128 + signal.SIGKILL)
 
 
