@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ansible, collectionPath } from "../support/ansible.ts";
+import { attack, hostNull, refused, results } from "../support/attacks.ts";
 import { sessions } from "../support/connection-host.ts";
 import { until } from "../support/process.ts";
 import { files, scratch } from "../support/scratch.ts";
@@ -18,38 +19,6 @@ const exe = join(collectionPath(), "playbooks/files/nspawn-chroot");
 const root = scratch("file");
 const state = join(root, ".nspawn-runner/img");
 const trees = { published: join(root, "img"), staged: join(state, "staged") } as const;
-const attack = "/usr/bin/python3 /root/attack.py";
-
-const refused = {
-  "read a device node of the tree": "EACCES",
-  "write to a device node of the tree": "EACCES",
-  "mount the tree with devices": "EPERM",
-  "make a device node": "EPERM",
-  "make a device node in a new file system": "EPERM",
-  "mount devtmpfs": "EPERM",
-  "write core_pattern in a new /proc": "EACCES",
-  "write another setting of the host": "EACCES",
-  "write core_pattern": expect.stringMatching(/EACCES|EROFS/),
-  "mount sysfs": "EPERM",
-  "mount debugfs": "EPERM",
-  "change the limits of a control group": "EACCES",
-  "open a packet socket": "EPERM",
-  "open a raw socket": "EPERM",
-  "listen on a port below 1024": "EACCES",
-  // In the scope of a session there is no node for this.
-  "make a network device": expect.stringMatching(/EPERM|ENOENT/),
-  "load a kernel module": "EPERM",
-  "read the kernel log": "EPERM",
-  "load a program into the kernel": "EPERM",
-  "watch the processors": "EPERM",
-  "make a file that root cannot change": "EPERM",
-  "run before all other processes": "EPERM",
-  "set the clock": "EPERM",
-  "read the environment of systemd-nspawn": "ENOENT",
-  "reach the host by a descriptor": "EPERM",
-  "type into the terminal": "ENXIO",
-};
-
 beforeAll(async () => {
   await mkdir(state, { recursive: true, mode: 0o700 });
   for (const tree of Object.values(trees)) {
@@ -65,14 +34,6 @@ beforeAll(async () => {
 });
 const idle = () => until(() => Object.values(trees).every((tree) => sessions(tree).length === 0));
 afterAll(idle);
-
-const results = (output: string): unknown => JSON.parse(/^\{.*\}$/m.exec(output.replaceAll("\r", ""))?.[0] ?? output);
-
-/** Status of the host's /dev/null, which a container could change through a descriptor. */
-const hostNull = () => {
-  const { mode, mtimeMs } = statSync("/dev/null");
-  return { mode, mtimeMs };
-};
 
 test.each(["published", "staged"] as const)("a session on a %s tree refuses each attack", async (kind) => {
   const before = hostNull();

@@ -156,6 +156,8 @@ export class Build {
   /** `call` with each call that starts: name, process and stage. */
   readonly events = new EventEmitter<{ call: [CallName, number, string | undefined] }>();
   log = "";
+  /** Process of the call that began last. */
+  process = 0;
 
   private readonly job: Job & { id: number; project: string; timeout: number };
   private readonly seconds: typeof defaults;
@@ -441,7 +443,10 @@ export class Build {
           stderr.push(data);
           inLog(data);
         },
-        started: (pid) => this.events.emit("call", name, pid, stage),
+        started: (pid) => {
+          this.process = pid;
+          this.events.emit("call", name, pid, stage);
+        },
       });
     } catch (error) {
       // Such as E2BIG, for an environment that is too large.
