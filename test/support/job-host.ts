@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { execa, type Options } from "execa";
 import { collectionPath } from "./ansible.ts";
 import { Build, type Job, type Profile, type Result, type RunnerOptions } from "./gitlab-runner.ts";
+import { type Process, processes } from "./process.ts";
 import { scratch } from "./scratch.ts";
 
 export interface JobHost {
@@ -123,27 +124,39 @@ function stateOf(name: string): string | undefined {
   }
 }
 
-function processesOf(root: string): string[] {
+const processesOf = (root: string): string[] =>
+  jobProcesses({ root }).map(({ pid, command }) => `process ${pid} ${command}`);
+
+/** Processes of jobs on images of this root directory, and of jobs without a directory, in a container or not. */
+export function jobProcesses({ root }: Pick<JobHost, "root">): Process[] {
   const own = readlinkSync("/proc/self/ns/mnt");
-  return listing("/proc").flatMap((pid) => {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+  return processes("").filter(({ pid, command }) => {
+    if (pid === process.pid) return false;
     try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
       // A container's processes name their job in the mount table alone.
       const mounts =
         readlinkSync(`/proc/${pid}/ns/mnt`) === own ? "" : readFileSync(`/proc/${pid}/mountinfo`, "latin1");
       const job = /\/nspawn-runner\/jobs\/([0-9a-f]{16})\//.exec(mounts)?.[1];
-      const names =
+      return (
         command.includes(root) ||
         readFileSync(`/proc/${pid}/environ`, "latin1").includes(root) ||
         mounts.includes(root) ||
-        (job && (stateOf(job) ?? root).includes(root));
-      return names ? [`process ${pid} ${command}`] : [];
+        (job !== undefined && (stateOf(job) ?? root).includes(root))
+      );
     } catch {
-      return []; // ended meanwhile
+      return false; // ended meanwhile
     }
   });
 }
+
+/** First user ids of containers: of the jobs on images of this root directory, or of all that are taken on this host. */
+export const ranges = (host?: Pick<JobHost, "root">): string[] =>
+  host === undefined
+    ? listing("/run/systemd/nspawn-uid")
+    : listing(JOBS).flatMap((name) => {
+        const text = stateOf(name);
+        return text?.includes(host.root) ? [String(JSON.parse(text).base)] : [];
+      });
 
 const mountsOf = (root: string): string[] =>
   readFileSync("/proc/self/mountinfo", "utf8")
