@@ -8,6 +8,7 @@ import { installArtifact } from "../artifact/install.ts";
 import { benchConnection } from "../bench/connection.ts";
 import { benchCreate } from "../bench/create.ts";
 import { benchInventory } from "../bench/inventory.ts";
+import { benchJobs } from "../bench/jobs.ts";
 import { benchMaintenance } from "../bench/maintenance.ts";
 import { printTable, type Table } from "../bench/table.ts";
 import { hostPackages, installPackages } from "../tool/apt.ts";
@@ -20,6 +21,7 @@ const tables: Readonly<Record<string, Bench>> = {
   create: benchCreate,
   maintenance: benchMaintenance,
   connection: benchConnection,
+  jobs: benchJobs,
 };
 
 /**
