@@ -23,7 +23,7 @@ beforeAll(async () => {
     await copyFile(join(import.meta.dirname, "../support/attack.py"), join(tree, "root/attack.py"));
     await execa("mknod", ["--mode=0666", join(tree, "root/zero"), "c", "1", "5"]);
   };
-  host = await jobHost({ debian: attacked, other: busyboxTree });
+  host = await jobHost({ debian: attacked });
 });
 afterAll(() => until(() => left(host).length === 0).catch(() => expect(left(host)).toEqual([])));
 
@@ -72,10 +72,10 @@ describe("the cache", () => {
   const store =
     "mkdir -p /cache/group; echo of-debian >/cache/group/secret; cp /bin/true /cache/setuid; chmod 6777 /cache/setuid";
 
-  test("is one of its own for each image, and no user of the host comes to it", async () => {
+  test("is one of its own for each project, and no user of the host comes to it", async () => {
     expect(await run(store)).toMatchObject({ status: "success" });
     expect(await run("cat /cache/group/secret")).toMatchObject({ log: expect.stringMatching(/^of-debian$/m) });
-    expect(await run("! test -e /cache/group", { image: "other" })).toMatchObject({ status: "success" });
+    expect(await run("! test -e /cache/group", { projectId: 8 })).toMatchObject({ status: "success" });
     const { stdout } = await execa("find", [join(host.root, ".nspawn-runner/.cache"), "-name", "setuid"]);
     expect(stdout).not.toBe("");
     // Each path to it leads through a directory that only root can enter.

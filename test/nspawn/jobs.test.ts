@@ -4,9 +4,9 @@
 // The four calls of GitLab Runner, made by the double: results, stages, output, cancels, bad input, and calls in a wrong order.
 
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
+import { execa, execaSync } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Build, type Call, type Job, type Profile, type Result, type RunnerOptions } from "../support/gitlab-runner.ts";
 import { type JobHost, jobHost, left, program } from "../support/job-host.ts";
@@ -307,15 +307,15 @@ describe.concurrent("images", () => {
   });
 
   test.each([
-    ["debina", /debina.*debian/],
-    ["..", /\.\./],
-    [".nspawn-runner", /nspawn-runner/],
-    ["de\nbian", /de.+bian/],
-    ["x".repeat(300), /x{10}/],
-    ["debian/", /image/],
-    ["\x1b[31mred", /red/],
-    ["", /image/],
-  ])("no image %j: the job fails once", async (image, text) => {
+    ["a misspelt one", "debina", /debina.*debian/],
+    ["a directory above", "..", /\.\./],
+    ["private files", ".nspawn-runner", /nspawn-runner/],
+    ["a line break", "de\nbian", /de.+bian/],
+    ["a long one", "x".repeat(300), /x{10}/],
+    ["an empty last part", "debian/", /image/],
+    ["a colour", "\x1b[31mred", /red/],
+    ["none", "", /image/],
+  ])("%s is no image: the job fails once", async (_, image, text) => {
     const result = await run({ image });
     expect(result, result.log).toMatchObject({ ...failed(1), log: expect.stringMatching(text) });
     expect(names(result).filter((name) => name !== "prepare")).toEqual(["config", "cleanup"]);
@@ -324,22 +324,42 @@ describe.concurrent("images", () => {
 });
 
 describe.concurrent("the file with the job", () => {
+  const sentence = {
+    exitCode: 2,
+    stdout: "",
+    stderr: expect.stringMatching(/^nspawn-runner: [^\n]*response\.json[^\n]*$/),
+  };
+
   test.each<[string, (path: string) => void]>([
-    ["none", rmSync],
-    ["an empty one", (path) => truncateSync(path)],
-    ["a damaged one", (path) => truncateSync(path, 100)],
+    ["an empty one", (path) => writeFileSync(path, "")],
+    ["a damaged one", (path) => writeFileSync(path, '{"id": 4711, "token": "t0k')],
     ["a list", (path) => writeFileSync(path, "[]")],
     ["other types", (path) => writeFileSync(path, '{"id": [], "image": 3, "runner_info": "x", "variables": {}}')],
     ["no UTF-8", (path) => writeFileSync(path, Buffer.from([0x22, 0xff, 0x22]))],
-    ["a huge one", (path) => truncateSync(path, 1 << 30)],
     ["a deep one", (path) => writeFileSync(path, "[".repeat(1 << 20))],
-  ])("%s is a system failure with a sentence", async (_, damage) => {
-    const build = new Build(host.options(), { image: "debian", script: [":"] }, damage);
-    const result = await build.result;
-    expect(result, result.log).toMatchObject({ ...systemFailure, log: expect.stringMatching(/response\.json/) });
-    expect(result.log).not.toContain("Traceback");
-    expect(names(result).at(-1)).toBe("cleanup");
-    expect(find(result, "cleanup").exitCode).toBe(0);
+    ["a huge one", (path) => execaSync("truncate", ["--size=1G", path])],
+    ["a file that others can write", (path) => execaSync("install", ["--mode=666", "/dev/null", path])],
+    ["a link", (path) => symlinkSync("/etc/passwd", path)],
+    ["a pipe", (path) => execaSync("mkfifo", [path])],
+  ])("%s is a failure of the system, with a sentence", async (name, make) => {
+    const directory = join(host.directory, name);
+    mkdirSync(directory);
+    const path = join(directory, "response.json");
+    make(path);
+    const env = {
+      ...host.options().environment,
+      JOB_RESPONSE_FILE: path,
+      BUILD_FAILURE_EXIT_CODE: "1",
+      SYSTEM_FAILURE_EXIT_CODE: "2",
+    };
+    expect(await host.call(["gitlab-config"], { env })).toEqual(sentence);
+  });
+
+  test("without one, the runner tries three times", async () => {
+    const result = await new Build(host.options(), { image: "debian", script: [":"] }, rmSync).result;
+    expect(result, result.log).toMatchObject(systemFailure);
+    expect(names(result)).toEqual(["config", "cleanup", "config", "cleanup", "config", "cleanup"]);
+    expect(find(result, "config")).toMatchObject({ ...sentence, stderr: expect.stringContaining("response.json") });
   });
 });
 

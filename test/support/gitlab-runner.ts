@@ -60,6 +60,7 @@ export interface RunnerOptions {
 export interface Job {
   readonly id?: number;
   readonly project?: string;
+  readonly projectId?: number;
   readonly image?: string;
   /** Seconds. */
   readonly timeout?: number;
@@ -134,7 +135,7 @@ function ownVariables(
     CI_JOB_ID: String(job.id),
     CI_JOB_NAME: "test",
     CI_JOB_STAGE: "test",
-    CI_PROJECT_ID: "7",
+    CI_PROJECT_ID: String(job.projectId ?? 7),
     CI_PROJECT_PATH: job.project,
     CI_COMMIT_SHA: "0".repeat(40),
     CI_COMMIT_MESSAGE: "First line\n\nA line with 'quotes', \"more\", $HOME and \\ backslash\n",
@@ -282,11 +283,9 @@ export class Build {
       answer = this.configured(stdout);
     }
     const shared = answer["builds_dir_is_shared"] ? "dOuBLe12/0" : "";
-    this.place = {
-      profile: this.options.profile,
-      variables: this.variables(),
-      projectDirectory: join(this.buildsDirectory, shared, this.job.project),
-    };
+    const projectDirectory = join(this.buildsDirectory, shared, this.job.project);
+    this.place = { profile: this.options.profile, variables: [], projectDirectory };
+    this.place = { ...this.place, variables: this.variables() };
     this.log += `Using Custom executor${this.driverName(answer["driver"])}...\n`;
     if (prepare) await this.call("prepare", prepare, this.seconds.prepare);
   }
@@ -553,7 +552,12 @@ export class Build {
       id,
       token: "t0ken",
       allow_git_fetch: true,
-      job_info: { name: "test", stage: "test", project_id: 7, project_name: project.split("/").at(-1) },
+      job_info: {
+        name: "test",
+        stage: "test",
+        project_id: this.job.projectId ?? 7,
+        project_name: project.split("/").at(-1),
+      },
       git_info: {
         repo_url: own["CI_REPOSITORY_URL"],
         ref: "main",
