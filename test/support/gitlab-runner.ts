@@ -5,6 +5,7 @@
 // the files, the environment, the retries and the ends of the two versions 14.7 and 19.4. What the server does (a cancel, a deadline) is done by
 // methods. Run as a program, with a file of options and a job, it is a runner that a test can kill.
 
+import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -112,11 +113,16 @@ class TimeoutError extends Error {}
 
 type Interruption = "canceled" | "timedout" | "interrupted";
 
+/** A job as the server gives it to the runner. Each job has a token of its own. */
+type Assigned = Job & {
+  readonly id: number;
+  readonly project: string;
+  readonly timeout: number;
+  readonly token: string;
+};
+
 /** Variables that the server and the runner make. */
-function ownVariables(
-  options: RunnerOptions,
-  job: Required<Pick<Job, "id" | "project" | "timeout">> & Job,
-): Record<string, string> {
+function ownVariables(options: RunnerOptions, job: Assigned): Record<string, string> {
   return {
     CI_RUNNER_SHORT_TOKEN: "dOuBLe12",
     CI_SERVER: "yes",
@@ -139,8 +145,8 @@ function ownVariables(
     CI_PROJECT_PATH: job.project,
     CI_COMMIT_SHA: "0".repeat(40),
     CI_COMMIT_MESSAGE: "First line\n\nA line with 'quotes', \"more\", $HOME and \\ backslash\n",
-    CI_REPOSITORY_URL: `https://gitlab-ci-token:t0ken@gitlab.example.org/${job.project}.git`,
-    CI_JOB_TOKEN: "t0ken",
+    CI_REPOSITORY_URL: `https://gitlab-ci-token:${job.token}@gitlab.example.org/${job.project}.git`,
+    CI_JOB_TOKEN: job.token,
   };
 }
 
@@ -160,7 +166,7 @@ export class Build {
   /** Process of the call that began last. */
   process = 0;
 
-  private readonly job: Job & { id: number; project: string; timeout: number };
+  private readonly job: Assigned;
   private readonly seconds: typeof defaults;
   /** Ends with the job. */
   private readonly whole = new AbortController();
@@ -181,7 +187,7 @@ export class Build {
     /** Called with the path of the file with the job, before each attempt. */
     private readonly responseWritten: (path: string) => void = () => {},
   ) {
-    this.job = { id: 4711, project: "group/project", timeout: 3600, ...job };
+    this.job = { id: 4711, project: "group/project", timeout: 3600, token: `glcbt-${randomUUID()}`, ...job };
     this.seconds = { ...defaults, ...options.seconds };
     this.buildsDirectory = options.builds_dir;
     this.cacheDirectory = options.cache_dir;
@@ -550,7 +556,7 @@ export class Build {
     });
     return {
       id,
-      token: "t0ken",
+      token: this.job.token,
       allow_git_fetch: true,
       job_info: {
         name: "test",
