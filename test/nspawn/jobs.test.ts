@@ -145,7 +145,7 @@ async function running(job: Partial<Job>, text: string, profile?: Profile, chang
 describe.concurrent("a job that is ended", () => {
   const long = {
     script: ["echo kept >/root/file\necho be''gun; sleep 10000"],
-    afterScript: ["cat /root/file; echo was $CI_JOB_STATUS"],
+    afterScript: ["cat /root/file || :; echo was $CI_JOB_STATUS"],
   };
   const after = (status: string) => expect.stringMatching(new RegExp(`\nkept\nwas ${status}\n`));
 
@@ -163,7 +163,11 @@ describe.concurrent("a job that is ended", () => {
 
   test("a limit of the script's own ends the script alone", async () => {
     const result = await run({ ...long, variables: { RUNNER_SCRIPT_TIMEOUT: "1s" } });
-    expect(result).toMatchObject({ failure: "job_execution_timeout", log: after("timedout") });
+    // On a busy machine the script may not have begun.
+    expect(result).toMatchObject({
+      failure: "job_execution_timeout",
+      log: expect.stringContaining("\nwas timedout\n"),
+    });
   });
 
   test.each<[string, Profile, (build: Build) => void, object]>([
