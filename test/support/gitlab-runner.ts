@@ -22,7 +22,7 @@ import {
   type Variable,
 } from "./gitlab-scripts.ts";
 
-export type { Profile, Variable };
+export type { Profile };
 
 /** Seconds; the defaults are those of GitLab Runner's code. */
 const defaults = {

@@ -4,7 +4,7 @@
 // A host with images, on which the program nspawn-runner starts jobs for the double of GitLab Runner.
 
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
 import { collectionPath } from "./ansible.ts";
@@ -93,14 +93,6 @@ const measured = (): Record<string, string> => {
   const start = process.env["COVERAGE_PROCESS_START"];
   return start ? { COVERAGE_PROCESS_START: start, PYTHONPATH: process.env["PYTHONPATH"] ?? "" } : {};
 };
-
-/** Adds a program to the root directory of a tree. */
-export const withFile =
-  (make: (tree: string) => Promise<string>, source: string) =>
-  async (tree: string): Promise<void> => {
-    await make(tree);
-    await copyFile(join(import.meta.dirname, source), join(tree, "root", source));
-  };
 
 const JOBS = "/run/nspawn-runner/jobs";
 
