@@ -32,7 +32,7 @@ type Target = (typeof targets)[number];
 let all: JobHost[];
 const directories = Array.from({ length: hosts }, () => scratch("file"));
 beforeAll(async () => {
-  all = await Promise.all(directories.map((directory) => jobHost({ img: debianTree }, "file", directory)));
+  all = await Promise.all(directories.map((directory) => jobHost(directory, { img: debianTree })));
 });
 
 test(`nothing is left after ${kills} kills (seed ${seed})`, async () => {

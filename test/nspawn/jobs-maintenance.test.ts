@@ -18,7 +18,7 @@ const directory = scratch("file");
 let jobs: JobHost;
 let image: ImageHost;
 beforeAll(async () => {
-  jobs = await jobHost({ img: small }, "file", directory);
+  jobs = await jobHost(directory, { img: small });
   image = new ImageHost(directory);
   await publish("first");
 });
@@ -118,7 +118,7 @@ test.each(["config", "prepare"] as const)("an image that vanishes after %s", asy
 });
 
 test("a tree without a record, as of upstream's program, has jobs too", async () => {
-  const other = await jobHost({ plain: debianTree }, "test");
+  const other = await jobHost(scratch(), { plain: debianTree });
   await writeFile(join(other.tree("plain"), "etc/word"), "first\n");
   expect(words(await other.run({ image: "plain", script: [read] }))).toEqual(["first"]);
 });

@@ -11,11 +11,13 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type JobHost, jobHost, left, program } from "../support/job-host.ts";
 import { until } from "../support/process.ts";
+import { scratch } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
 
+const directory = scratch("file");
 let host: JobHost;
 beforeAll(async () => {
-  host = await jobHost({ debian: debianTree, busybox: busyboxTree });
+  host = await jobHost(directory, { debian: debianTree, busybox: busyboxTree });
 });
 afterAll(() => until(() => left(host).length === 0).catch(() => expect(left(host)).toEqual([])));
 

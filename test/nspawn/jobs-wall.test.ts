@@ -14,8 +14,10 @@ import type { Job } from "../support/gitlab-runner.ts";
 import { type JobHost, jobHost, left } from "../support/job-host.ts";
 import { fingerprint } from "../support/listing.ts";
 import { until } from "../support/process.ts";
+import { scratch } from "../support/scratch.ts";
 import { busyboxTree, debianTree } from "../support/trees.ts";
 
+const directory = scratch("file");
 let host: JobHost;
 beforeAll(async () => {
   const attacked = async (tree: string) => {
@@ -23,7 +25,7 @@ beforeAll(async () => {
     await copyFile(join(import.meta.dirname, "../support/attack.py"), join(tree, "root/attack.py"));
     await execa("mknod", ["--mode=0666", join(tree, "root/zero"), "c", "1", "5"]);
   };
-  host = await jobHost({ debian: attacked });
+  host = await jobHost(directory, { debian: attacked });
 });
 afterAll(() => until(() => left(host).length === 0).catch(() => expect(left(host)).toEqual([])));
 
@@ -147,11 +149,10 @@ describe("a hostile image", () => {
     const tree = await busyboxTree(host.tree(image));
     await spoil(tree, path);
     const options = { seconds: { retry: 0, prepare: 100 }, environment: {} };
-    const result = await host.run({ image, script: ["exit 7"], timeout: 120 }, "19.4", options);
+    const result = await host.run({ image, script: ["exit 7"], timeout: 60 }, "19.4", options);
     expect(result.status).toBe("failed");
     expect(result.log).not.toContain("Traceback");
     expect(result.log).not.toContain("\x1b[2J");
-    expect(result.log.length).toBeLessThan(1 << 20);
     await until(() => left(host).length === 0);
   });
 });

@@ -39,6 +39,10 @@ const defaults = {
   shutdown: 30,
 };
 
+/** Bytes: the runner cuts a longer log. Of a call's own output, tests can see more. */
+const LOG = 4 << 20;
+const KEPT = 64 << 20;
+
 export interface RunnerOptions {
   readonly profile: Profile;
   /** Program and arguments of each call. */
@@ -426,8 +430,9 @@ export class Build {
       ...(context ? [context] : []),
     ]);
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+    let kept = 0;
     const inLog = (data: Buffer) => {
-      if (!cleanup) this.log += data.toString("latin1");
+      if (!cleanup && this.log.length < LOG) this.log += data.toString("latin1");
     };
     const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString("latin1");
     let ended: Ended;
@@ -441,11 +446,13 @@ export class Build {
         graceful: this.seconds.graceful,
         force: this.seconds.force,
         out: (data) => {
-          stdout.push(data);
+          kept += data.length;
+          if (kept < KEPT) stdout.push(data);
           if (name !== "config") inLog(data);
         },
         err: (data) => {
-          stderr.push(data);
+          kept += data.length;
+          if (kept < KEPT) stderr.push(data);
           inLog(data);
         },
         started: (pid) => {

@@ -10,7 +10,6 @@ import { execa, type Options } from "execa";
 import { collectionPath } from "./ansible.ts";
 import { Build, type Job, type Profile, type Result, type RunnerOptions } from "./gitlab-runner.ts";
 import { type Process, processes } from "./process.ts";
-import { scratch } from "./scratch.ts";
 
 export interface JobHost {
   /** Directory of the test, and the root directory of the images in it. */
@@ -34,11 +33,10 @@ export interface JobHost {
 
 export const program = (): string => join(collectionPath(), "playbooks/files/nspawn-runner");
 
-/** Makes the images, each by the function beside its name. */
+/** Makes the images in an empty directory, each by the function beside its name. */
 export async function jobHost(
+  directory: string,
   images: Readonly<Record<string, (tree: string) => Promise<unknown>>>,
-  lifetime: "test" | "file" = "file",
-  directory = scratch(lifetime),
 ): Promise<JobHost> {
   const root = join(directory, "root");
   mkdirSync(root, { mode: 0o700 });
