@@ -61,12 +61,17 @@ describe("a full disk is an error of the job's own command, and the log names th
   test.each([
     ["of an image's disk", { storage: "overlay", disk: "64M" }, "head -c 100M /dev/zero >/var/tmp/big"],
     ["in memory", { storage: "tmpfs", disk: "64M" }, "head -c 100M /dev/zero >/var/tmp/big"],
-    ["of files", { storage: "overlay", disk: "64M" }, "mkdir /many; cd /many; seq 100000 | xargs touch"],
+    [
+      "of files",
+      { storage: "overlay", disk: "64M" },
+      "mkdir /many; cd /many; seq 20000 | xargs touch 2>&1 | tail -n 1; exit 1",
+    ],
   ])("%s", async (_, limits, script) => {
     await settings(limits);
     const result = await run(script);
     expect(result).toMatchObject({ status: "failed", failure: "script_failure" });
-    expect(result.log).toMatch(/No space left on device[\s\S]*\b64M\b/);
+    expect(result.log).toContain("No space left on device\n");
+    expect(result.log).toMatch(/^nspawn-runner: .*\b64M\b/m);
   });
 });
 
