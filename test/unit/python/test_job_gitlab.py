@@ -129,7 +129,7 @@ def test_programs_of_a_tree(tmp_path: Path, place: str, found: bool) -> None:
     # Where the link leads counts in the container alone.
     path.symlink_to("/none")
     (tmp_path / "bin").symlink_to("/bin")
-    assert gitlab.has_program(str(tmp_path), "bash") is found
+    assert images.has_program(str(tmp_path), "bash") is found
 
 
 def test_the_head_of_the_log() -> None:

@@ -25,7 +25,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._host.text import visible
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._job import images, state
-from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 BUILDS, CACHE = "/builds", "/cache"
 _NAME_VARIABLE = "NSPAWN_RUNNER_JOB"
@@ -37,11 +36,12 @@ _RESPONSE = 64 << 20
 _MARGIN = 900
 # Seconds for the supervisor to note the reason of an end.
 _PATIENCE = 5.0
+# Seconds in which the agent of a container that is killed ends after a script, and between two looks.
+_AFTER_KILL, _PAUSE = 0.5, 0.05
 _RUNNER = "gitlab-runner"
 # A variable in the name of an image, the depth of variables in variables, and the characters of a name.
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 _LEVELS, _LONGEST = 10, 4096
-_PROGRAMS = ("usr/local/bin", "usr/bin", "bin")
 
 
 class Identity(NamedTuple):
@@ -177,17 +177,6 @@ def _image(arguments: Any, identity: Identity) -> images.Image:
     return images.choose(arguments.root, wanted, arguments.allow or ())
 
 
-def has_program(tree: str, name: str) -> bool:
-    """Whether the tree has a program of this name, which may be a link."""
-    for directory in _PROGRAMS:
-        with beneath.directory_beneath(tree, directory) as descriptor:
-            if descriptor is not None:
-                with suppress(OSError):
-                    os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    return True
-    return False
-
-
 def config(arguments: Any) -> int:
     """gitlab-config: the settings of a job for GitLab Runner."""
     identity = identify(None, os.environ)
@@ -202,7 +191,7 @@ def config(arguments: Any) -> int:
     if identity.image or arguments.default_image:
         image = _image(arguments, identity)
         version = f"image {image.place.image}{f', generation {image.generation}' if image.generation else ''}"
-        answer.update(driver={"name": "nspawn-runner", "version": version}, shell="bash" if has_program(image.place.path, "bash") else "sh")
+        answer.update(driver={"name": "nspawn-runner", "version": version}, shell="bash" if images.has_program(image.place.path, "bash") else "sh")
     sys.stdout.write(f"{json.dumps(answer)}\n")
     return 0
 
@@ -225,13 +214,13 @@ def prepare(arguments: Any) -> int:
         from ansible_collections.nspawn.runner.plugins.module_utils._job import cache
 
         binds.append(supervisor.Bind(cache.make(arguments.root, identity.project), CACHE, setuid=False))
-    if not has_program(tree, _RUNNER):
+    if not images.has_program(tree, _RUNNER):
         program = find_program(_RUNNER)
         if program:
             binds.append(supervisor.Bind(os.path.realpath(program), f"/usr/local/bin/{_RUNNER}", read_only=True))
         elif identity.transfers:
             warnings.append(f"neither the image nor the host has the program {_RUNNER}, so caches and artifacts of this job are skipped")
-    if not arguments.id and not has_program(tree, "git"):
+    if not arguments.id and not images.has_program(tree, "git"):
         warnings.append("the image has no git, so GitLab can get no sources: add the package git, or set GIT_STRATEGY: none")
     plan = supervisor.Plan(
         name=name,
@@ -302,7 +291,7 @@ def run(arguments: Any) -> int:
     stage = arguments.stage or "script"
     state.set_stage(job.name, stage)
     settings = job.state["job"]
-    shell = arguments.shell or ("bash" if has_program(f"/proc/{job.state['pid']}/root{job.directory}/root", "bash") else "sh")
+    shell = arguments.shell or job.state["shell"]
     killed = report.oom_kills(job)
     command = relay.Command([shell], settings["user"], relay.environment(settings["environment"]), [BUILDS])
     with _script(arguments.script) as script:
@@ -313,6 +302,7 @@ def run(arguments: Any) -> int:
     if result.status == 0 and not result.stopped:
         return 0
     if not result.stopped:
+        _check_alive(job, result.status)
         for sentence in report.reasons(job, killed):
             sys.stderr.write(f"nspawn-runner: {sentence}\n")
         sys.stderr.flush()
@@ -360,6 +350,23 @@ class _script:
         os.close(self.descriptor)
 
 
+def _check_alive(job: state.Job, status: int) -> None:
+    """Raises RunnerError if the container has ended: then the status of a stage is no result of its script.
+
+    The end of a container kills the script first, and the agent some moments later.
+    """
+    from ansible_collections.nspawn.runner.plugins.module_utils._job import relay
+
+    deadline = time.monotonic() + (_AFTER_KILL if status == 128 + signal.SIGKILL else 0)
+    while True:
+        now = state.load(job.name)
+        if now is None or now.state.get("status") != state.READY or not relay.answers(job.agent):
+            raise _lost(job, True)
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(_PAUSE)
+
+
 def _lost(job: state.Job, not_begun: bool) -> RunnerError:
     """The error of a stage without an end: the container is gone, or the job has killed the process beside its command."""
     deadline = time.monotonic() + _PATIENCE
@@ -373,7 +380,7 @@ def _lost(job: state.Job, not_begun: bool) -> RunnerError:
             return RunnerError("the process that keeps the container was killed, and the container with it")
         if time.monotonic() > deadline:
             break
-        time.sleep(0.05)
+        time.sleep(_PAUSE)
     if not_begun:
         found = "no further stage starts in the container: the job has used up its processes, or has ended a process of nspawn-runner"
         return JobFailure(found, "end processes in the background in the script", 126)

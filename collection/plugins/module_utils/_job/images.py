@@ -17,9 +17,11 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.text import vi
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place, check_root, name_problem
 from ansible_collections.nspawn.runner.plugins.module_utils._job.settings import ImageSettings, read_settings
+from ansible_collections.nspawn.runner.plugins.module_utils._tree import beneath
 
 # Characters of a name in a message.
 _SHOWN = 100
+_PROGRAMS = ("usr/local/bin", "usr/bin", "bin")
 
 
 class WrongImage(RunnerError):
@@ -86,6 +88,17 @@ def load(root: str, name: str) -> Image:
     with suppress(RunnerError):
         published = record.load(place).get("published") or {}
     return Image(place, read_settings(place.state), published.get("id", ""), published.get("created", ""))
+
+
+def has_program(tree: str, name: str) -> bool:
+    """Whether the tree has a program of this name, which may be a link."""
+    for directory in _PROGRAMS:
+        with beneath.directory_beneath(tree, directory) as descriptor:
+            if descriptor is not None:
+                with suppress(OSError):
+                    os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    return True
+    return False
 
 
 def _remedy(root: str, wanted: str, present: Sequence[str]) -> str:

@@ -89,6 +89,15 @@ def _connect(agent: str) -> Connection | None:
         os.close(descriptor)
 
 
+def answers(agent: str) -> bool:
+    """Whether an agent listens on the socket `agent`."""
+    connection = _connect(agent)
+    if connection is None:
+        return False
+    connection.close()
+    return True
+
+
 def has_terminal() -> bool:
     """Whether a person is at the standard streams of this process."""
     return os.isatty(0) and os.isatty(1)

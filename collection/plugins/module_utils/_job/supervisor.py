@@ -29,7 +29,7 @@ from ansible_collections.nspawn.runner.plugins.module_utils._host.process import
 from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import user_namespace
 from ansible_collections.nspawn.runner.plugins.module_utils._image import record
 from ansible_collections.nspawn.runner.plugins.module_utils._image.place import Place
-from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, boot, network, settings, stages, state, storage, uid_range
+from ansible_collections.nspawn.runner.plugins.module_utils._job import agent, boot, images, network, settings, stages, state, storage, uid_range
 from ansible_collections.nspawn.runner.plugins.module_utils._session.client import NoAgent
 from ansible_collections.nspawn.runner.plugins.module_utils._session.container import (
     DESCRIPTORS,
@@ -189,6 +189,7 @@ def _new_state(plan: Plan) -> dict[str, Any]:
         "disk": state.disk_path(root, plan.name),
         "limited": [],
         "has_python": True,
+        "shell": "sh",
         "created": time.time(),
         "deadline": None if plan.limit is None else time.time() + plan.limit,
     }
@@ -209,6 +210,7 @@ def _serve(plan: Plan, content: dict[str, Any], stack: ExitStack, wake: int, wri
     mount.leave_host_mounts()
     tree = stack.enter_context(storage.held(plan.place))
     content["generation"] = _generation(plan)
+    content["shell"] = "bash" if images.has_program(f"/proc/self/fd/{tree}/.", "bash") else "sh"
     if plan.job["user_namespace"]:
         content["base"], lock = uid_range.take_range()
         stack.callback(os.close, lock)
