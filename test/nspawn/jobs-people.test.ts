@@ -138,7 +138,7 @@ describe.concurrent("on a terminal", () => {
   test("a shell echoes what is typed once, and ends with Ctrl-D", async () => {
     const steps = [
       { wait: "# ", write: "printf '%s\\n' o''k\n" },
-      { wait: "\nok", write: "\x04" },
+      { wait: "ok\r\n", write: "\x04" },
     ];
     const { exitCode, stdout } = await onTerminal(["shell", "debian"], steps);
     expect([exitCode, stdout.match(/o''k/g)?.length]).toEqual([0, 1]);
