@@ -65,8 +65,12 @@ export const program: Program = {
       completes: "directory",
       help: "Directory with the images, one tree each.",
     },
-    { flags: ["--verbose", "-v"], type: "flag", help: "Print what is done, on standard error." },
-    { flags: ["--debug"], type: "flag", help: "Print each step and its time, on standard error." },
+    {
+      flags: ["--verbose", "-v"],
+      type: "flag",
+      help: "Changes nothing: a configuration of nspawn-runner gives this option.",
+    },
+    { flags: ["--debug"], type: "flag", help: "Changes nothing, like --verbose." },
   ],
   verbs: [
     {

@@ -17,7 +17,7 @@ NAME = "0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(state, "JOBS", str(tmp_path / "run" / "jobs"))
+    monkeypatch.setattr(state, "JOBS_DIRECTORY", str(tmp_path / "run" / "jobs"))
     return tmp_path
 
 

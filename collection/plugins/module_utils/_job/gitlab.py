@@ -404,7 +404,8 @@ def cleanup(arguments: Any) -> int:
             raise
         found = [named]
     for job in found:
-        if _keep(job):
+        # A person who names the container itself wants its end.
+        if arguments.id != job.name and _keep(job):
             continue
         summary = report.summary(job)
         launch.end(job)

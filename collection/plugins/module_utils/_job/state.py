@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.errors import RunnerError, system_error
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import stat_fields
-from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import STATE_DIRECTORY
+from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import JOBS_DIRECTORY, STATE_DIRECTORY
 
-JOBS = "/run/nspawn-runner/jobs"
 # In the private directory of a root directory: the upper layers on the disk, and the caches. No image has such a name.
 DISKS, CACHES = ".jobs", ".cache"
 # Begins the name of a login's directory, which is no job's.
@@ -59,11 +58,11 @@ def is_name(text: str) -> bool:
 
 
 def job_path(name: str) -> str:
-    return os.path.join(JOBS, name)
+    return os.path.join(JOBS_DIRECTORY, name)
 
 
 def agent_path(name: str) -> str:
-    return os.path.join(JOBS, name, "agent")
+    return os.path.join(JOBS_DIRECTORY, name, "agent")
 
 
 def disk_path(root: str, name: str) -> str:
@@ -75,11 +74,11 @@ def disk_path(root: str, name: str) -> str:
 def _all_jobs() -> Iterator[None]:
     """Keeps other processes from making directories of jobs, and from taking their locks."""
     while True:
-        os.makedirs(JOBS, mode=0o700, exist_ok=True)
-        os.chmod(os.path.dirname(JOBS), 0o700)
+        os.makedirs(JOBS_DIRECTORY, mode=0o700, exist_ok=True)
+        os.chmod(os.path.dirname(JOBS_DIRECTORY), 0o700)
         # Not the directory: a session removes directories beside its own that are empty.
         with suppress(FileNotFoundError):
-            descriptor = os.open(os.path.join(JOBS, ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(os.path.join(JOBS_DIRECTORY, ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             break
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -105,15 +104,15 @@ def make(name: str) -> int:
 def make_login() -> str:
     """Makes a directory for the socket of a login in an image, and returns its path. Raises OSError."""
     with _all_jobs():
-        path = os.path.join(JOBS, f"{LOGIN}{new_name()}")
+        path = os.path.join(JOBS_DIRECTORY, f"{LOGIN}{new_name()}")
         os.mkdir(path, 0o700)
         return path
 
 
 def remove_logins() -> None:
     """Removes the directories of killed logins."""
-    for name in _entries(JOBS):
-        agent = os.path.join(JOBS, name, "agent")
+    for name in _entries(JOBS_DIRECTORY):
+        agent = os.path.join(JOBS_DIRECTORY, name, "agent")
         if name.startswith(LOGIN) and os.path.lexists(agent):
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.setblocking(False)
@@ -194,7 +193,7 @@ def load(name: str) -> Job | None:
 def names() -> list[str]:
     """The names of all jobs."""
     try:
-        return sorted(name for name in os.listdir(JOBS) if is_name(name))
+        return sorted(name for name in os.listdir(JOBS_DIRECTORY) if is_name(name))
     except FileNotFoundError:
         return []
 

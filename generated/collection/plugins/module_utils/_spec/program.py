@@ -35,7 +35,7 @@ PROGRAM: dict[str, Any] = {
             "default": False,
             "env": None,
             "choices": None,
-            "help": "Print what is done, on standard error.",
+            "help": "Changes nothing: a configuration of nspawn-runner gives this option.",
         },
         {
             "flags": ["--debug"],
@@ -45,7 +45,7 @@ PROGRAM: dict[str, Any] = {
             "default": False,
             "env": None,
             "choices": None,
-            "help": "Print each step and its time, on standard error.",
+            "help": "Changes nothing, like --verbose.",
         },
     ],
     "verbs": [
