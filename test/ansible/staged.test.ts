@@ -56,7 +56,7 @@ describe("a staged tree", () => {
     expect(readdirSync(join(host.root, "aa/var/lib/dbus"))).toEqual([]);
     expect(generations(host)).toHaveLength(2);
     expect(readdirSync(host.state("aa", "")).sort()).toEqual(
-      ["container", "generations", "last.log", "last.log.1", "lock", "reserve", "state.json"].sort(),
+      ["container", "generations", "job.json", "last.log", "last.log.1", "lock", "reserve", "state.json"].sort(),
     );
   });
 

@@ -623,7 +623,17 @@ describe("a power cut or a kill", () => {
     await until(() => processes(host.directory).length === 0);
     const left = () => readdirSync(host.state("aa", "")).map((name) => name.replace(/^trash-.*/, "trash-"));
     expect(left().sort()).toEqual(
-      ["container", "generations", "last.log", "lock", "publishing.json", "reserve", "staged", "trash-"].sort(),
+      [
+        "container",
+        "generations",
+        "job.json",
+        "last.log",
+        "lock",
+        "publishing.json",
+        "reserve",
+        "staged",
+        "trash-",
+      ].sort(),
     );
     expect(word(host)).toBe("one");
 
