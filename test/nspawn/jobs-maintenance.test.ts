@@ -58,7 +58,7 @@ test("a job keeps its generation during a publish, a prune and a rollback", asyn
   await publish("third");
   await rollBack();
   expect(words(await jobs.run({ image: "img", script: [read] }))).toEqual(["second"]);
-  await jobs.call(["enter", (await only()).name], { input: "touch /root/go\n", stdin: "pipe" });
+  await jobs.call(["enter", (await only()).job], { input: "touch /root/go\n", stdin: "pipe" });
   const result = await build.result;
   expect(result, result.log).toMatchObject({ status: "success" });
   expect(words(result)).toEqual(["first", "first", "first"]);
@@ -69,7 +69,7 @@ test("a job keeps its generation during a publish, a prune and a rollback", asyn
 });
 
 /** The one job that runs. */
-async function only(): Promise<{ name: string }> {
+async function only(): Promise<{ job: string }> {
   const { stdout } = await jobs.call(["jobs", "--json"]);
   const found = JSON.parse(stdout).filter(({ image }: { image: string }) => image === "img");
   expect(found).toHaveLength(1);

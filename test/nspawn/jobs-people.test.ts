@@ -171,21 +171,21 @@ test("a running job is listed, entered, and kept after its failure", async () =>
   expect(text.stdout).toMatch(/debian.*build_script/);
   const listed = JSON.parse((await host.call(["list", "--json"])).stdout);
   expect(listed.map(({ image }: { image: string }) => image).sort()).toEqual(["busybox", "debian"]);
-  const entered = await host.call(["enter", job.name], {
+  const entered = await host.call(["enter", job.job], {
     stdin: "pipe",
     input: "cat /root/file; touch /root/go; exit 9\n",
   });
   expect(entered).toMatchObject({ exitCode: 9, stdout: "of-job" });
   expect(await build.result).toMatchObject({ status: "failed", exitCode: 3 });
   // The runner has called cleanup.
-  expect(await host.call(["enter", job.name], { stdin: "pipe", input: "cat /root/file\n" })).toMatchObject({
+  expect(await host.call(["enter", job.job], { stdin: "pipe", input: "cat /root/file\n" })).toMatchObject({
     stdout: "of-job",
   });
   const kept = JSON.parse((await host.call(["jobs", "--json"])).stdout).find(
-    ({ name }: { name: string }) => name === job.name,
+    (entry: { job: string }) => entry.job === job.job,
   );
   onTestFinished(() => until(() => left(host).length === 0).then(() => {}));
-  expect((await host.call(["cleanup", "--id", kept.name])).exitCode).toBe(0);
+  expect((await host.call(["cleanup", "--id", kept.job])).exitCode).toBe(0);
 });
 
 test("toml is a section with the four calls", async () => {
