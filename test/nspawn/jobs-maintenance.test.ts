@@ -63,8 +63,9 @@ test("a job keeps its generation during a publish, a prune and a rollback", asyn
   expect(result, result.log).toMatchObject({ status: "success" });
   expect(words(result)).toEqual(["first", "first", "first"]);
   await until(() => left(jobs).length === 0);
-  // Now no job holds a generation.
+  // Now no job holds a generation. The tree that was replaced last goes with the second prune.
   expect((await prune()).length).toBeGreaterThan(0);
+  await prune();
   expect(readdirSync(join(image.state, "generations"))).toHaveLength(0);
 });
 

@@ -165,8 +165,9 @@ test("a running job is listed, entered, and kept after its failure", async () =>
   });
   await until(() => build.log.includes("begun"));
   const { stdout } = await host.call(["jobs", "--json"]);
-  const job = JSON.parse(stdout).find(({ image }: { image: string }) => image === "debian");
-  expect(job).toMatchObject({ stage: "build_script" });
+  // Jobs of other tests run on this machine too.
+  const job = JSON.parse(stdout).find(({ label }: { label: string }) => label === "815");
+  expect(job).toMatchObject({ image: "debian", stage: "build_script" });
   const text = await host.call(["jobs"]);
   expect(text.stdout).toMatch(/debian.*build_script/);
   const listed = JSON.parse((await host.call(["list", "--json"])).stdout);
