@@ -49,7 +49,7 @@ const words = ({ log }: Result) => log.match(/^(?:first|second|third|w\d)$/gm) ?
 
 test("a job keeps its generation during a publish, a prune and a rollback", async () => {
   const script = ["cat /etc/word; echo be''gun; until test -e /root/go; do sleep 0.05; done", read, "git --version"];
-  const build = jobs.start({ image: "img", script, afterScript: [read] });
+  const build = jobs.start({ image: "img", id: 816, script, afterScript: [read] });
   await until(() => build.log.includes("begun"));
   await publish("second");
   expect(await prune()).toEqual([]);
@@ -69,10 +69,10 @@ test("a job keeps its generation during a publish, a prune and a rollback", asyn
   expect(readdirSync(join(image.state, "generations"))).toHaveLength(0);
 });
 
-/** The one job that runs. */
+/** The job of the first test: jobs of other tests run on this machine too. */
 async function only(): Promise<{ job: string }> {
   const { stdout } = await jobs.call(["jobs", "--json"]);
-  const found = JSON.parse(stdout).filter(({ image }: { image: string }) => image === "img");
+  const found = JSON.parse(stdout).filter(({ label }: { label: string }) => label === "816");
   expect(found).toHaveLength(1);
   return found[0];
 }
