@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import SYSTEM_PATH
-from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import BLOCK, Connection, Running, in_session, reach, take_rest
+from ansible_collections.nspawn.runner.plugins.module_utils._session.exchange import BLOCK, Connection, NotBegun, Running, in_session, reach, take_rest
 
 # Seconds between a request to stop and the end of the command: the agent kills after ten of them.
 _STOP = 15
@@ -69,7 +69,8 @@ def run(agent: str, command: Command, stdin: int | None = None, *, terminal: boo
         request["environment"].update({name: os.environ[name] for name in _OF_TERMINAL if name in os.environ})
     connection = _connect(agent)
     with in_session(connection, request, stdin) as running, _raw(terminal):
-        assert connection
+        if connection is None:
+            raise NotBegun("no agent listens")
         # Not the time limit of the first answer: a command takes as long as it takes.
         connection.settimeout(None)
         with _signals(connection, terminal) as stops:
