@@ -244,7 +244,7 @@ export interface ImageVariables {
    */
   nspawn_runner_job_storage?: "overlay" | "tmpfs" | "snapshot";
   /**
-   * Limit of what a job can write, at least `16M`. A job that reaches the limit finds no space left on its disk, and its log says so. Without
+   * Size of all files that a job can write, at least `16M`. A job that reaches the limit finds no space left on its disk, and its log says so. Without
    * this variable, a job with the storage `tmpfs` can write half of the host's memory, and any other job as long as the host's disk has room.
    * A snapshot cannot have a limit.
    */

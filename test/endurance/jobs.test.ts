@@ -55,7 +55,7 @@ test(`nothing is left after ${kills} kills (seed ${seed})`, async () => {
         struck[hit] = (struck[hit] ?? 0) + 1;
         results[result?.status ?? "none"] = (results[result?.status ?? "none"] ?? 0) + 1;
         if (result) expectHonest(result, label);
-        // What the killed participant left, the next prepare or the timer removes.
+        // The next prepare or the timer removes the rest.
         const sweep = await host.call(["sweep"]);
         expect(sweep, label).toMatchObject({ exitCode: 0 });
         await until(() => left(host).length === 0).catch(() => expect(left(host), label).toEqual([]));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The nspawn.runner authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What a job with the rights of root cannot do: to the host, to the image, to other jobs, and to its own limits.
+// Attacks of a job with the rights of root, which are refused: on the host, on the image, on other jobs, and on its own limits.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A double of GitLab Runner with its custom executor, for want of a package with the real one. It calls an executor's program in the order, with
-// the files, the environment, the retries and the ends of the two versions 14.7 and 19.4. What the server does (a cancel, a deadline) is done by
+// the files, the environment, the retries and the ends of the two versions 14.7 and 19.4. The server's part (a cancel, a deadline) is done by
 // methods. Run as a program, with a file of options and a job, it is a runner that a test can kill.
 
 import { randomUUID } from "node:crypto";

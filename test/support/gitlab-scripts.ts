@@ -39,7 +39,7 @@ function section(name: string, command: string): readonly string[] {
   return [mark("start", ""), ...shown(command), mark("end", "")];
 }
 
-/** What a stage needs to know to write its script. */
+/** Paths and variables in a stage's script. */
 export interface Place {
   readonly profile: Profile;
   readonly variables: readonly Variable[];

@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _furnish(start: Request) -> None:
-    """Gives the container what an image leaves out: name servers, a name in /etc/hosts, directories for the job. Each is of no use to hold up a job."""
+    """Gives the container name servers, a name in /etc/hosts, and directories for the job. A failure of one of them does not fail the job."""
     if start.get("dns"):
         with suppress(OSError):
             _replace("/etc/resolv.conf", start["dns"], 0o644)
@@ -239,7 +239,7 @@ class Pump:
         return wanted
 
     def move(self) -> bool:
-        """Moves what can be moved now; returns whether there was anything."""
+        """Moves the bytes that can be moved now; returns whether there were any."""
         moved = False
         with suppress(BlockingIOError):
             if self.reads_source and not self.inward:

@@ -4,7 +4,7 @@
 # PRIVATE: the caches that outlive jobs. Names can change at any time.
 #
 # Each project of GitLab has a cache of its own, which all its jobs on this host share: a job of another project can neither read nor change it.
-# Jobs write what they want there, also setuid files: only root can enter the directory above.
+# Jobs can write all kinds of files there, also setuid ones: only root can enter the directory above.
 
 from __future__ import annotations
 

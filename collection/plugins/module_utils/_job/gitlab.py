@@ -404,7 +404,7 @@ def cleanup(arguments: Any) -> int:
             raise
         found = [named]
     for job in found:
-        # A person who names the container itself wants its end.
+        # The name of the container itself comes from a person.
         if arguments.id != job.name and _keep(job):
             continue
         summary = report.summary(job)

@@ -18,7 +18,7 @@ _PATIENCE, _KILLED = 6, 2
 
 
 def end(job: state.Job) -> None:
-    """Ends a job in any state, and removes what it left. Raises OSError."""
+    """Ends a job in any state, and removes the rest of it. Raises OSError."""
     if job.state:
         descriptor = state.process(job.state["pid"], job.state["start"])
         if descriptor is not None:
@@ -35,7 +35,7 @@ def end(job: state.Job) -> None:
 
 
 def remove_dead(name: str) -> bool:
-    """Removes what a job without a supervisor has left; returns whether there was such a job."""
+    """Removes the rest of a job without a supervisor; returns whether there was such a job."""
     descriptor = state.take(name)
     if descriptor is None:
         return False

@@ -52,7 +52,7 @@ def _number(text: str) -> int | None:
 
 
 def space(job: state.Job) -> os.statvfs_result | None:
-    """The file system that takes what the job writes; None for a job without mounts."""
+    """The file system that takes the job's own files; None for a job without mounts."""
     name = "root" if job.state["job"]["storage"] == "snapshot" else "layers"
     with suppress(OSError):
         return os.statvfs(f"/proc/{job.state['pid']}/root{job.directory}/{name}")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: what the host knows of its jobs. Names and files can change at any time.
+# PRIVATE: the host's records of its jobs. Names and files can change at any time.
 #
 # A job has a directory, named by a random number, in a directory that only root can enter. The job's supervisor holds the lock of this directory
 # for as long as it lives: a directory whose lock is free has lost its supervisor, and can be removed with all that its state names.

@@ -114,7 +114,7 @@ def _fill(directory: str, disk: str, tree: int, root: str, job: JobSettings, nam
 
 
 def _make_private(path: str) -> None:
-    """Makes a directory in the private state of a root directory, with what is missing above. Only root can enter."""
+    """Makes a directory in the private state of a root directory, with the missing directories above. Only root can enter."""
     state = os.path.dirname(os.path.dirname(path))
     for directory in (state, os.path.dirname(path), path):
         with suppress(FileExistsError):

@@ -453,7 +453,7 @@ def _remove(plan: Plan, content: dict[str, Any]) -> None:
 
 
 def remove_rest(content: dict[str, Any]) -> None:
-    """Removes what a job without processes and mounts has left, except its state. Errors leave the rest for the next sweep."""
+    """Removes the rest of a job without processes and mounts, except its state. Errors leave the rest for the next sweep."""
     if content.get("base") is not None:
         uid_range.forget_range(content["base"])
     with suppress(RunnerError, OSError):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: removal of what killed jobs have left. Names can change at any time.
+# PRIVATE: removal of the rest of killed jobs. Names can change at any time.
 
 from __future__ import annotations
 

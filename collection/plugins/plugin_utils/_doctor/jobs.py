@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The nspawn.runner authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# PRIVATE: the doctor's check of what jobs on the images need of this host. It changes nothing. Names can change at any time.
+# PRIVATE: the doctor's check of this host for jobs on the images. It changes nothing. Names can change at any time.
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KERNEL = (5, 19)
 
 
 def jobs(root: str, directory: str, subjects: Sequence[Subject]) -> Rows:
-    """What falls away for the jobs of this root directory's images. `directory`: the root directory, or the nearest above it."""
+    """The restrictions of jobs on this root directory's images. `directory`: the root directory, or the nearest above it."""
     known = {subject.image.name: subject.settings for subject in subjects if subject.image.root == root and subject.settings is not None}
     images = {name: settings for name, settings in known.items() if settings.get(f"{JOB_PREFIX}allowed") is not False}
     rows = [*_start(directory, images), *_programs(images), *_limits(directory, images)]
