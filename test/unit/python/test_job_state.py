@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,28 @@ def test_a_sweep_removes_jobs_without_a_supervisor(directory: Path) -> None:
     assert state.names() == ["a" * 16]
     assert os.listdir(os.path.dirname(state.disk_path(str(directory), ""))) == []
     os.close(lock)
+
+
+@pytest.mark.parametrize(("is_there", "is_kept", "removed"), [(False, False, [NAME]), (False, True, []), (True, False, [])])
+def test_a_sweep_ends_a_job_whose_cleanup_was_killed(directory: Path, is_there: bool, is_kept: bool, removed: list[str]) -> None:
+    response = directory / "response.json"
+    if is_there:
+        response.touch()
+    lock = state.make(NAME)
+    # Stands for the supervisor.
+    supervisor = subprocess.Popen(["sleep", "1000"], pass_fds=[lock])
+    os.close(lock)
+    try:
+        process = {"pid": supervisor.pid, "start": state.start_time(supervisor.pid)}
+        job = {"base": None, "disk": state.disk_path(str(directory), NAME), "deadline": None, "status": state.READY}
+        state.save(NAME, {**job, **process, "response": str(response)})
+        if is_kept:
+            state.keep_until(NAME, 12.5)
+        assert sweep.sweep(str(directory)) == removed
+        assert (supervisor.poll() is not None) == bool(removed)
+    finally:
+        supervisor.kill()
+        supervisor.wait()
 
 
 def test_a_sweep_leaves_the_reason_of_an_end_for_the_next_call(directory: Path) -> None:

@@ -19,7 +19,8 @@ _SECCOMP = "nspawn_runner_seccomp"
 
 def job_settings(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The settings for jobs that differ from the defaults: variables of an image, without the prefix of their names."""
-    given = {name[len(JOB_PREFIX) :]: _plain(value) for name, value in variables.items() if name.startswith(JOB_PREFIX) and value is not None}
+    prefix = len(JOB_PREFIX)
+    given = {name[prefix:]: _plain(value) for name, value in variables.items() if name.startswith(JOB_PREFIX) and value is not None}
     return {name: value for name, value in sorted(given.items()) if value != DEFAULTS.get(name)}
 
 

@@ -107,7 +107,8 @@ def _name_host(name: str) -> None:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read(1 << 20)
     if name not in text.split():
-        _replace(path, "{}{}127.0.1.1 {}\n".format(text, "" if text.endswith("\n") or not text else "\n", name), 0o644)
+        gap = "" if text.endswith("\n") or not text else "\n"
+        _replace(path, f"{text}{gap}127.0.1.1 {name}\n", 0o644)
 
 
 def wake_on_child() -> int:
@@ -251,7 +252,8 @@ class Pump:
                     self.inward = b"\x04"
         with suppress(BlockingIOError):
             if self.inward and self.reads_terminal:
-                self.inward = self.inward[os.write(self.terminal, self.inward) :]
+                written = os.write(self.terminal, self.inward)
+                self.inward = self.inward[written:]
                 moved = True
         with suppress(BlockingIOError):
             if self.reads_terminal and not self.outward:
@@ -267,7 +269,8 @@ class Pump:
         with suppress(BlockingIOError):
             if self.outward:
                 try:
-                    self.outward = self.outward[os.write(self.sink, self.outward) :]
+                    written = os.write(self.sink, self.outward)
+                    self.outward = self.outward[written:]
                     moved = True
                 except BrokenPipeError:
                     self.outward = b""
@@ -420,7 +423,7 @@ def _become(request: Request, streams: list[int], slave: int | None) -> NoReturn
     try:
         user = _user(request["user"])
     except KeyError:
-        _say(errors, "the image has no user '{}'".format(request["user"]))
+        _say(errors, f"the image has no user '{request['user']}'")
         os._exit(CANNOT_RUN)
     try:
         if slave is not None:

@@ -55,6 +55,8 @@ class Identity(NamedTuple):
     project: int | None = None
     # Whether the job uploads or downloads caches or artifacts.
     transfers: bool = False
+    # The file with GitLab's description of the job; empty without GitLab.
+    response: str = ""
 
 
 class JobFailure(RunnerError):
@@ -96,7 +98,7 @@ def identify(given: str | None, environment: Mapping[str, str]) -> Identity:
         return Identity(f"id {given}", visible(given[:64]))
     path = environment.get(_RESPONSE_VARIABLE)
     if path:
-        return _from_response(_read_response(path), environment)
+        return _from_response(_read_response(path), environment)._replace(response=os.path.abspath(path))
     if _BUILD_VARIABLE in environment:
         raise RunnerError(
             f"GitLab Runner gives no {_RESPONSE_VARIABLE}, without which a job can take the name of another one", "install GitLab Runner 14.1 or later"
@@ -234,6 +236,7 @@ def prepare(arguments: Any) -> int:
         limit=None if identity.timeout is None else identity.timeout + _MARGIN,
         runner=None if arguments.id else _runner(),
         label=identity.label,
+        response=identity.response,
     )
     content = supervisor.start(plan)
     for line in head(image, content, [*content["warnings"], *warnings], time.time()):

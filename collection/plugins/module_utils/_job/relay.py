@@ -210,7 +210,8 @@ def _feed(running: Running, rest: memoryview, ready: Sequence[int]) -> tuple[mem
             if not rest:
                 raise BrokenPipeError
         if rest:
-            rest = rest[os.write(running.stdin, rest) :]
+            written = os.write(running.stdin, rest)
+            rest = rest[written:]
     except BlockingIOError:
         pass
     except BrokenPipeError:
@@ -228,7 +229,8 @@ def _write(target: int, block: bytes) -> bool:
     view = memoryview(block)
     while view:
         try:
-            view = view[os.write(target, view) :]
+            written = os.write(target, view)
+            view = view[written:]
         except BlockingIOError:
             select.select([], [target], [])
         except OSError:

@@ -91,6 +91,8 @@ class Plan(NamedTuple):
     runner: tuple[int, str] | None = None
     # For people, such as the number of GitLab's job.
     label: str = ""
+    # A file that the job's runner removes after the job; empty for none.
+    response: str = ""
 
 
 def start(plan: Plan) -> dict[str, Any]:
@@ -175,6 +177,7 @@ def _new_state(plan: Plan) -> dict[str, Any]:
         "name": plan.name,
         "key": plan.key,
         "label": plan.label,
+        "response": plan.response,
         "root": root,
         "image": image,
         "generation": plan.generation,

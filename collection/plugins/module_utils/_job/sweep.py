@@ -22,7 +22,7 @@ _FOR_CALLS, _LATE = 600, 60
 def sweep(root: str) -> list[str]:
     """Removes jobs without a supervisor, and directories without a job below this root directory. Returns their names.
 
-    The supervisor of a job ends it with its runner and at its deadline. A supervisor that cannot is ended here.
+    The supervisor of a job ends it with its runner and at its deadline. A supervisor that cannot, or that no cleanup has reached, is ended here.
     """
     state.remove_logins()
     # Before the jobs: a job's directory on the disk is made after the job.
@@ -50,8 +50,11 @@ def _sweep_job(name: str) -> bool:
     content, now = job.state, time.time()
     if content.get("status") == state.ENDED and now - content["ended"] < _FOR_CALLS:
         return False
-    deadline = content.get("deadline")
-    if deadline is not None and now > deadline + _LATE and state.kept_until(name) is None:
+    deadline, response = content.get("deadline"), content.get("response") or ""
+    is_late = deadline is not None and now > deadline + _LATE
+    # GitLab Runner removes the file after the cleanup call, which can have been killed.
+    is_over = response != "" and not os.path.lexists(response)
+    if (is_late or is_over) and state.kept_until(name) is None:
         launch.end(job)
         return True
     return launch.remove_dead(name)
