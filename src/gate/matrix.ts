@@ -18,9 +18,7 @@ import { runGates } from "./run.ts";
 const newestTests = [
   "test/ansible/artifact",
   "test/ansible/connection.test",
-  "test/ansible/connection-hostile",
   "test/ansible/connection-python",
-  "test/ansible/doctor",
   "test/ansible/inventory",
   "test/ansible/maintain.test",
   "test/ansible/maintain-facts",
