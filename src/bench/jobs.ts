@@ -19,7 +19,7 @@ interface Round {
   readonly ours: number;
   readonly booted: number;
   readonly upstream: number;
-  /** A stage whose script does nothing, and the same script without a container. */
+  /** A stage with a script that does nothing, and the same script without a container. */
   readonly stage: number;
   readonly script: number;
   /** The same start for eight jobs at once, until the last one has its line. */

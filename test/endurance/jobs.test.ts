@@ -110,7 +110,7 @@ async function killOther(host: JobHost, target: Target, moment: number): Promise
   return { hit: hit ? target : "nothing", result: await build.result, bases };
 }
 
-/** Kills the runner, whose calls go on. */
+/** Kills the runner. Its calls go on. */
 async function killRunner(host: JobHost, _target: Target, moment: number): Promise<Struck> {
   const bases = new Set<string>();
   const file = join(host.directory, "job.json");

@@ -33,7 +33,7 @@ const defaults = {
   force: 10,
   /** Between two attempts of a prepare. */
   retry: 3,
-  /** From the end of a job's context until cleanup is called, whatever still runs. */
+  /** From the end of a job's context until cleanup is called, also while a call still runs. */
   waitForBuild: 300,
   afterScript: 300,
   shutdown: 30,
@@ -70,7 +70,7 @@ export interface Job {
   /** Seconds. */
   readonly timeout?: number;
   readonly variables?: Readonly<Record<string, string>>;
-  /** Variables whose value is a file. */
+  /** Variables with a file as their value. */
   readonly fileVariables?: Readonly<Record<string, string>>;
   readonly script: readonly string[];
   readonly afterScript?: readonly string[];
@@ -382,7 +382,7 @@ export class Build {
     }
   }
 
-  /** Runs whatever the script's result was; its own result does not count. */
+  /** Runs after each result of the script; its own result does not count. */
   private async afterScript(error: unknown): Promise<void> {
     if (!this.job.afterScript || this.interruption) return;
     this.status = this.canceling ? "canceled" : this.statusOf(error);

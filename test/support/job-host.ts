@@ -16,7 +16,7 @@ export interface JobHost {
   readonly directory: string;
   readonly root: string;
   readonly tree: (image: string) => string;
-  /** Options of a runner whose calls are those of `nspawn-runner toml`. */
+  /** Options of a runner with the calls of `nspawn-runner toml`. */
   readonly options: (profile?: Profile, changes?: Partial<RunnerOptions>) => RunnerOptions;
   /** Starts a job. */
   readonly start: (job: Job, profile?: Profile, changes?: Partial<RunnerOptions>) => Build;

@@ -26,7 +26,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(jobs, "has_subvolumes", lambda directory: host["btrfs"])
     monkeypatch.setattr(jobs, "obstacle", lambda directory: host["obstacle"])
     replace_os(monkeypatch, jobs, uname=lambda: SimpleNamespace(release=host["kernel"]), geteuid=lambda: 0)
-    replace_os_path(monkeypatch, jobs, exists=lambda path: host["loop"], isdir=lambda path: host["systemd"])
+    replace_os_path(monkeypatch, jobs, exists=lambda path: host["loop"])
+    monkeypatch.setattr(jobs, "has_scopes", lambda: host["systemd"])
     return host
 
 

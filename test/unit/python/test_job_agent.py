@@ -120,9 +120,8 @@ def test_a_user_that_the_image_lacks(tmp_path: str, capfd: pytest.CaptureFixture
     assert "the image has no user 'no-such-user'" in capfd.readouterr().err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the agent changes its user")
 def test_a_killed_handler_is_told_from_an_end(tmp_path: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("the agent changes its user")
     with _agent(str(tmp_path)) as path, pytest.raises(Died):
         relay.run(path, _command("sh"), _memory(b"kill -KILL $PPID; while :; do :; done"))
 

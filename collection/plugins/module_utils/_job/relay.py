@@ -193,7 +193,7 @@ def _relay(running: Running, reads: bool, stops: list[float]) -> Result:
 
 
 def _close_early(descriptor: int) -> None:
-    """Closes a pipe whose number stays in use until the end of the command."""
+    """Closes a pipe. Its number stays in use until the end of the command."""
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, descriptor, inheritable=False)
     os.close(null)

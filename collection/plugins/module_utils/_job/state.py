@@ -4,7 +4,7 @@
 # PRIVATE: the host's records of its jobs. Names and files can change at any time.
 #
 # A job has a directory, named by a random number, in a directory that only root can enter. The job's supervisor holds the lock of this directory
-# for as long as it lives: a directory whose lock is free has lost its supervisor, and can be removed with all that its state names.
+# for as long as it lives: a directory with a free lock has lost its supervisor, and can be removed with all that its state names.
 
 from __future__ import annotations
 

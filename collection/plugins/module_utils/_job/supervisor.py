@@ -429,7 +429,7 @@ def _wait(plan: Plan, content: dict[str, Any], served: Served, wake: int) -> str
         if signal.SIGUSR1 in _signals:
             _signals.clear()
             kept = state.kept_until(plan.name)
-            # A failed job is kept for people, whatever the runner does.
+            # A failed job is kept for people, also when its runner has ended.
             if runner is not None:
                 poll.unregister(runner)
                 runner = None

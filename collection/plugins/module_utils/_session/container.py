@@ -112,7 +112,7 @@ def container(tree: str, name: str, state: str, in_place: bool, module_utils: st
 
 
 def launch(argv: list[str], program: int, agent: str, environment: dict[str, str]) -> Container:
-    """Starts a container whose payload gets the listener of the socket `agent` and the descriptor `program` by DESCRIPTORS."""
+    """Starts a container. Its payload gets the listener of the socket `agent` and the descriptor `program` by DESCRIPTORS."""
     with socket.socket(socket.AF_UNIX) as listener:
         with suppress(FileNotFoundError):
             os.unlink(agent)

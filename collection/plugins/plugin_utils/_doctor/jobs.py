@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.nspawn.runner.plugins.module_utils._host.process import find_program
+from ansible_collections.nspawn.runner.plugins.module_utils._host.scope import has_scopes
 from ansible_collections.nspawn.runner.plugins.module_utils._host.user_namespace import REMEDY, obstacle
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.job_settings import JOB_PREFIX
 from ansible_collections.nspawn.runner.plugins.module_utils._spec.layout import VARIABLE_PREFIX
@@ -18,8 +19,6 @@ from ansible_collections.nspawn.runner.plugins.module_utils._tree.btrfs import h
 from ansible_collections.nspawn.runner.plugins.plugin_utils._doctor.check import OK, WARNING, Rows, Subject
 
 _RUNNER = "gitlab-runner"
-# Exists where systemd is PID 1.
-_BOOTED = "/run/systemd/system"
 _LOOP = "/dev/loop-control"
 # The first kernel that has an overlay on a tree with mapped owners.
 _KERNEL = (5, 19)
@@ -54,7 +53,7 @@ def _start(directory: str, images: Mapping[str, Mapping[str, Any]]) -> Rows:
     if problem:
         yield WARNING, f"no job starts on {', '.join(mapped)}: {problem}", remedy
     booted = _with(images, "boot", True)
-    if booted and not os.path.isdir(_BOOTED):
+    if booted and not has_scopes():
         yield WARNING, f"no job starts on {', '.join(booted)}: it boots, and systemd is not PID 1 on this host", f"set {JOB_PREFIX}boot: false"
     snapshots = _with(images, "storage", "snapshot")
     if snapshots and not has_subvolumes(directory):
@@ -80,6 +79,6 @@ def _limits(directory: str, images: Mapping[str, Mapping[str, Any]]) -> Rows:
     elif sized and not os.path.exists(_LOOP):
         yield WARNING, f"no job starts on {', '.join(sized)}: this host has no {_LOOP}, which a disk of a size needs", "load the module loop"
     # A host without GitLab Runner has jobs of people alone.
-    if images and find_program(_RUNNER) and not os.path.isdir(_BOOTED):
+    if images and find_program(_RUNNER) and not has_scopes():
         found = "memory, swap and processors of jobs have no limit, since systemd is not PID 1 on this host"
         yield WARNING, found, "boot this host with systemd, or let trusted jobs alone run here"
