@@ -5,12 +5,12 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { scratch } from "./scratch.ts";
+import { files, scratch } from "./scratch.ts";
 
 export interface Archive {
   /** With a login. */
@@ -18,16 +18,25 @@ export interface Archive {
   /** The same without the login. */
   readonly url: string;
   readonly keyring: string;
+  /** Directory whose files the server gives. */
+  readonly directory: string;
+  readonly login: { readonly user: string; readonly password: string };
   /** Paths that were asked for. */
   readonly asked: readonly string[];
   /** A suite with the packages of a real suite, under another name. */
   suite(name: string, of: string): Promise<void>;
-  /** A suite with empty packages, in a directory beside the mirror: name to version. */
-  pocket(directory: string, name: string, packages: Readonly<Record<string, string>>): Promise<void>;
+  /** A suite with packages in a directory beside the mirror: name to version. All have these programs, by default none: path to text. */
+  pocket(
+    directory: string,
+    name: string,
+    packages: Readonly<Record<string, string>>,
+    programs?: Readonly<Record<string, string>>,
+  ): Promise<void>;
   close(): void;
 }
 
-const LOGIN = "me:s3cret";
+const login = { user: "me", password: "s3cret" };
+const LOGIN = `${login.user}:${login.password}`;
 
 /** Debian's archive, as apt of this host uses it. */
 async function origin(): Promise<string> {
@@ -78,17 +87,21 @@ export async function archive(): Promise<Archive> {
     mirror: `http://${LOGIN}@127.0.0.1:${port}/debian`,
     url: `http://127.0.0.1:${port}/debian`,
     keyring,
+    directory: join(root, "www"),
+    login,
     asked,
     async suite(name, of) {
       const list = await fetchList(`${debian}/dists/${of}/main/binary-amd64/Packages.xz`);
       await release("debian", name, list);
     },
-    async pocket(directory, name, packages) {
+    async pocket(directory, name, packages, programs = {}) {
       const built = join(root, "www", directory, "pool", name);
       for (const [one, version] of Object.entries(packages)) {
         const deb = join(root, "deb", name, one);
         await mkdir(join(deb, "DEBIAN"), { recursive: true });
         await mkdir(built, { recursive: true });
+        await files(deb, programs);
+        for (const program of Object.keys(programs)) await chmod(join(deb, program), 0o755);
         const fields = [`Package: ${one}`, `Version: ${version}`, "Architecture: all", "Description: is newer"];
         const control = [...fields, "Maintainer: nobody <nobody@example.org>", ""].join("\n");
         await writeFile(join(deb, "DEBIAN/control"), control);
